@@ -1,0 +1,129 @@
+"""Initialisation of BSRNet: nearest-neighbour upsampling, with every group's features and gradients of one size.
+
+The problem. RB and FMG both have an identity path, so with small residual branches FMG(x) is about 2x, and ten FMGs
+multiply their input by 2^10. Scaling the fusion weights of group i by 2^-i repairs the output at step 0 but not the
+training: Adam moves every weight by about the learning rate, whatever its size, so a step of 2e-4 on a weight that
+multiplies features of size 2^10 changes the output a thousand times more than intended.
+
+The idea. A pair of RBs can cancel a part of its input exactly. With an orthogonal matrix Q in the centre tap of
+``conv1`` and -c Q^T in that of ``conv2``, the first RB maps y = Qx to y - c relu(y), which shrinks the positive part
+by 1 - c; the second one, with -Q and c Q^T, maps it to y + c relu(-y), which shrinks the negative part likewise::
+
+    RB_b(RB_a(x)) = (1 - c) x        exactly, though all ReLUs are at work
+
+c is chosen so that the chain of an FMG's RBs has the gain r = 1 / (n + 1) for n FMGs. Then
+
+- FMG(x) = (1 + r) x, and F_n = (1 + r)^n F_0 is less than e = 2.72 times F_0, for every n and every number of RBs;
+- the signal that enters an RB times the gradient that leaves it is the same for all RBs of a chain.
+
+The share of F_n in the fused features is one half, the other half is spread evenly over F_0, ..., F_{n-1}. Group i
+acts through F_i, ..., F_n, so the shares that its gradient collects lie between 1/2 (last) and 1 (first): the
+gradients of all groups agree within a factor of about two.
+
+The other layers are isometric: ``conv_first`` embeds the centre pixel and its neighbours in orthogonal directions,
+``upsample`` copies every channel to all its sub-pixels (no checkerboard, Aitken et al. 2017), ``conv_last`` reads the
+centre pixel. So the output is the nearest-neighbour upsampling of the input and training starts near the bicubic
+result instead of from noise. Orthogonal centre taps are the delta-orthogonal initialisation of Xiao et al. 2018, the
+cancelling ReLU pairs follow the "looks linear" initialisation of Balduzzi et al. 2017.
+
+An odd number of RBs leaves one without a partner; its ``conv2`` starts at zero. With one RB per FMG there is no pair:
+F_i = 2^i F_0, and the fusion alone makes up for it.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+# The two convolutions of each RB of an FMG, in order.
+Chain = Sequence[tuple[nn.Conv2d, nn.Conv2d]]
+
+
+@torch.no_grad()
+def init_ends(first: nn.Conv2d, last: nn.Conv2d) -> None:
+    """Embeds the centre pixel and its neighbours in orthogonal directions, of which ``last`` reads the centre pixel.
+
+    With fewer features than the neighbourhood has values, the neighbours share directions; the centre pixel keeps its
+    own. Random: drawn from PyTorch's global generator, as in ``init_chain``.
+    """
+    num_feat, num_in_ch = first.weight.shape[:2]
+    basis = _orthogonal(num_feat, max(num_feat, num_in_ch))
+    num_neighbour = first.weight[0].numel() - num_in_ch
+    neighbours = basis[:, num_in_ch:] @ _orthogonal(basis.size(1) - num_in_ch, num_neighbour)
+
+    taps = torch.ones(first.kernel_size, dtype=torch.bool)
+    taps[first.kernel_size[0] // 2, first.kernel_size[1] // 2] = False
+    first.weight[:, :, taps] = neighbours.view(num_feat, num_in_ch, -1)
+    nn.init.zeros_(_bias(first))
+    _centre(first).copy_(basis[:, :num_in_ch])
+
+    num_shared = min(num_in_ch, last.out_channels)
+    centre = torch.zeros(last.out_channels, num_feat)
+    centre[:num_shared] = basis[:, :num_shared].T
+    _set_centre(last, centre)
+
+
+@torch.no_grad()
+def init_chain(chain: Chain, num_group: int) -> float:
+    """Lets the pairs of RBs of one FMG shrink its input.
+
+    Args:
+        chain: The convolutions of the FMG's RBs.
+        num_group: Number of FMGs in the network.
+
+    Returns:
+        The factor by which the whole FMG now multiplies its input.
+    """
+    num_pair = len(chain) // 2
+    gain = 1 / (num_group + 1) if num_pair else 1.0
+    for index, (conv1, conv2) in enumerate(chain):
+        if index % 2 == 0:
+            rotation = _orthogonal(conv1.out_channels, conv1.in_channels)
+        sign = 1 if index % 2 == 0 else -1
+        strength = 1 - gain ** (1 / num_pair) if index < 2 * num_pair else 0.0
+        _set_centre(conv1, sign * rotation)
+        _set_centre(conv2, -sign * strength * rotation.T)
+    return 1 + gain
+
+
+@torch.no_grad()
+def init_fusion(conv: nn.Conv2d, factors: Sequence[float]) -> None:
+    """Makes the fused features F_0, half of it taken from F_n and the other half evenly from the other inputs.
+
+    Args:
+        conv: The 1x1 convolution over the concatenation.
+        factors: What a new network multiplies F_0 by to get each part of the concatenation, F_0 (1.0) first.
+    """
+    shares = [0.5 / (len(factors) - 1)] * (len(factors) - 1) + [0.5]
+    parts = [share / factor * torch.eye(conv.out_channels) for share, factor in zip(shares, factors, strict=True)]
+    _set_centre(conv, torch.cat(parts, dim=1))
+
+
+@torch.no_grad()
+def init_upsample(upsample: nn.Sequential) -> None:
+    """Copies each channel to all the sub-pixels that the pixel shuffle makes of it."""
+    for layer in upsample:
+        if isinstance(layer, nn.Conv2d):
+            copies = layer.out_channels // layer.in_channels
+            _set_centre(layer, torch.eye(layer.in_channels).repeat_interleave(copies, dim=0))
+
+
+def _orthogonal(rows: int, columns: int) -> Tensor:
+    return nn.init.orthogonal_(torch.empty(rows, columns))
+
+
+def _centre(conv: nn.Conv2d) -> Tensor:
+    """A view of the (out, in) matrix in the middle of the kernels."""
+    return conv.weight[:, :, conv.kernel_size[0] // 2, conv.kernel_size[1] // 2]
+
+
+def _set_centre(conv: nn.Conv2d, matrix: Tensor) -> None:
+    """Makes the convolution a product with ``matrix`` at every pixel, without bias."""
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(_bias(conv))
+    _centre(conv).copy_(matrix)
+
+
+def _bias(conv: nn.Conv2d) -> Tensor:
+    assert conv.bias is not None
+    return conv.bias

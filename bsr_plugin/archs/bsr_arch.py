@@ -1,0 +1,281 @@
+"""BSRNet: feature mapping groups whose outputs all reach the reconstruction (section III-C of the paper)."""
+
+import math
+from collections.abc import Sequence
+from itertools import accumulate
+from operator import mul
+from typing import cast
+
+import torch
+from basicsr.archs.arch_util import Upsample
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import Tensor, nn
+
+from bsr_plugin.archs.balanced_init import init_chain, init_ends, init_fusion, init_upsample
+from bsr_plugin.errors import InputError
+
+UPSCALES = (2, 3, 4, 8)
+
+
+class ResidualBlock(nn.Module):
+    """RB(x) = x + conv2(relu(conv1(x))), 3x3 convolutions (Fig. 5, left)."""
+
+    def __init__(self, num_feat: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(num_feat, num_feat, 3, 1, 1)
+        self.conv2 = nn.Conv2d(num_feat, num_feat, 3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, num_feat, H, W) to the same shape."""
+        return x + self.conv2(torch.relu_(self.conv1(x)))
+
+
+class FeatureMappingGroup(nn.Module):
+    """FMG(x) = x + RB(...RB(x)) with ``num_block`` residual blocks (Fig. 5, right), one of ``num_group``."""
+
+    def __init__(self, num_feat: int, num_block: int, num_group: int) -> None:
+        super().__init__()
+        blocks = [ResidualBlock(num_feat) for _ in range(num_block)]
+        #: What a new group multiplies its input by.
+        self.initial_gain = init_chain([(block.conv1, block.conv2) for block in blocks], num_group)
+        self.blocks = nn.Sequential(*blocks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, num_feat, H, W) to the same shape."""
+        return x + self.blocks(x)
+
+
+class Attention(nn.Module):
+    """The weight A of an FMG output F in the concatenation; A = 1 here."""
+
+    #: A of a new network.
+    initial_weight = 1.0
+
+    def weight(self, feature: Tensor) -> Tensor:
+        """(N, num_feat, H, W) to A, (N or 1, 1, H or 1, W or 1), in the same type."""
+        return torch.ones(1, 1, 1, 1, dtype=feature.dtype, device=feature.device)
+
+    def forward(self, feature: Tensor) -> Tensor:
+        """A * F."""
+        return feature
+
+
+class SpatialAttention(Attention):
+    """A = sigmoid(conv(F)): one weight in (0, 1) per pixel, shared by all channels."""
+
+    initial_weight = 0.5
+
+    def __init__(self, num_feat: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(num_feat, 1, 3, 1, 1)
+        # A = 1/2 everywhere at first, so that no region is shut out before anything is learned.
+        nn.init.zeros_(self.conv.weight)
+        nn.init.zeros_(cast(Tensor, self.conv.bias))
+
+    def weight(self, feature: Tensor) -> Tensor:
+        """A, (N, 1, H, W)."""
+        return torch.sigmoid(self.conv(feature))
+
+    def forward(self, feature: Tensor) -> Tensor:
+        """A * F."""
+        return feature * self.weight(feature)
+
+
+class ScalarAttention(Attention):
+    """A = sigmoid(a): one learned weight in (0, 1) for the whole feature map."""
+
+    initial_weight = 0.5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logit = nn.Parameter(torch.zeros(1, 1, 1, 1))
+
+    def weight(self, feature: Tensor) -> Tensor:
+        """A, (1, 1, 1, 1)."""
+        # In the features' type, or it would widen what autocast has made narrow.
+        return torch.sigmoid(self.logit).to(feature.dtype)
+
+    def forward(self, feature: Tensor) -> Tensor:
+        """A * F."""
+        return feature * self.weight(feature)
+
+
+@ARCH_REGISTRY.register()
+class BSRNet(nn.Module):
+    """Balanced super-resolution network (section III-C, Fig. 4 and 5).
+
+    With x in unit range and free of its mean colour::
+
+        F_0  = conv_first(x)
+        F_i  = FMG_i(F_{i-1}),           i = 1..n
+        A_i  = sigmoid(conv_i(F_i))      'spatial': a map;  sigmoid(a_i)  'scalar': a number;  1  'none'
+        I_SR = conv_last(upsample(conv_fuse([F_0, A_1 F_1, ..., A_n F_n])))
+
+    F_0 always enters with weight 1. Without skip connections (the ablation "w/o SC") only F_0 and A_n F_n are
+    concatenated. All convolutions are 3x3 with zero padding, but ``conv_fuse``, which is 1x1; ``upsample`` is BasicSR's
+    convolution and pixel shuffle, one stage per factor 2 or one for factor 3.
+
+    A new network is nearest-neighbour upsampling, with features and gradients of one size in all groups; see
+    ``bsr_plugin.archs.balanced_init`` for how and why.
+
+    Any batch, height and width of at least 1 is accepted. Nothing depends on the size in Python, so the network can be
+    compiled, scripted, traced and exported with free sizes. Under autocast the result is float32.
+
+    Args:
+        num_in_ch: Channels of the input, 3 for RGB.
+        num_out_ch: Channels of the output, 3 for RGB.
+        num_feat: Channels of the features F_i.
+        num_group: Number of FMGs, n.
+        num_block: Number of RBs in each FMG.
+        upscale: Factor from LR to HR: 2, 3, 4 or 8.
+        skip_connections: Whether every F_i reaches the reconstruction, or F_0 and F_n only.
+        attention: ``'spatial'``, ``'scalar'`` or ``'none'``.
+        img_range: Value of white in the input and the output: 1 or 255, as the images are.
+        rgb_mean: Mean colour in unit range, in the channels' order: one number per channel, which needs as many input
+            as output channels, or a single number for all of them. The default is DIV2K's.
+
+    Attributes:
+        receptive_field (int): Largest distance in LR pixels, along a row or a column, from the LR pixel that an output
+            pixel lies in to an input pixel it depends on. Tiles that overlap their neighbours by it on each side give
+            the result of the whole image.
+
+    Raises:
+        InputError: An argument is out of its range; the message names it and what would be accepted.
+    """
+
+    mean: Tensor
+
+    def __init__(
+        self,
+        num_in_ch: int = 3,
+        num_out_ch: int = 3,
+        num_feat: int = 64,
+        num_group: int = 10,
+        num_block: int = 12,
+        upscale: int = 4,
+        skip_connections: bool = True,
+        attention: str = 'spatial',
+        img_range: float = 1.0,
+        rgb_mean: float | Sequence[float] = (0.4488, 0.4371, 0.4040),
+    ) -> None:
+        super().__init__()
+        counts = {'num_in_ch': num_in_ch, 'num_out_ch': num_out_ch, 'num_feat': num_feat}
+        counts |= {'num_group': num_group, 'num_block': num_block}
+        for name, count in counts.items():
+            _check_count(name, count)
+        if isinstance(upscale, bool) or upscale not in UPSCALES:
+            raise InputError(f'upscale is {upscale!r}: use 2, 3, 4 or 8')
+        if not isinstance(skip_connections, bool):
+            raise InputError(f'skip_connections is {skip_connections!r}: use true or false')
+
+        self.num_in_ch = num_in_ch
+        self.skip_connections = skip_connections
+        self.img_range = _checked_range(img_range)
+        self.register_buffer('mean', _mean_colour(rgb_mean, num_in_ch, num_out_ch), persistent=False)
+
+        groups = [FeatureMappingGroup(num_feat, num_block, num_group) for _ in range(num_group)]
+        factors = list(accumulate((group.initial_gain for group in groups), mul))
+        kept = factors if skip_connections else factors[-1:]
+        attentions = [_attention(attention, num_feat) for _ in kept]
+
+        self.conv_first = nn.Conv2d(num_in_ch, num_feat, 3, 1, 1)
+        self.body = nn.ModuleList(groups)
+        self.attention = nn.ModuleList(attentions)
+        self.conv_fuse = nn.Conv2d((1 + len(kept)) * num_feat, num_feat, 1)
+        self.upsample = Upsample(upscale, num_feat)
+        self.conv_last = nn.Conv2d(num_feat, num_out_ch, 3, 1, 1)
+        init_ends(self.conv_first, self.conv_last)
+        init_fusion(
+            self.conv_fuse, [1.0, *(a.initial_weight * factor for a, factor in zip(attentions, kept, strict=True))]
+        )
+        init_upsample(self.upsample)
+
+        # conv_first, two per RB, the attention's convolution, and 2 for the reconstruction: a 3x3 convolution on the
+        # LR grid, and those on finer grids, which together reach less than one LR pixel beyond the own one's edge.
+        self.receptive_field = 1 + 2 * num_group * num_block + int(attention == 'spatial') + 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Super-resolves a batch.
+
+        Args:
+            x: LR images, (N, num_in_ch, H, W), RGB, in [0, img_range].
+
+        Returns:
+            (N, num_out_ch, upscale * H, upscale * W) in the same unit, not clipped.
+
+        Raises:
+            InputError: ``x`` is no batch of images with ``num_in_ch`` channels.
+        """
+        features = self._features(x)
+        weighted = [features[0]]
+        for index, attention in enumerate(self.attention):
+            weighted.append(attention(features[index + 1]))
+        fused = self.conv_fuse(torch.cat(weighted, dim=1))
+        return (self.conv_last(self.upsample(fused)) + self.mean) * self.img_range
+
+    @torch.jit.unused
+    def attention_maps(self, x: Tensor) -> list[Tensor]:
+        """The attention maps A_i of a forward pass, which stops before the reconstruction.
+
+        Args:
+            x: As in ``forward``.
+
+        Returns:
+            One (N, 1, H, W) map in (0, 1) per concatenated FMG output, in their order: ``num_group`` of them, one
+            without skip connections. A number that holds for the whole image is repeated; without attention it is 1.
+        """
+        maps = []
+        for attention, feature in zip(self.attention, self._features(x)[1:], strict=True):
+            size = (feature.size(0), 1, feature.size(2), feature.size(3))
+            maps.append(cast(Attention, attention).weight(feature).expand(size))
+        return maps
+
+    def _features(self, x: Tensor) -> list[Tensor]:
+        """F_0 and the FMG outputs that the reconstruction uses."""
+        if x.dim() != 4 or x.size(1) != self.num_in_ch:
+            raise InputError(f'the input has shape {list(x.shape)}: use (N, {self.num_in_ch}, H, W)')
+        feature = self.conv_first(x / self.img_range - self.mean)
+        features = [feature]
+        for group in self.body:
+            feature = group(feature)
+            features.append(feature)
+        return features if self.skip_connections else [features[0], features[-1]]
+
+
+def _attention(kind: str, num_feat: int) -> Attention:
+    if kind == 'spatial':
+        return SpatialAttention(num_feat)
+    if kind == 'scalar':
+        return ScalarAttention()
+    if kind == 'none':
+        return Attention()
+    raise InputError(f"attention is {kind!r}: use 'spatial', 'scalar' or 'none'")
+
+
+def _check_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f'{name} is {value!r}: use a whole number of at least 1')
+
+
+def _is_finite_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _checked_range(img_range: float) -> float:
+    if not _is_finite_number(img_range) or img_range <= 0:
+        raise InputError(f'img_range is {img_range!r}: use the value of white, 1 or 255')
+    return float(img_range)
+
+
+def _mean_colour(rgb_mean: float | Sequence[float], num_in_ch: int, num_out_ch: int) -> Tensor:
+    """(1, C, 1, 1), with C = 1 where one number serves all channels."""
+    single = isinstance(rgb_mean, int | float)
+    entries = [rgb_mean] if single else list(rgb_mean) if isinstance(rgb_mean, Sequence) else []
+    if not entries or not all(_is_finite_number(entry) for entry in entries):
+        raise InputError(f'rgb_mean is {rgb_mean!r}: use one number per channel, in unit range')
+    if not single and not len(entries) == num_in_ch == num_out_ch:
+        raise InputError(
+            f'rgb_mean has {len(entries)} entries for {num_in_ch} input and {num_out_ch} output channels: '
+            'use one per channel, or a single number such as 0.44'
+        )
+    return torch.tensor(entries, dtype=torch.float32).view(1, -1, 1, 1)
