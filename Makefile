@@ -1,0 +1,43 @@
+# make env    the environment in .venv        make test    every check and the whole test suite
+# make lint   style and types alone           make clean   removes what make made
+# Another interpreter: make test PYTHON=python3.13
+
+PYTHON ?= python3
+
+venv := .venv
+python := $(venv)/bin/python
+pip := $(python) -m pip --disable-pip-version-check
+pins := -c requirements/constraints.txt
+# Written last, so that an interrupted installation does not count; named after the interpreter it was made with.
+made := $(venv)/made-with-python-$(shell "$(PYTHON)" -c 'import platform; print(platform.python_version())' 2>/dev/null)
+sources := Makefile requirements/constraints.txt requirements/basicsr-build/sitecustomize.py \
+	setup.py pyproject.toml startup/bsr_plugin.pth startup/bsr_plugin_hook.py
+
+.PHONY: env test lint clean
+.DEFAULT_GOAL := test
+
+env: $(made)
+
+$(made): $(sources)
+	@command -v "$(PYTHON)" > /dev/null || { echo "There is no interpreter $(PYTHON): name one with PYTHON=python3.11." >&2; exit 2; }
+	@"$(PYTHON)" -c "import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v[:2] <= (3, 13) else \
+	'bsr_plugin needs Python 3.10 to 3.13, and $(PYTHON) is %d.%d: name another with PYTHON=python3.11.' % v[:2])"
+	@# An environment that was complete is brought up to date; any other is made anew.
+	@if [ -f "$@" ]; then rm "$@"; else rm -rf $(venv) && "$(PYTHON)" -m venv $(venv); fi
+	$(pip) install -q $(pins) pip setuptools wheel
+	$(pip) install -q $(pins) torch
+	$(pip) install -q $(pins) torchvision numpy cython
+	PYTHONPATH=requirements/basicsr-build $(pip) install -q $(pins) --no-build-isolation basicsr
+	$(pip) install -q $(pins) --no-build-isolation -e '.[dev]'
+	@touch "$@"
+
+test: lint
+	$(python) -m pytest
+
+lint: env
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+
+clean:
+	rm -rf $(venv) build dist *.egg-info .ruff_cache .mypy_cache .pytest_cache .hypothesis

@@ -1,0 +1,30 @@
+"""BSR, balanced single-image super resolution, as a plugin for the BasicSR toolbox.
+
+Importing this package is enough to use it: as soon as ``basicsr`` is imported too, before or after, the classes
+of this package are in its registries under their names. An option file does it with its first line::
+
+    bsr_plugin: !!python/name:bsr_plugin.__version__
+
+The toolbox itself, and torch with it, is not imported here: the commands that need neither start at once.
+"""
+
+from importlib import import_module
+
+from bsr_plugin import compat
+
+__version__ = '0.1.0'
+
+#: The modules that put classes into the toolbox's registries when they are imported.
+REGISTERING = (
+    'bsr_plugin.archs.bsr_arch',
+    'bsr_plugin.losses.hybrid_loss',
+)
+
+
+def register() -> None:
+    """Puts every class of this package into the toolbox's registries; a second call changes nothing."""
+    for name in REGISTERING:
+        import_module(name)
+
+
+compat.when_basicsr_is_imported(register)

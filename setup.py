@@ -1,0 +1,65 @@
+"""Metadata, version ranges and extras. The exact versions that the tests run with: requirements/constraints.txt."""
+
+import ast
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+
+
+def read_version():
+    """Reads ``__version__`` without importing the package."""
+    for statement in ast.parse((ROOT / 'bsr_plugin/__init__.py').read_text(encoding='utf-8')).body:
+        if isinstance(statement, ast.Assign) and statement.targets[0].id == '__version__':
+            return ast.literal_eval(statement.value)
+    raise RuntimeError('bsr_plugin/__init__.py sets no __version__')
+
+
+class BuildWithStartupHook(build_py):
+    """Puts the start-up hook beside the packages, where Python looks for ``.pth`` files."""
+
+    def run(self):
+        super().run()
+        # An editable wheel has no build folder: what is no link to the source goes straight into the wheel.
+        beside = self.get_finalized_command('install').install_lib if self.editable_mode else self.build_lib
+        for path in sorted((ROOT / 'startup').iterdir()):
+            if path.suffix in ('.pth', '.py'):
+                self.copy_file(str(path), beside)
+
+
+setup(
+    name='bsr-plugin',
+    version=read_version(),
+    description='Balanced single-image super resolution (BSR) for the BasicSR toolbox',
+    license='MIT',
+    python_requires='>=3.10,<3.14',
+    packages=find_packages(include=['bsr_plugin', 'bsr_plugin.*']),
+    package_data={'bsr_plugin': ['py.typed'], 'bsr_plugin.report': ['*.csv', '*.html', '*.css', '*.js']},
+    cmdclass={'build_py': BuildWithStartupHook},
+    entry_points={'console_scripts': ['bsr = bsr_plugin.cli:main']},
+    install_requires=[
+        'basicsr>=1.4.2,<1.5',
+        'lmdb>=1.4',
+        'numpy>=1.26',
+        'opencv-python>=4.8',
+        'packaging>=23',
+        'pydantic>=2.7',
+        'pyyaml>=6.0',
+        'scikit-image>=0.22',
+        'torch>=2.6',
+        'torchvision>=0.21',
+        'tqdm>=4.66',
+    ],
+    extras_require={
+        'dev': [
+            'hypothesis>=6.100',
+            'mypy>=1.13',
+            'pytest>=8.3',
+            'ruff>=0.8',
+            'types-PyYAML>=6.0',
+            'types-tqdm>=4.66',
+        ],
+    },
+)

@@ -1,0 +1,35 @@
+"""Lets ``import basicsr`` succeed on today's torch stack wherever bsr_plugin is installed.
+
+A program of the toolbox imports ``basicsr`` before it reads the option file that names the plugin. So this module
+lies beside the installed packages, a ``.pth`` file imports it when Python starts, and it waits for that import; until
+then it imports nothing. What it does then is ``before_basicsr`` in ``bsr_plugin/compat.py``; without the plugin,
+nothing.
+"""
+
+import sys
+
+
+class _BeforeBasicSR:
+    """A finder that prepares the import of one package and leaves the finding to the others."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != 'basicsr':
+            return None
+        compat = _load_compat()
+        return compat and compat.spec_around(self, name, after=lambda: None)
+
+
+def _load_compat():
+    """Loads compat.py by its path: the package itself may be imported only when ``basicsr`` is complete."""
+    from importlib import util
+
+    package = util.find_spec('bsr_plugin')
+    if package is None or package.origin is None:
+        return None
+    spec = util.spec_from_file_location('_bsr_plugin_compat', package.origin.replace('__init__.py', 'compat.py'))
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+sys.meta_path.insert(0, _BeforeBasicSR())
