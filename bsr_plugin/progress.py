@@ -17,4 +17,4 @@ def progress(items: Iterable[Item] | None = None, *, total: int | None = None, l
         label: What is being done.
         unit: What one item is called.
     """
-    return tqdm(items, total=total, desc=label, unit=unit, delay=1, disable=None, dynamic_ncols=True)
+    return tqdm(items, total=total, desc=label, unit=unit, delay=1, disable=None, dynamic_ncols=True)  # type: ignore[return-value]

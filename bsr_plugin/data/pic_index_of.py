@@ -1,0 +1,57 @@
+"""The PIC index that belongs to a store of LR images: found beside it, or built."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from bsr_plugin.data.store import FolderStore, JoinedStore, LMDBStore
+from bsr_plugin.errors import InputError
+from bsr_plugin.pic.index import IndexKey, PICIndex
+from bsr_plugin.pic.index_build import build_index
+from bsr_plugin.pic.index_file import IndexFileError
+from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.pic.measure import ChannelRule
+
+Store = LMDBStore | FolderStore | JoinedStore
+
+
+def index_of(store: Store, window: int, channels: ChannelRule, intervals: IntervalRule) -> PICIndex:
+    """Opens the index of a store, building it first if it is missing, stale or damaged.
+
+    Indexes for other windows, intervals or channel rules lie side by side: the name holds a digest of all that.
+
+    Args:
+        store: The LR images.
+        window: Side of the window in LR pixels.
+        channels: ``max`` or ``sum``.
+        intervals: How the intervals are chosen.
+
+    Raises:
+        InputError: It has to be built and its folder cannot be written to, or no image is as large as the window.
+    """
+    key = IndexKey(window, channels, intervals, store.digest)
+    path = index_path(store, key)
+    try:
+        index = PICIndex(path)
+        if index.key == key.as_header():
+            return index
+    except IndexFileError:
+        pass
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(
+            f'{store.path} has no PIC index for a window of {window} pixels and {path.parent} cannot be written to: '
+            f'run "bsr pic {store.path} --lr-window {window}" where it can.'
+        )
+    return build_index(store, key, path)
+
+
+def index_path(store: Store, key: IndexKey) -> Path:
+    """Where the index for ``key`` lies: inside the store, or inside the first part of one in several parts."""
+    folder = store.parts[0].path if isinstance(store, JoinedStore) else store.path
+    rules = {name: value for name, value in key.as_header().items() if name != 'digest'}
+    label = hashlib.blake2b(json.dumps(rules, sort_keys=True).encode(), digest_size=4).hexdigest()
+    # The toolbox lists every file of an image folder but hidden ones.
+    hidden = '.' if isinstance(store, FolderStore) else ''
+    joined = f'_of{len(store.parts)}' if isinstance(store, JoinedStore) else ''
+    return folder / f'{hidden}pic_w{key.window}_p{key.intervals.count}_{label}{joined}.idx'

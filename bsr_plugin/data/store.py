@@ -1,0 +1,291 @@
+"""Reading image stores: LMDBs of this project, LMDBs of BasicSR, and folders of images, all alike.
+
+A store is an ordered set of images with names. Images are (H, W, 3) uint8 in BGR order, as BasicSR has them. Sizes are
+known without reading an image. An LMDB of the ``raw`` encoding holds plain pixels, so an image is a view of the
+memory map and a crop reads its own rows from disk, nothing else.
+"""
+
+import ast
+import hashlib
+import os
+import re
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote, unquote
+from weakref import WeakValueDictionary
+
+import lmdb
+import numpy as np
+from numpy.typing import NDArray
+
+from bsr_plugin.data.image_file import decode, image_size, list_images, read_image
+from bsr_plugin.errors import InputError
+
+META_FILE = 'meta_info.txt'
+#: What stands in place of the PNG compression level in a raw store's ``meta_info.txt``.
+RAW = 'raw'
+
+_META_LINE = re.compile(r'(?P<name>.+?) (?P<shape>\([\d, ]+\)) (?P<level>\S+)(?: (?P<digest>[0-9a-f]+))?')
+_PART = re.compile(r'(?P<stem>.+)\.part(?P<number>\d+)of(?P<total>\d+)(?P<suffix>\.lmdb)?')
+
+
+class ImageStore(Protocol):
+    """What every store offers."""
+
+    path: Path
+    names: list[str]
+    """Names without folder and extension, in order."""
+
+    sizes: NDArray[np.int64]
+    """(N, 2) heights and widths."""
+
+    digest: str
+    """Changes whenever an image, a name or their order does."""
+
+    def image(self, position: int) -> NDArray[np.uint8]:
+        """The whole image, (H, W, 3) BGR; it may be read-only."""
+
+
+@dataclass(frozen=True)
+class MetaEntry:
+    """One line of an LMDB's ``meta_info.txt``: BasicSR's three fields and, in our stores, a digest.
+
+    Attributes:
+        key: Key in the LMDB; ASCII without dots or blanks, see :func:`key_for`.
+        shape: Height, width, channels.
+        level: PNG compression level, or ``raw``.
+        digest: Digest of the stored value, or ``None`` in a store BasicSR made.
+    """
+
+    key: str
+    shape: tuple[int, int, int]
+    level: str
+    digest: str | None = None
+
+    def line(self) -> str:
+        """The line, without its end."""
+        height, width, channels = self.shape
+        words = [f'{self.key}.png', f'({height},{width},{channels})', self.level]
+        return ' '.join(words if self.digest is None else [*words, self.digest])
+
+
+def parse_meta(text: str, path: Path) -> list[MetaEntry]:
+    """Reads ``meta_info.txt``.
+
+    Raises:
+        InputError: A line is not of the form ``name.png (h,w,c) level [digest]``.
+    """
+    entries = []
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _META_LINE.fullmatch(line.strip())
+        shape = ast.literal_eval(match['shape']) if match else ()
+        if not match or len(shape) not in (2, 3):
+            raise InputError(f'{path}, line {number}, is "{line[:60]}": expected "name.png (h,w,c) level".')
+        # BasicSR cuts a name at its first dot to get the key, and writes its keys so.
+        key = match['name'].split('.')[0]
+        entries.append(MetaEntry(key, (*shape, 1)[:3], match['level'], match['digest']))
+    return entries
+
+
+def key_for(name: str) -> str:
+    """The LMDB key of a name: ASCII without dots, blanks or slashes, because the toolbox reads no others.
+
+    ``unquote`` undoes it; ordinary names are their own keys.
+    """
+    return quote(name, safe='()+,;=@!~').replace('.', '%2E')
+
+
+def digest_of(*parts: bytes | memoryview) -> str:
+    """128-bit digest of the parts, one after the other."""
+    state = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        state.update(part)
+    return state.hexdigest()
+
+
+@dataclass
+class LMDBStore:
+    """An LMDB folder with ``meta_info.txt``, written by ``bsr prepare`` or by BasicSR.
+
+    The database is opened at the first image, so a store can be handed to worker processes.
+
+    Raises:
+        InputError: The folder is no such store.
+    """
+
+    path: Path
+    names: list[str] = field(init=False)
+    sizes: NDArray[np.int64] = field(init=False)
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        meta = self.path / META_FILE
+        data = self.path / 'data.mdb'
+        if not meta.is_file() or not data.is_file():
+            raise InputError(f'{self.path} is no image LMDB ({META_FILE} or data.mdb is missing): run bsr prepare.')
+        text = meta.read_text(encoding='utf-8')
+        self.entries = parse_meta(text, meta)
+        if not self.entries:
+            raise InputError(f'{self.path} holds no image: make it again with bsr prepare.')
+        self.names = [unquote(entry.key) for entry in self.entries]
+        self.sizes = np.array([entry.shape[:2] for entry in self.entries], np.int64)
+        known = all(entry.digest for entry in self.entries)
+        status = data.stat()
+        self.digest = digest_of(text.encode(), b'' if known else f'{status.st_size} {status.st_mtime_ns}'.encode())
+        self._reader: _Reader | None = None
+
+    def image(self, position: int) -> NDArray[np.uint8]:
+        """The whole image, (H, W, 3) BGR: a read-only view of the memory map for raw stores, decoded otherwise."""
+        entry = self.entries[position]
+        value = self.value(position)
+        if entry.level != RAW:
+            return decode(value, f'{self.path}, image {self.names[position]}')
+        pixels = np.frombuffer(value, np.uint8)
+        if pixels.size != entry.shape[0] * entry.shape[1] * entry.shape[2]:
+            raise InputError(f'{self.path} is damaged at {self.names[position]}: make it again with bsr prepare.')
+        return pixels.reshape(entry.shape)
+
+    def value(self, position: int) -> memoryview:
+        """The stored bytes of an image, as a view of the memory map.
+
+        Raises:
+            InputError: The key that ``meta_info.txt`` names is not in the database.
+        """
+        if self._reader is None:
+            self._reader = _reader_of(self.path)
+        value = self._reader.get(self.entries[position].key.encode())
+        if value is None:
+            raise InputError(f'{self.path} has no image {self.names[position]}: make it again with bsr prepare.')
+        return value
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, '_reader': None}
+
+
+class _Reader:
+    """One read transaction on an LMDB for the life of the process: the store never changes, and views stay valid."""
+
+    def __init__(self, path: Path):
+        try:
+            self._environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False)
+        except lmdb.Error as error:
+            raise InputError(f'{path} cannot be opened ({error}): make it again with bsr prepare.') from error
+        self._transaction = self._environment.begin(buffers=True)
+        self._lock = threading.Lock()
+
+    def get(self, key: bytes) -> memoryview | None:
+        # A transaction serves one thread at a time.
+        with self._lock:
+            return self._transaction.get(key)
+
+
+#: LMDB may be opened once per process, whoever reads it. A forked worker inherits the reader and may use it: there
+#: are no locks in the file and no reader slots.
+_READERS: 'WeakValueDictionary[str, _Reader]' = WeakValueDictionary()
+
+
+def _reader_of(path: Path) -> _Reader:
+    name = str(path.resolve())
+    reader = _READERS.get(name)
+    if reader is None:
+        reader = _READERS[name] = _Reader(path)
+    return reader
+
+
+@dataclass
+class FolderStore:
+    """A folder of image files.
+
+    Raises:
+        InputError: No folder, no image in it, or a file that is no image.
+    """
+
+    path: Path
+    names: list[str] = field(init=False)
+    sizes: NDArray[np.int64] = field(init=False)
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.files = list_images(self.path)
+        self.names = [file.stem for file in self.files]
+        self.sizes = np.array([image_size(file) for file in self.files], np.int64)
+        stamps = [f'{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}' for file in self.files]
+        self.digest = digest_of('\n'.join(stamps).encode())
+
+    def image(self, position: int) -> NDArray[np.uint8]:
+        """The whole image, (H, W, 3) BGR, decoded."""
+        return read_image(self.files[position])
+
+
+@dataclass
+class JoinedStore:
+    """The parts that ``bsr prepare --shard i/n`` wrote, read as one store."""
+
+    path: Path
+    parts: list[LMDBStore | FolderStore]
+
+    def __post_init__(self) -> None:
+        self.names = [name for part in self.parts for name in part.names]
+        self.sizes = np.concatenate([part.sizes for part in self.parts])
+        self.digest = digest_of(*(part.digest.encode() for part in self.parts))
+        self._starts = np.cumsum([0, *(len(part.names) for part in self.parts)])
+
+    def image(self, position: int) -> NDArray[np.uint8]:
+        """The whole image, from the part it lies in."""
+        part = int(np.searchsorted(self._starts, position, side='right')) - 1
+        return self.parts[part].image(position - int(self._starts[part]))
+
+
+def open_store(path: str | os.PathLike[str], backend: str) -> LMDBStore | FolderStore | JoinedStore:
+    """Opens a store, or all parts of one.
+
+    Args:
+        path: An LMDB folder, a folder of images, or the name that the parts ``NAME.partIofN`` share.
+        backend: ``lmdb`` or ``disk``, BasicSR's ``io_backend.type``.
+
+    Raises:
+        InputError: The backend is unknown, nothing is there, a part is missing, or the store is none.
+    """
+    openers: dict[str, type[LMDBStore] | type[FolderStore]] = {'lmdb': LMDBStore, 'disk': FolderStore}
+    if backend not in openers:
+        raise InputError(f"io_backend type is '{backend}': use lmdb or disk.")
+    where = Path(path)
+    if where.exists():
+        return openers[backend](where)
+    parts = find_parts(where)
+    if not parts:
+        raise InputError(f'{where} does not exist: make it with bsr prepare, or correct the path.')
+    return JoinedStore(where, [openers[backend](part) for part in parts])
+
+
+def part_path(path: Path, number: int, total: int) -> Path:
+    """Where part ``number`` of ``total`` of a store goes: ``HR_x4.lmdb`` -> ``HR_x4.part2of8.lmdb``."""
+    suffix = '.lmdb' if path.suffix == '.lmdb' else ''
+    return path.with_name(f'{path.name.removesuffix(suffix)}.part{number}of{total}{suffix}')
+
+
+def find_parts(path: Path) -> list[Path]:
+    """The parts of a store in order, or nothing if there are none.
+
+    Raises:
+        InputError: Some parts are there and others are not, or they are parts of different divisions.
+    """
+    suffix = '.lmdb' if path.suffix == '.lmdb' else ''
+    stem = path.name.removesuffix(suffix)
+    found: dict[int, Path] = {}
+    totals = set()
+    for entry in path.parent.iterdir() if path.parent.is_dir() else ():
+        match = _PART.fullmatch(entry.name)
+        if match and match['stem'] == stem and (match['suffix'] or '') == suffix:
+            found[int(match['number'])] = entry
+            totals.add(int(match['total']))
+    if not found:
+        return []
+    if len(totals) > 1:
+        raise InputError(f'{path} has parts of different divisions ({sorted(totals)}): remove those you do not want.')
+    missing = sorted(set(range(1, totals.pop() + 1)) - set(found))
+    if missing:
+        raise InputError(f'{path} lacks part {missing[0]} of {len(found) + len(missing)}: run bsr prepare for it.')
+    return [found[number] for number in sorted(found)]

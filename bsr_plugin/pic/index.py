@@ -1,0 +1,166 @@
+"""The PIC index: which window of which image lies in which interval, drawn from in constant time.
+
+For every LR window the index holds the interval it lies in, one byte, in raster order per image. To reach the k-th
+window of an interval without scanning an image, it also holds *anchors*: the position of every ``stride``-th window
+of the interval, the stride chosen per image and interval so that anchors are ``SPAN`` windows apart on average. A
+draw looks up one anchor and scans the bytes up to the next; all anchors of an interval are equally likely, so the
+expected length of that scan is at most ``SPAN``, however rare the interval and however the windows lie.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bsr_plugin.pic.index_file import map_arrays, read_header
+from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.pic.measure import ChannelRule
+
+#: Mean number of windows between two anchors, for up to 32 intervals; in proportion for more.
+_SPAN = 512
+
+
+class LRImages(Protocol):
+    """What the index is built from: the LR images of a store."""
+
+    digest: str
+    """Changes whenever an image does."""
+
+    sizes: NDArray[np.int64]
+    """(N, 2) height and width of every image."""
+
+    def image(self, position: int) -> NDArray[np.uint8]:
+        """The whole image, (H, W, 3) uint8; an array of that shape that may be read-only."""
+
+
+@dataclass(frozen=True)
+class IndexKey:
+    """Everything an index depends on; two indexes with equal keys are equal.
+
+    Attributes:
+        window: Side of the window in LR pixels.
+        channels: How a pixel's three gradients are merged.
+        intervals: How the intervals are chosen.
+        digest: Digest of the store of LR images.
+    """
+
+    window: int
+    channels: ChannelRule
+    intervals: IntervalRule
+    digest: str
+
+    def as_header(self) -> dict[str, Any]:
+        """The key as plain JSON values."""
+        key = asdict(self)
+        edges = self.intervals.edges
+        key['intervals']['edges'] = None if edges is None else list(edges)
+        return key
+
+
+def span_for(bins: int) -> int:
+    """Mean distance of two anchors of an interval, in windows."""
+    return _SPAN * max(1, -(-bins // 32))
+
+
+class PICIndex:
+    """A PIC index on disk, memory-mapped and read-only.
+
+    Attributes:
+        window: Side of the window in LR pixels.
+        edges: (p + 1,) edges of the intervals in grey levels; the last interval is open above.
+        thresholds: (p - 1,) the inner edges as integer PIC sums.
+        grid: (N, 2) rows and columns of window positions per image, 0 where the image is smaller than a window.
+        counts: (N, p) windows of an image in an interval.
+        windows: (N,) windows per image.
+        usable: Positions of the images that have a window at all.
+
+    Args:
+        path: The index file.
+
+    Raises:
+        IndexFileError: The file is no index of this version or is damaged.
+    """
+
+    def __init__(self, path: Path):
+        header = read_header(path)
+        arrays = map_arrays(path, header)
+        self.path = path
+        self.key: dict[str, Any] = header['key']
+        self.window = int(header['key']['window'])
+        self.channels: ChannelRule = header['key']['channels']
+        self.edges = np.asarray(header['edges'], np.float64)
+        self.thresholds = np.asarray(header['thresholds'], np.int64)
+        self.grid: NDArray[np.int32] = arrays['grid']
+        self.counts: NDArray[np.uint32] = arrays['counts']
+        self.windows: NDArray[np.int64] = self.grid.astype(np.int64).prod(axis=1)
+        self.usable: NDArray[np.int64] = np.flatnonzero(self.windows)
+        self._starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.windows)])
+        self._intervals: NDArray[np.uint8] = arrays['intervals']
+        self._strides: NDArray[np.uint32] = arrays['strides']
+        self._anchor_starts: NDArray[np.int64] = arrays['anchor_starts']
+        self._anchors: NDArray[np.uint32] = arrays['anchors']
+
+    @property
+    def bins(self) -> int:
+        """Number of intervals p."""
+        return int(self.counts.shape[1])
+
+    @property
+    def bytes_per_window(self) -> float:
+        """Size of the file divided by the number of windows it covers."""
+        return self.path.stat().st_size / max(1, int(self._starts[-1]))
+
+    def interval_at(self, image: int, position: int) -> int:
+        """Interval of the window at raster ``position`` of an image."""
+        return int(self._intervals[self._starts[image] + position])
+
+    def select(self, image: int, interval: int, rank: int) -> int:
+        """Raster position of the window with this rank among an image's windows of an interval.
+
+        Args:
+            image: Position of the image in the store.
+            interval: 0 to p - 1.
+            rank: 0 to ``counts[image, interval] - 1``.
+
+        Returns:
+            ``row * columns + column`` of the window's upper left pixel, ``columns`` being ``grid[image, 1]``.
+        """
+        step, remainder = divmod(rank, int(self._strides[image, interval]))
+        anchor_at = int(self._anchor_starts[image, interval]) + step
+        anchor = int(self._anchors[anchor_at])
+        if not remainder:
+            return anchor
+        start, end = int(self._starts[image]), int(self._starts[image + 1])
+        if step + 1 < self._anchor_count(image, interval):
+            end = start + int(self._anchors[anchor_at + 1])
+        piece = self._intervals[start + anchor : end]
+        return anchor + int(np.flatnonzero(piece == interval)[remainder])
+
+    def positions(self, image: int, interval: int) -> NDArray[np.int64]:
+        """Raster positions of all windows of an image in an interval, ascending."""
+        return np.flatnonzero(self._intervals[self._starts[image] : self._starts[image + 1]] == interval)
+
+    def _anchor_count(self, image: int, interval: int) -> int:
+        return -(-int(self.counts[image, interval]) // int(self._strides[image, interval]))
+
+
+def anchors_of(intervals: NDArray[np.uint8], bins: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Counts, strides and anchors of one image.
+
+    Args:
+        intervals: (windows,) interval of every window in raster order.
+        bins: Number of intervals p.
+
+    Returns:
+        ``counts`` (p,), ``strides`` (p,), and the anchors of all intervals in a row; interval ``b`` has
+        ``ceil(counts[b] / strides[b])`` of them.
+    """
+    counts = np.bincount(intervals, minlength=bins)
+    strides = np.maximum(1, -(-counts * span_for(bins) // max(1, intervals.size)))
+    by_interval = np.argsort(intervals, kind='stable')
+    ends = np.cumsum(counts)
+    pieces = [by_interval[end - count : end : stride] for end, count, stride in zip(ends, counts, strides, strict=True)]
+    anchors = np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
+    return counts.astype(np.uint32), strides.astype(np.uint32), anchors.astype(np.uint32)

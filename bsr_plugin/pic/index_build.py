@@ -1,0 +1,105 @@
+"""Building the PIC index of a store: two passes over its LR images, on all cores, in bounded memory."""
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bsr_plugin.atomic import replacing
+from bsr_plugin.errors import InputError
+from bsr_plugin.parallel import ordered_map
+from bsr_plugin.pic.index import IndexKey, LRImages, PICIndex, anchors_of
+from bsr_plugin.pic.index_file import ArraysWriter
+from bsr_plugin.pic.intervals import interval_of, thresholds
+from bsr_plugin.pic.measure import gradient_map, window_sums
+from bsr_plugin.progress import progress
+
+
+def build_index(images: LRImages, key: IndexKey, path: Path) -> PICIndex:
+    """Measures every window of every image and writes the index, whole or not at all.
+
+    The first pass counts PIC sums exactly to place the intervals, the second assigns windows to them. The bytes
+    written depend on the images and the key alone, not on the number of cores.
+
+    Args:
+        images: The LR images.
+        key: What the index is for; ``key.digest`` is ``images.digest``.
+        path: The file to create or replace.
+
+    Returns:
+        The new index, opened.
+
+    Raises:
+        InputError: Every image is smaller than the window.
+    """
+    grid = np.maximum(0, np.asarray(images.sizes, np.int64) - (key.window - 1))
+    grid[(grid == 0).any(axis=1)] = 0
+    if not grid.any():
+        largest = tuple(int(side) for side in images.sizes.max(axis=0)) if len(images.sizes) else (0, 0)
+        raise InputError(
+            f'No image is as large as a patch: the window is {key.window} LR pixels and the largest LR image '
+            f'{largest[0]}x{largest[1]}; use a smaller gt_size or larger images.'
+        )
+    pixels = key.window**2
+    edges = key.intervals.edges_for(_histogram(images, grid, key), pixels)
+    with replacing(path) as temporary, temporary.open('w+b') as file:
+        _write(file, images, grid, key, edges)
+    return PICIndex(path)
+
+
+def _sums(images: LRImages, position: int, key: IndexKey) -> NDArray[np.uint32]:
+    return window_sums(gradient_map(images.image(position), key.channels), key.window).reshape(-1)
+
+
+def _histogram(images: LRImages, grid: NDArray[np.int64], key: IndexKey) -> NDArray[np.int64]:
+    """Exact histogram of the PIC sums of all windows, as long as the largest sum needs."""
+    histogram = np.zeros(1, np.int64)
+    if key.intervals.edges is not None:
+        return histogram
+    usable = np.flatnonzero(grid.any(axis=1))
+    sums_of = ordered_map(lambda position: _sums(images, int(position), key), usable)
+    for sums in progress(sums_of, total=len(usable), label='PIC, first pass', unit='image'):
+        lowest, highest = int(sums.min()), int(sums.max())
+        if highest >= histogram.size:
+            histogram = np.concatenate([histogram, np.zeros(highest + 1 - histogram.size, np.int64)])
+        histogram[lowest : highest + 1] += np.bincount(sums - np.uint32(lowest))
+    return histogram
+
+
+def _write(
+    file: BinaryIO, images: LRImages, grid: NDArray[np.int64], key: IndexKey, edges: NDArray[np.float64]
+) -> None:
+    number, bins = len(grid), len(edges) - 1
+    inner = thresholds(edges, key.window**2)
+    writer = ArraysWriter(file)
+    writer.reserve('grid', np.int32, (number, 2))
+    writer.reserve('counts', np.uint32, (number, bins))
+    writer.reserve('strides', np.uint32, (number, bins))
+    writer.reserve('anchor_starts', np.int64, (number, bins))
+    writer.reserve('intervals', np.uint8, (int(grid.prod(axis=1).sum()),))
+    writer.reserve('anchors', np.uint32, (0,))
+
+    def measured(position: int) -> tuple[NDArray[np.uint8], tuple[NDArray, NDArray, NDArray]]:
+        sums = _sums(images, position, key) if grid[position].any() else np.zeros(0, np.uint32)
+        intervals = interval_of(sums, inner)
+        return intervals, anchors_of(intervals, bins)
+
+    tables = {name: np.zeros((number, bins), np.int64) for name in ('counts', 'strides', 'anchor_starts')}
+    window_at = anchor_at = 0
+    results = ordered_map(measured, range(number))
+    for position, (intervals, (counts, strides, anchors)) in enumerate(
+        progress(results, total=number, label='PIC, second pass', unit='image')
+    ):
+        writer.write('intervals', intervals, window_at)
+        writer.write('anchors', anchors, anchor_at)
+        lengths = -(-counts.astype(np.int64) // strides)
+        tables['anchor_starts'][position] = anchor_at + np.cumsum(lengths) - lengths
+        tables['counts'][position], tables['strides'][position] = counts, strides
+        window_at += intervals.size
+        anchor_at += anchors.size
+    writer.extend_last('anchors', anchor_at)
+    writer.write('grid', grid)
+    for name, table in tables.items():
+        writer.write(name, table)
+    writer.finish({'key': key.as_header(), 'edges': edges.tolist(), 'thresholds': inner.tolist()})

@@ -1,0 +1,105 @@
+"""The file format of the PIC index: a JSON header and memory-mapped arrays.
+
+Layout, little endian: 8 bytes magic, 8 bytes header length, the header (JSON, UTF-8), then the arrays, each at a
+multiple of 64 bytes. The header names every array with its type, shape and offset from the start of the file.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+MAGIC = b'BSRPIC1\n'
+_ALIGNMENT = 64
+#: Room kept for the header, so that arrays can be written before the last one's length is known.
+_HEADER_ROOM = 16384
+
+
+class IndexFileError(Exception):
+    """The file is no PIC index, is damaged, or was written by another version."""
+
+
+class ArraysWriter:
+    """Writes arrays of known size in any order, and one of unknown length at the end.
+
+    Args:
+        file: Opened for writing and reading in binary mode, empty.
+    """
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self._end = _HEADER_ROOM
+        self._arrays: dict[str, dict[str, Any]] = {}
+
+    def reserve(self, name: str, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
+        """Gives an array its place; its content is written with :meth:`write`."""
+        offset = -(-self._end // _ALIGNMENT) * _ALIGNMENT
+        kind = np.dtype(dtype).newbyteorder('<')
+        self._arrays[name] = {'dtype': kind.str, 'shape': list(shape), 'offset': offset}
+        self._end = offset + kind.itemsize * int(np.prod(shape, dtype=np.int64))
+
+    def write(self, name: str, values: NDArray[Any], start: int = 0) -> None:
+        """Writes ``values`` into an array, from its flat element ``start`` on."""
+        entry = self._arrays[name]
+        data = np.ascontiguousarray(values, np.dtype(entry['dtype']))
+        self._file.seek(entry['offset'] + start * data.itemsize)
+        self._file.write(data.tobytes())
+
+    def extend_last(self, name: str, length: int) -> None:
+        """Sets the final length of the array that was reserved last."""
+        self._arrays[name]['shape'] = [length]
+
+    def finish(self, header: dict[str, Any]) -> None:
+        """Writes the header; the file is complete afterwards."""
+        text = json.dumps({**header, 'arrays': self._arrays}, ensure_ascii=False).encode()
+        room = _HEADER_ROOM - len(MAGIC) - 8
+        if len(text) > room:
+            raise ValueError(f'The header has {len(text)} bytes, room is for {room}.')
+        self._file.seek(0, os.SEEK_END)
+        if self._file.tell() < self._end_of_arrays():
+            self._file.truncate(self._end_of_arrays())
+        self._file.seek(0)
+        self._file.write(MAGIC + len(text).to_bytes(8, 'little') + text)
+
+    def _end_of_arrays(self) -> int:
+        return max(_extent(entry) for entry in self._arrays.values())
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Reads and checks the header.
+
+    Raises:
+        IndexFileError: Another kind of file, a damaged header, or a file shorter than its arrays.
+    """
+    try:
+        with path.open('rb') as file:
+            start = file.read(len(MAGIC) + 8)
+            if start[: len(MAGIC)] != MAGIC or len(start) < len(MAGIC) + 8:
+                raise IndexFileError(f'{path} is no PIC index of this version.')
+            header = json.loads(file.read(int.from_bytes(start[len(MAGIC) :], 'little')))
+        needed = max(_extent(entry) for entry in header['arrays'].values())
+        size = path.stat().st_size
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise IndexFileError(f'{path} cannot be read as a PIC index ({error}).') from error
+    if size < needed:
+        raise IndexFileError(f'{path} is cut short: {size} of {needed} bytes.')
+    return dict(header)
+
+
+def map_arrays(path: Path, header: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    """Memory-maps every array of the file, read-only; nothing is read until it is used."""
+    whole = np.memmap(path, np.uint8, 'r')
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, entry in header['arrays'].items():
+        # Plain ndarray views: a memmap subclass costs a microsecond at every slice.
+        view = np.asarray(whole)[entry['offset'] : _extent(entry)]
+        arrays[name] = view.view(np.dtype(entry['dtype'])).reshape(entry['shape'])
+    return arrays
+
+
+def _extent(entry: dict[str, Any]) -> int:
+    items = int(np.prod(entry['shape'], dtype=np.int64))
+    return int(entry['offset']) + np.dtype(entry['dtype']).itemsize * items

@@ -1,0 +1,88 @@
+"""The intervals K of random filter sampling: where one ends and the next begins (paper, section III-B, Fig. 1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bsr_plugin.errors import InputError
+
+MAX_BINS = 256
+
+
+@dataclass(frozen=True)
+class IntervalRule:
+    """How the p intervals are chosen.
+
+    Attributes:
+        bins: Number of equal-width intervals p, 1 to 256; ignored when ``edges`` are given.
+        quantile: They span [0, q], q being this quantile of all window PICs; 1.0 spans the full range.
+        edges: Explicit edges ``(0, k_1, ..., k_p)`` in grey levels (mean gradient), increasing, or ``None``.
+
+    The last interval is open above in either case.
+
+    Raises:
+        InputError: A value is out of range or the edges do not increase from 0.
+    """
+
+    bins: int = 16
+    quantile: float = 0.999
+    edges: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.edges is not None:
+            _check_edges(self.edges)
+            return
+        if not 1 <= self.bins <= MAX_BINS:
+            raise InputError(f'pic_bins is {self.bins}: use 1 to {MAX_BINS} intervals.')
+        if not 0 < self.quantile <= 1:
+            raise InputError(f'pic_quantile is {self.quantile}: use a number above 0 and up to 1.')
+
+    @property
+    def count(self) -> int:
+        """Number of intervals p."""
+        return self.bins if self.edges is None else len(self.edges) - 1
+
+    def edges_for(self, histogram: NDArray[np.int64], pixels: int) -> NDArray[np.float64]:
+        """Edges in grey levels for a data set.
+
+        Args:
+            histogram: ``histogram[s]`` windows of the data set have the PIC sum ``s``.
+            pixels: Pixels per window, which turn sums into mean gradients.
+
+        Returns:
+            p + 1 increasing numbers, the first 0. The quantile is the smallest PIC that at least that share of the
+            windows does not exceed; a data set of flat images gets the width of one grey level.
+        """
+        if self.edges is not None:
+            return np.asarray(self.edges, np.float64)
+        cumulative = np.cumsum(histogram)
+        top = int(np.searchsorted(cumulative, self.quantile * cumulative[-1])) if cumulative.size else 0
+        return np.linspace(0.0, top / pixels if top else 1.0, self.bins + 1)
+
+
+def thresholds(edges: Sequence[float] | NDArray[np.float64], pixels: int) -> NDArray[np.int64]:
+    """The p - 1 inner edges as PIC sums: a window lies in interval ``searchsorted(thresholds, sum, 'right')``.
+
+    Sums are integers, so ``sum / pixels >= edge`` and ``sum >= ceil(edge * pixels)`` say the same; the comparison
+    in integers leaves nothing to rounding.
+    """
+    scaled = np.asarray(edges, np.float64)[1:-1] * pixels
+    # An edge that is a whole number of levels but for the last bit of the product must not move up by one.
+    nearest = np.rint(scaled)
+    exact = np.isclose(scaled, nearest, rtol=1e-12, atol=1e-9)
+    return np.where(exact, nearest, np.ceil(scaled)).astype(np.int64)
+
+
+def interval_of(sums: NDArray[np.integer], inner: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Interval of each PIC sum, 0 to p - 1; ``inner`` comes from :func:`thresholds`."""
+    return np.searchsorted(inner, sums, side='right').astype(np.uint8)
+
+
+def _check_edges(edges: tuple[float, ...]) -> None:
+    if not 2 <= len(edges) <= MAX_BINS + 1:
+        raise InputError(f'pic_edges has {len(edges)} numbers: give 0, k_1, ..., k_p with p from 1 to {MAX_BINS}.')
+    if edges[0] != 0 or any(low >= high for low, high in pairwise(edges)):
+        raise InputError(f'pic_edges is {list(edges)}: the edges must start at 0 and increase.')
