@@ -1,0 +1,220 @@
+"""Options that are right one by one and wrong together.
+
+Every rule reads the mapping as the file gives it, also when other keys are wrong: what is missing or of another kind
+is no business of the rule, for the schema reports it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from inspect import Parameter
+from itertools import pairwise
+from typing import Any
+
+from bsr_plugin.options import registered
+from bsr_plugin.options.values import is_number, whole_or_none
+from bsr_plugin.options.wording import line
+
+#: Models whose options are declared key by key.
+SR_MODELS = ('BSRModel', 'SRModel')
+
+Options = Mapping[str, Any]
+Problem = tuple[tuple[str | int, ...], str]
+
+
+def contradictions(options: Options) -> list[str]:
+    """One line for every contradiction in an option file, as ``section.line`` writes it."""
+    return [line(path, sentence) for rule in _RULES for path, sentence in rule(options)]
+
+
+def _gt_size(options: Options) -> Iterator[Problem]:
+    """HR patches are whole LR pixels."""
+    for key, dataset in _datasets(options):
+        size, scale = _whole(dataset, 'gt_size'), _whole(dataset, 'scale') or _whole(options, 'scale')
+        if size and scale and size % scale:
+            below, above = size - size % scale, size - size % scale + scale
+            choice = f'{below} and {above} are' if below else f'{above} is'
+            yield ('datasets', key, 'gt_size'), f'{size} is no multiple of scale {scale}; {choice}'
+
+
+def _upscale(options: Options) -> Iterator[Problem]:
+    """The network enlarges by as much as the data wants."""
+    scale, network = _whole(options, 'scale'), _section(options, 'network_g')
+    name = network.get('type')
+    taken = registered.arguments('network', name) if isinstance(name, str) else None
+    for key in ('upscale', 'scale'):
+        argument = (taken or {}).get(key)
+        if argument is None or scale is None:
+            continue
+        given = _whole(network, key)
+        if given is not None and given != scale:
+            yield ('network_g', key), f'{given} differs from scale {scale}'
+        elif key not in network and argument.default not in (Parameter.empty, scale):
+            yield ('network_g', key), f'missing; its default {argument.default} differs from scale {scale}'
+
+
+def _scale(options: Options) -> Iterator[Problem]:
+    """Paired data sets cannot do without the scale, and there is one scale."""
+    scale = _whole(options, 'scale')
+    for key, dataset in _datasets(options):
+        own = _whole(dataset, 'scale')
+        if own and scale and own != scale:
+            yield ('datasets', key, 'scale'), f'{own} differs from scale {scale}'
+        elif not own and 'scale' not in options and dataset.get('type') in _PAIRED:
+            yield ('scale',), f'missing; {dataset["type"]} needs it'
+            return
+
+
+def _crop_border(options: Options) -> Iterator[Problem]:
+    """A border left over from the file of another scale spoils the comparison with published tables unnoticed."""
+    scale, metrics = _whole(options, 'scale'), _section(_section(options, 'val'), 'metrics')
+    for name in metrics if options.get('model_type') in SR_MODELS else ():
+        border = _whole(_section(metrics, name), 'crop_border')
+        if scale and border and border not in (scale, scale + 6):
+            where = ('val', 'metrics', name, 'crop_border')
+            choices = f'{scale} (as published), {scale + 6} (as for DIV2K) or 0'
+            yield where, f'{border} does not go with scale {scale}; use {choices}'
+
+
+def _keep_best(options: Options) -> Iterator[Problem]:
+    """The best by a metric needs that metric, measured on a set."""
+    best = _section(options, 'logger').get('keep_best')
+    metrics = _section(_section(options, 'val'), 'metrics')
+    if not isinstance(best, str):
+        return
+    if best not in metrics:
+        listing = f'; there are {", ".join(metrics)}' if metrics else ', which has none'
+        yield ('logger', 'keep_best'), f'{best!r} is no metric in val.metrics{listing}'
+    elif not any(key.startswith('val') for key, _ in _datasets(options)):
+        yield ('logger', 'keep_best'), 'needs a validation set, datasets.val'
+
+
+def _edges(options: Options) -> Iterator[Problem]:
+    """Explicit edges increase from 0 and say themselves how many intervals there are."""
+    for key, dataset in _datasets(options):
+        edges = dataset.get('pic_edges')
+        if not isinstance(edges, list) or not all(is_number(edge) for edge in edges):
+            continue
+        values, where = [float(edge) for edge in edges], ('datasets', key, 'pic_edges')
+        if values and values[0] != 0:
+            yield where, f'starts at {edges[0]}; the first edge is 0'
+        for low, high in pairwise(values):
+            if low >= high:
+                yield where, f'{high:g} follows {low:g}; edges increase'
+        bins = _whole(dataset, 'pic_bins')
+        if bins and bins != len(edges) - 1:
+            sentence = f'{bins} differs from the {len(edges) - 1} intervals of pic_edges; leave one of the two out'
+            yield ('datasets', key, 'pic_bins'), sentence
+
+
+def _loading(options: Options) -> Iterator[Problem]:
+    """Ways of loading that torch or the toolbox refuse."""
+    for key, dataset in _datasets(options):
+        if dataset.get('prefetch_mode') == 'cuda' and dataset.get('pin_memory') is not True:
+            yield ('datasets', key, 'pin_memory'), 'must be true with prefetch_mode cuda'
+        workers = _whole(dataset, 'num_worker_per_gpu') if key == 'train' else 0
+        if dataset.get('persistent_workers') is True and workers == 0:
+            sentence = 'must be false without workers' if key == 'train' else 'must be false; this set has no workers'
+            yield ('datasets', key, 'persistent_workers'), sentence
+
+
+def _stores(options: Options) -> Iterator[Problem]:
+    """The toolbox tells a store from a folder by the end of its name."""
+    for key, dataset in _datasets(options):
+        if dataset.get('type') not in _PAIRED:
+            continue
+        backend = _section(dataset, 'io_backend').get('type')
+        for root in ('dataroot_gt', 'dataroot_lq'):
+            path = dataset.get(root)
+            if not isinstance(path, str) or backend not in ('lmdb', 'disk'):
+                continue
+            is_store = path.rstrip('/').endswith('.lmdb')
+            if is_store and backend == 'disk':
+                yield ('datasets', key, root), f'{path} is a store; it needs io_backend.type lmdb'
+            elif backend == 'lmdb' and not is_store:
+                yield ('datasets', key, root), f'{path} is no store, whose name ends in .lmdb; use io_backend.type disk'
+
+
+def _losses(options: Options) -> Iterator[Problem]:
+    """Training needs a loss, and one number to derive."""
+    train = _section(options, 'train')
+    loss = _section(train, 'pixel_opt')
+    if train and options.get('model_type') in SR_MODELS and not (loss or train.get('perceptual_opt')):
+        yield ('train', 'pixel_opt'), 'missing; there is no perceptual_opt either, so there is no loss'
+    if loss.get('reduction') == 'none':
+        yield ('train', 'pixel_opt', 'reduction'), 'none gives no single number to train with; use mean or sum'
+    weights = [loss.get(key, 1) for key in ('l2_weight', 'l1_weight', 'lp_weight')]
+    if loss.get('type') == 'HybridL1L2LpLoss' and (weights == [0, 0, 0] or loss.get('loss_weight') == 0):
+        yield ('train', 'pixel_opt'), 'all weights are 0, so there is nothing to learn from'
+
+
+def _schedule(options: Options) -> Iterator[Problem]:
+    """The schedule covers the run."""
+    train = _section(options, 'train')
+    scheduler, total, where = _section(train, 'scheduler'), _whole(train, 'total_iter'), ('train', 'scheduler')
+    for per_weight in ('restarts', 'periods'):
+        steps, weights = scheduler.get(per_weight), scheduler.get('restart_weights', [1])
+        if isinstance(steps, list) and isinstance(weights, list) and len(steps) != len(weights):
+            sentence = f'has {len(weights)} values for {len(steps)} {per_weight}; give one for each'
+            yield (*where, 'restart_weights'), sentence
+    periods = scheduler.get('periods')
+    if total and isinstance(periods, list) and all(is_number(period) for period in periods):
+        covered = sum(int(float(period)) for period in periods)
+        if covered < total:
+            yield (*where, 'periods'), f'cover {covered} of the {total} iterations of total_iter'
+    warmup = _whole(train, 'warmup_iter')
+    if warmup and total and warmup > total:
+        yield ('train', 'warmup_iter'), f'{warmup} is more than total_iter {total}'
+
+
+def _tiles(options: Options) -> Iterator[Problem]:
+    """Neighbouring tiles share less than a tile."""
+    val = _section(options, 'val')
+    tile, overlap = _whole(val, 'tile'), _whole(val, 'tile_overlap')
+    if tile and overlap and overlap >= tile:
+        yield ('val', 'tile_overlap'), f'{overlap} is not less than tile {tile}'
+
+
+def _colours(options: Options) -> Iterator[Problem]:
+    """One mean for each channel."""
+    network = _section(options, 'network_g')
+    channels, mean = _whole(network, 'num_in_ch') or 3, network.get('rgb_mean')
+    if network.get('type') == 'BSRNet' and isinstance(mean, list) and len(mean) != channels:
+        yield ('network_g', 'rgb_mean'), f'has {len(mean)} values for {channels} channels'
+
+
+def _wandb(options: Options) -> Iterator[Problem]:
+    """Weights & Biases copies the TensorBoard log."""
+    logger = _section(options, 'logger')
+    if _section(logger, 'wandb').get('project') and logger.get('use_tb_logger') is not True:
+        yield ('logger', 'use_tb_logger'), 'must be true with logger.wandb'
+
+
+_PAIRED = ('PairedImageDataset', 'RFSPairedImageDataset')
+_RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
+    _scale,
+    _gt_size,
+    _upscale,
+    _colours,
+    _crop_border,
+    _edges,
+    _loading,
+    _stores,
+    _losses,
+    _schedule,
+    _tiles,
+    _keep_best,
+    _wandb,
+)
+
+
+def _section(options: Options, key: str) -> Options:
+    value = options.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _datasets(options: Options) -> list[tuple[str, Options]]:
+    datasets = _section(options, 'datasets')
+    return [(key, _section(datasets, key)) for key in datasets]
+
+
+def _whole(options: Options, key: str) -> int | None:
+    return whole_or_none(options.get(key))

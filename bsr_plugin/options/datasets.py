@@ -1,0 +1,171 @@
+"""``datasets``: the training set, the validation or test sets, and how they are loaded."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from bsr_plugin.options.by_type import by_type
+from bsr_plugin.options.section import LenientSection, Section, problem, validate_each
+from bsr_plugin.options.values import Count, CountOrZero, NotNegative, Positive, Real
+from bsr_plugin.options.wording import did_you_mean, shown
+
+
+class IoBackend(Section):
+    """Where the images are read from."""
+
+    type: Literal['disk', 'lmdb', 'memcached']
+    """Image files in a folder, an LMDB store, or a memcached server (toolbox's data sets only)."""
+
+    @classmethod
+    def further_keys(cls, value: Mapping[str, Any]) -> Collection[str] | None:
+        """Arguments of BasicSR's readers."""
+        of_reader = {
+            'lmdb': ('readonly', 'lock', 'readahead'),
+            'memcached': ('server_list_cfg', 'client_cfg', 'sys_path'),
+        }
+        return of_reader.get(str(value.get('type')), ())
+
+
+class AnySet(Section):
+    """What every data set takes."""
+
+    name: str
+    """Name of the set, as logs and results show it."""
+    type: str
+    """The data set class."""
+    scale: Count | None = None
+    """Given by `scale` at the top; if it is here too, it must be the same."""
+    pin_memory: bool = False
+    """Whether batches are put where a GPU can fetch them while it computes."""
+    persistent_workers: bool = False
+    """Whether worker processes outlive an epoch."""
+
+
+class PairedSet(AnySet):
+    """Pairs of LR and HR images."""
+
+    dataroot_gt: str
+    """Folder or LMDB store of the HR images (ground truth)."""
+    dataroot_lq: str
+    """Folder or LMDB store of the LR images."""
+    io_backend: IoBackend
+    """Where the images are read from."""
+
+
+class Loading(Section):
+    """How a training set is loaded."""
+
+    num_worker_per_gpu: CountOrZero
+    """Worker processes for each GPU; 0 loads in the training process."""
+    batch_size_per_gpu: Count
+    """Pairs of patches in a batch, for each GPU."""
+    dataset_enlarge_ratio: Count = 1
+    """An epoch goes through the images this many times."""
+    prefetch_mode: Literal['cpu', 'cuda'] | None = None
+    """cpu: a thread keeps batches ready; cuda: the next batch is copied to the GPU meanwhile; ~ does neither."""
+    num_prefetch_queue: Count = 1
+    """Batches kept ready with `prefetch_mode: cpu`."""
+
+
+class Cropping(Section):
+    """How training patches are cut and augmented."""
+
+    gt_size: Count
+    """Side of the HR patches in pixels; a multiple of `scale`."""
+    use_hflip: bool
+    """Whether patches are flipped at random."""
+    use_rot: bool
+    """Whether patches are turned by 90, 180 and 270 degrees at random."""
+
+
+class StockPairs(PairedSet):
+    """BasicSR's PairedImageDataset, for validation and test."""
+
+    type: Literal['PairedImageDataset']
+    """The data set class."""
+    filename_tmpl: str = '{}'
+    """Name of an LR file beside the name of its HR file `{}`, without the extension."""
+    meta_info_file: str | None = None
+    """A list of the HR files to use; ~ uses all."""
+    mean: list[Real] | None = None
+    """Colour that is subtracted, in [0, 1]."""
+    std: list[Positive] | None = None
+    """Spread that is divided by."""
+    color: Literal['y'] | None = None
+    """y: only the Y channel of YCbCr."""
+
+
+class StockTrainingPairs(StockPairs, Cropping, Loading):
+    """BasicSR's PairedImageDataset, for training."""
+
+
+class RFSPairs(PairedSet, Cropping, Loading):
+    """RFSPairedImageDataset: batches drawn by random filter sampling (section III-B of the paper)."""
+
+    type: Literal['RFSPairedImageDataset']
+    """The data set class."""
+    use_hflip: bool = True
+    """Whether patches are flipped at random."""
+    use_rot: bool = True
+    """Whether patches are turned by 90, 180 and 270 degrees at random."""
+    sampling: Literal['rfs', 'uniform', 'rejection'] = 'rfs'
+    """rfs: batches with the same number of patches from every PIC interval; uniform: patches as they come, the
+    ablation "w/o RFS"; rejection: the paper's loop as it is written, with the law of rfs and much slower."""
+    pic_bins: Annotated[Count, Field(le=256)] = 16
+    """Number p of PIC intervals, of one width."""
+    pic_quantile: Annotated[Real, Field(gt=0, le=1)] = 0.999
+    """The intervals reach from 0 to this quantile of the PIC of all windows; the last one is open above."""
+    pic_edges: Annotated[list[NotNegative], Field(min_length=2, max_length=257)] | None = None
+    """Edges 0, k_1, ..., k_p of the intervals in grey levels, in place of `pic_bins` and `pic_quantile`."""
+    pic_channels: Literal['max', 'sum'] = 'max'
+    """A pixel's gradient: the largest of its three channels', or their sum."""
+    num_candidates: Count | None = None
+    """Number M of images that a batch is drawn from; ~ is the size of the batch."""
+
+
+class OtherSet(AnySet, LenientSection):
+    """Any other registered data set; its class looks up keys of its own."""
+
+    dataroot_gt: str | None = None
+    """Folder or LMDB store of the ground truth."""
+    dataroot_lq: str | None = None
+    """Folder or LMDB store of the inputs."""
+    io_backend: IoBackend | None = None
+    """Where the images are read from."""
+
+
+class OtherTrainingSet(OtherSet, Loading):
+    """Any other registered data set, for training."""
+
+
+_training_set = by_type(
+    'dataset', {'PairedImageDataset': StockTrainingPairs, 'RFSPairedImageDataset': RFSPairs}, OtherTrainingSet
+)
+_evaluation_set = by_type('dataset', {'PairedImageDataset': StockPairs}, OtherSet)
+
+
+def _by_phase(phases: Mapping[str, Callable[[Any], Section]]) -> Callable[..., dict[str, Section]]:
+    """A validator of ``datasets``: the part of each key before ``_`` says what the set is for."""
+
+    def validate(value: Any) -> dict[str, Section]:
+        if not isinstance(value, dict):
+            raise problem(f'{shown(value)} is no mapping of keys to values')
+
+        def check(key: str, options: Any) -> Section:
+            phase = key.partition('_')[0]
+            if phase not in phases or (phase == 'train' and key != phase):
+                raise problem(did_you_mean(key, list(phases)))
+            return phases[phase](options)
+
+        return validate_each('datasets', value, check)
+
+    return validate
+
+
+TrainingDatasets = Annotated[
+    dict[str, Section], BeforeValidator(_by_phase({'train': _training_set, 'val': _evaluation_set}))
+]
+TestDatasets = Annotated[
+    dict[str, Section], BeforeValidator(_by_phase({'test': _evaluation_set, 'val': _evaluation_set}))
+]

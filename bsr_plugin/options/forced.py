@@ -1,0 +1,54 @@
+"""``--force_yml KEY:KEY=VALUE``: one option changed on the command line, read as the file is."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.options.loader import parse
+from bsr_plugin.options.wording import shown
+
+
+def force(options: Mapping[str, Any], entries: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Applies entries such as ``train:ema_decay=0.999`` or ``network_g:rgb_mean=[0, 0, 0]``.
+
+    Args:
+        options: The mapping of an option file; it is left as it is.
+        entries: A path of keys joined by colons, ``=``, and a value in YAML; ``none`` is ``~`` as in BasicSR.
+
+    Returns:
+        The changed options, and one sentence for each entry that cannot be applied. Whether the keys exist is for
+        the schema to say.
+    """
+    problems: list[str] = []
+    changed = dict(options)
+    for entry in entries:
+        changed, found = _apply(changed, entry)
+        problems += found
+    return changed, problems
+
+
+def _apply(options: dict[str, Any], entry: str) -> tuple[dict[str, Any], list[str]]:
+    try:
+        return _set(options, *_read(entry)), []
+    except InputError as error:
+        return options, [f'--force_yml {entry}: {error}']
+
+
+def _read(entry: str) -> tuple[list[str], Any]:
+    path, equals, value = entry.partition('=')
+    keys = [key.strip() for key in path.split(':')]
+    if not equals or not all(keys):
+        raise InputError('write it as key:key=value, such as train:ema_decay=0.999')
+    value = value.strip()
+    return keys, None if value.lower() == 'none' else parse(value)
+
+
+def _set(options: Any, keys: list[str], value: Any) -> Any:
+    """A copy of ``options`` with ``value`` at the path ``keys``; sections on the way are made where there are none."""
+    if not keys:
+        return value
+    if options is None:
+        options = {}
+    if not isinstance(options, dict):
+        raise InputError(f'{shown(options)} is no section that `{keys[0]}` could be in')
+    return {**options, keys[0]: _set(options.get(keys[0]), keys[1:], value)}

@@ -1,0 +1,142 @@
+"""Reads option files without running anything: plain YAML, the plugin's own tag, and numbers as people write them."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bsr_plugin.errors import InputError
+
+#: The one tag an option file may carry; BasicSR's own loader resolves it by importing the plugin.
+PLUGIN_TAG = '!!python/name:bsr_plugin.__version__'
+_LONG_PREFIX = 'tag:yaml.org,2002:'
+
+#: ``1e-4``, ``5E3`` and ``1.5e3``: YAML 1.1 wants a dot and a sign in the exponent, and reads these as text.
+SHORT_NUMBER = re.compile(r'[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$')
+
+
+class OptionLoader(yaml.SafeLoader):
+    """YAML 1.1 as BasicSR reads it, made safe and strict.
+
+    Mappings keep their order, have text for keys and may not repeat one; ``1e-4`` is the number it looks like; any
+    tag but the plain ones (``!!str``, ``!!int``, ``!!float``, ``!!bool``, ``!!null``, ``!!seq``, ``!!map``) and
+    ``!!python/name:bsr_plugin.__version__`` is refused.
+    """
+
+
+def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads an option file into plain dicts, lists, strings, numbers, booleans and ``None``.
+
+    Args:
+        path: A YAML file in UTF-8.
+
+    Returns:
+        The file's mapping, its keys in the order of the file.
+
+    Raises:
+        InputError: The file cannot be read, is no YAML, is no mapping, repeats a key, or carries another tag.
+    """
+    try:
+        text = Path(path).read_text(encoding='utf-8')
+    except FileNotFoundError:
+        raise InputError(f'{path}: no such option file') from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f'{path}: cannot be read as text ({error})') from error
+    try:
+        options = parse(text)
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from error
+    if not isinstance(options, dict):
+        raise InputError(f'{path}: an option file is a mapping of keys to values, which this file is not')
+    return options
+
+
+def parse(text: str) -> Any:
+    """Reads one YAML document, as :func:`read_options` does.
+
+    Raises:
+        InputError: One sentence with the line and the column (both from 1).
+    """
+    try:
+        return yaml.load(text, Loader=OptionLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f'line {mark.line + 1}, column {mark.column + 1}: ' if mark else ''
+        what = ', '.join(part for part in (error.context, error.problem) if part)
+        raise InputError(where + what) from error
+    except yaml.reader.ReaderError as error:
+        raise InputError(f'character {error.position + 1} cannot be read: {error.reason}') from error
+    except RecursionError:
+        raise InputError('the file is nested too deeply') from None
+
+
+def _mapping(loader: OptionLoader, node: yaml.MappingNode) -> dict[str, Any]:
+    seen = set()
+    for key, _ in node.value:
+        if key.tag == f'{_LONG_PREFIX}merge':
+            continue
+        if key.tag != f'{_LONG_PREFIX}str':
+            raise _error(key, f'the key {_source(key)} is no text; put it in quotes')
+        if key.value in seen:
+            raise _error(key, f'the key `{key.value}` appears twice')
+        seen.add(key.value)
+    loader.flatten_mapping(node)
+    # Built in one go: a mapping that contains itself cannot be built so, and PyYAML says it.
+    return {key.value: loader.construct_object(value, deep=True) for key, value in node.value}
+
+
+def _sequence(loader: OptionLoader, node: yaml.SequenceNode) -> list[Any]:
+    return loader.construct_sequence(node, deep=True)
+
+
+def _scalar(kind: str, read: Callable[[OptionLoader, yaml.ScalarNode], Any]) -> Callable[..., Any]:
+    def construct(loader: OptionLoader, node: yaml.ScalarNode) -> Any:
+        try:
+            return read(loader, node)
+        except (ValueError, KeyError):
+            raise _error(node, f'{node.value!r} is no {kind}') from None
+
+    return construct
+
+
+def _plugin_version(loader: OptionLoader, node: yaml.Node) -> str:
+    from bsr_plugin import __version__
+
+    return __version__
+
+
+def _unknown_tag(loader: OptionLoader, node: yaml.Node) -> None:
+    tag = node.tag.replace(_LONG_PREFIX, '!!')
+    raise _error(node, f'the tag {tag} is refused; {PLUGIN_TAG} is the only one an option file may carry')
+
+
+def _source(node: yaml.Node) -> str:
+    if node.start_mark.buffer is None:
+        return repr(node.value)
+    return node.start_mark.buffer[node.start_mark.pointer : node.end_mark.pointer].strip('\0')
+
+
+def _error(node: yaml.Node, sentence: str) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, sentence, node.start_mark)
+
+
+# Whatever SafeLoader adds beyond JSON's kinds of values (dates, sets, bytes) has no place in an option file.
+OptionLoader.yaml_constructors = {
+    f'{_LONG_PREFIX}map': _mapping,
+    f'{_LONG_PREFIX}seq': _sequence,
+    f'{_LONG_PREFIX}str': yaml.SafeLoader.construct_yaml_str,
+    f'{_LONG_PREFIX}null': yaml.SafeLoader.construct_yaml_null,
+    f'{_LONG_PREFIX}bool': _scalar('true or false', yaml.SafeLoader.construct_yaml_bool),
+    f'{_LONG_PREFIX}int': _scalar('whole number', yaml.SafeLoader.construct_yaml_int),
+    f'{_LONG_PREFIX}float': _scalar('number', yaml.SafeLoader.construct_yaml_float),
+    PLUGIN_TAG.replace('!!', _LONG_PREFIX): _plugin_version,
+    None: _unknown_tag,
+}
+OptionLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != f'{_LONG_PREFIX}timestamp']
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+OptionLoader.add_implicit_resolver(f'{_LONG_PREFIX}float', SHORT_NUMBER, list('-+.0123456789'))

@@ -1,0 +1,86 @@
+"""How problems with options are worded: the dotted path to the key, what is wrong, and what was perhaps meant."""
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+#: Similarity (difflib's ratio) above which a key is taken for another one with a slip of the finger.
+MISSPELT = 0.87
+
+
+def line(path: Iterable[str | int], sentence: str) -> str:
+    """The line that reports ``sentence`` about the key at ``path``."""
+    dotted = ''.join(f'[{part}]' if isinstance(part, int) else f'.{part}' for part in path)
+    return f'`{dotted.lstrip(".")}`: {sentence}'
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that looks most like ``name``, or ``None`` where none does."""
+    by_lower_case = {candidate.lower(): candidate for candidate in known}
+    matches = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=cutoff)
+    return by_lower_case[matches[0]] if matches else None
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """What to say of an unknown key: ``did you mean `gt_size`?``, or what is known where nothing is near."""
+    neighbour = nearest(name, known)
+    return f'did you mean `{neighbour}`?' if neighbour else f'unknown key; known here: {", ".join(sorted(known))}'
+
+
+def perhaps(name: str, known: Iterable[str]) -> str:
+    """``; did you mean `rfs`?`` to end a sentence with, or nothing where nothing is near."""
+    neighbour = nearest(name, known)
+    return f'; did you mean `{neighbour}`?' if neighbour else ''
+
+
+def shown(value: Any) -> str:
+    """A value as an option file spells it, shortened to fit a sentence."""
+    if value is None:
+        return '~'
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value)
+    return text if len(text) <= 60 else f'{text[:57]}...'
+
+
+def sentence(details: ErrorDetails, fields: Mapping[str, FieldInfo]) -> str:
+    """What pydantic found in a section with these fields, in a sentence; a problem of a nested section is one."""
+    value, limits = details['input'], details.get('ctx', {})
+    match details['type']:
+        case 'missing':
+            return 'missing'
+        case 'literal_error':
+            choices = _choices(fields[str(details['loc'][0])].annotation)
+            return f'{shown(value)} is none of {", ".join(choices)}{perhaps(str(value), choices)}'
+        case 'bool_type':
+            return f'{shown(value)} is neither true nor false'
+        case 'string_type':
+            return f'{shown(value)} is no text'
+        case 'list_type':
+            return f'{shown(value)} is no list'
+        case 'dict_type':
+            return f'{shown(value)} is no mapping of keys to values'
+        case 'too_short':
+            return f'{shown(value)} has {limits["actual_length"]} values, and {limits["min_length"]} are needed'
+        case 'too_long':
+            return f'{shown(value)} has {limits["actual_length"]} values, and {limits["max_length"]} is the most'
+        case 'greater_than_equal':
+            return f'{shown(value)} is less than {limits["ge"]:g}'
+        case 'greater_than':
+            return f'{shown(value)} is not greater than {limits["gt"]:g}'
+        case 'less_than_equal':
+            return f'{shown(value)} is greater than {limits["le"]:g}'
+        case 'less_than':
+            return f'{shown(value)} is not less than {limits["lt"]:g}'
+        case _:
+            return details['msg']
+
+
+def _choices(annotation: Any) -> list[str]:
+    """The values of the literals in a type, also inside ``X | None`` and ``Annotated``."""
+    if get_origin(annotation) is Literal:
+        return [str(choice) for choice in get_args(annotation)]
+    return [choice for part in get_args(annotation) for choice in _choices(part)]
