@@ -119,18 +119,23 @@ def _loading(options: Options) -> Iterator[Problem]:
 def _stores(options: Options) -> Iterator[Problem]:
     """The toolbox tells a store from a folder by the end of its name."""
     for key, dataset in _datasets(options):
-        if dataset.get('type') not in _PAIRED:
-            continue
-        backend = _section(dataset, 'io_backend').get('type')
+        kind, backend = dataset.get('type'), _section(dataset, 'io_backend').get('type')
         for root in ('dataroot_gt', 'dataroot_lq'):
             path = dataset.get(root)
-            if not isinstance(path, str) or backend not in ('lmdb', 'disk'):
+            if not isinstance(path, str) or kind not in _PAIRED:
                 continue
             is_store = path.rstrip('/').endswith('.lmdb')
             if is_store and backend == 'disk':
                 yield ('datasets', key, root), f'{path} is a store; it needs io_backend.type lmdb'
-            elif backend == 'lmdb' and not is_store:
-                yield ('datasets', key, root), f'{path} is no store, whose name ends in .lmdb; use io_backend.type disk'
+            elif not is_store and backend == 'lmdb' and kind == 'PairedImageDataset':
+                yield ('datasets', key, root), f'{path} does not end in .lmdb; a folder needs io_backend.type disk'
+
+
+def _pixels(options: Options) -> Iterator[Problem]:
+    """Only BSRModel turns integers into numbers between 0 and 1."""
+    for key, dataset in _datasets(options):
+        if dataset.get('uint8') is True and options.get('model_type') != 'BSRModel':
+            yield ('datasets', key, 'uint8'), f'must be false; {options.get("model_type")} wants images in [0, 1]'
 
 
 def _losses(options: Options) -> Iterator[Problem]:
@@ -142,8 +147,8 @@ def _losses(options: Options) -> Iterator[Problem]:
     if loss.get('reduction') == 'none':
         yield ('train', 'pixel_opt', 'reduction'), 'none gives no single number to train with; use mean or sum'
     weights = [loss.get(key, 1) for key in ('l2_weight', 'l1_weight', 'lp_weight')]
-    if loss.get('type') == 'HybridL1L2LpLoss' and (weights == [0, 0, 0] or loss.get('loss_weight') == 0):
-        yield ('train', 'pixel_opt'), 'all weights are 0, so there is nothing to learn from'
+    if loss.get('type') == 'HybridL1L2LpLoss' and weights == [0, 0, 0]:
+        yield ('train', 'pixel_opt'), 'l2_weight, l1_weight and lp_weight are all 0; give at least one a value above 0'
 
 
 def _schedule(options: Options) -> Iterator[Problem]:
@@ -166,11 +171,19 @@ def _schedule(options: Options) -> Iterator[Problem]:
 
 
 def _tiles(options: Options) -> Iterator[Problem]:
-    """Neighbouring tiles share less than a tile."""
+    """Overlaps leave something of a tile."""
     val = _section(options, 'val')
     tile, overlap = _whole(val, 'tile'), _whole(val, 'tile_overlap')
-    if tile and overlap and overlap >= tile:
-        yield ('val', 'tile_overlap'), f'{overlap} is not less than tile {tile}'
+    if tile and overlap and 2 * overlap >= tile:
+        yield ('val', 'tile_overlap'), f'{overlap} on each side leaves nothing of a tile of {tile}'
+
+
+def _parts(options: Options) -> Iterator[Problem]:
+    """The parts of a batch are equal."""
+    batch = _whole(_section(_section(options, 'datasets'), 'train'), 'batch_size_per_gpu')
+    parts = _whole(_section(options, 'train'), 'accumulate')
+    if batch and parts and parts > 0 and batch % parts:
+        yield ('train', 'accumulate'), f'{parts} does not divide batch_size_per_gpu {batch}'
 
 
 def _colours(options: Options) -> Iterator[Problem]:
@@ -198,9 +211,11 @@ _RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
     _edges,
     _loading,
     _stores,
+    _pixels,
     _losses,
     _schedule,
     _tiles,
+    _parts,
     _keep_best,
     _wandb,
 )

@@ -27,6 +27,18 @@ class IoBackend(Section):
         return of_reader.get(str(value.get('type')), ())
 
 
+class OwnBackend(IoBackend):
+    """Where the plugin's data set reads the images from."""
+
+    type: Literal['disk', 'lmdb']
+    """Image files in a folder, or an LMDB store of `bsr prepare` or of BasicSR."""
+
+    @classmethod
+    def further_keys(cls, value: Mapping[str, Any]) -> Collection[str] | None:
+        """None: the plugin reads stores itself."""
+        return ()
+
+
 class AnySet(Section):
     """What every data set takes."""
 
@@ -100,11 +112,22 @@ class StockTrainingPairs(StockPairs, Cropping, Loading):
     """BasicSR's PairedImageDataset, for training."""
 
 
-class RFSPairs(PairedSet, Cropping, Loading):
-    """RFSPairedImageDataset: batches drawn by random filter sampling (section III-B of the paper)."""
+class RFSPairs(PairedSet):
+    """RFSPairedImageDataset, for validation and test: whole images from stores or folders."""
 
     type: Literal['RFSPairedImageDataset']
     """The data set class."""
+    io_backend: OwnBackend
+    """Where the images are read from."""
+    filename_tmpl: str = '{}'
+    """Name of an LR file beside the name of its HR file `{}`, without the extension."""
+    uint8: bool = False
+    """Whether images stay integers until they are on the device; for BSRModel."""
+
+
+class RFSTrainingPairs(RFSPairs, Cropping, Loading):
+    """RFSPairedImageDataset, for training: batches drawn by random filter sampling (section III-B of the paper)."""
+
     use_hflip: bool = True
     """Whether patches are flipped at random."""
     use_rot: bool = True
@@ -122,6 +145,8 @@ class RFSPairs(PairedSet, Cropping, Loading):
     """A pixel's gradient: the largest of its three channels', or their sum."""
     num_candidates: Count | None = None
     """Number M of images that a batch is drawn from; ~ is the size of the batch."""
+    seed: CountOrZero | None = None
+    """Seed of the stream of batches; ~ is `manual_seed`."""
 
 
 class OtherSet(AnySet, LenientSection):
@@ -140,9 +165,9 @@ class OtherTrainingSet(OtherSet, Loading):
 
 
 _training_set = by_type(
-    'dataset', {'PairedImageDataset': StockTrainingPairs, 'RFSPairedImageDataset': RFSPairs}, OtherTrainingSet
+    'dataset', {'PairedImageDataset': StockTrainingPairs, 'RFSPairedImageDataset': RFSTrainingPairs}, OtherTrainingSet
 )
-_evaluation_set = by_type('dataset', {'PairedImageDataset': StockPairs}, OtherSet)
+_evaluation_set = by_type('dataset', {'PairedImageDataset': StockPairs, 'RFSPairedImageDataset': RFSPairs}, OtherSet)
 
 
 def _by_phase(phases: Mapping[str, Callable[[Any], Section]]) -> Callable[..., dict[str, Section]]:

@@ -15,17 +15,17 @@ class HybridLossOptions(Section):
 
     type: Literal['HybridL1L2LpLoss']
     """The loss class."""
-    loss_weight: NotNegative = 1.0
+    loss_weight: Positive = 1.0
     """Factor of the whole loss."""
     l2_weight: NotNegative = 1.0
     """Factor of L2, the mean of d^2, d being the difference of the images; 0 leaves the term out."""
-    l1_weight: NotNegative = 1.0
-    """Factor of L1, the mean of abs(d)."""
-    lp_weight: NotNegative = 1.0
-    """Factor of Lp, the mean of (d^2 + eps^2)^(p/2) - eps^p."""
+    l1_weight: NotNegative = 0.1
+    """Factor of L1, the mean of abs(d); 0 leaves the term out."""
+    lp_weight: NotNegative = 0.01
+    """Factor of Lp, the mean of (d^2 + eps^2)^(p/2) - eps^p; 0 leaves the term out."""
     p: Annotated[Real, Field(gt=0, le=1)] = 0.5
     """Exponent of Lp."""
-    eps: Positive = 1e-3
+    eps: Annotated[Real, Field(ge=1e-12)] = 1e-3
     """Differences well below it count as in L2, so that the gradient of Lp is bounded."""
     reduction: Literal['none', 'mean', 'sum'] = 'mean'
     """How the values of all pixels become one; training needs mean or sum."""

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bsr_plugin.data.store import find_parts
+from bsr_plugin.errors import InputError
 from bsr_plugin.options.wording import line
 
 Options = Mapping[str, Any]
@@ -28,7 +30,8 @@ def missing_on_this_machine(options: Options, is_train: bool) -> list[str]:
 
 def absent_sets(options: Options) -> list[str]:
     """Keys of the data sets none of whose folders exist."""
-    return [key for key, dataset in _datasets(options).items() if _roots(dataset) and not _present(dataset)]
+    folders = {key: _roots(dataset).values() for key, dataset in _datasets(options).items()}
+    return [key for key, roots in folders.items() if roots and all(_absence(folder) for folder in roots)]
 
 
 def _folders(options: Options, skip: list[str]) -> Iterator[Problem]:
@@ -36,9 +39,8 @@ def _folders(options: Options, skip: list[str]) -> Iterator[Problem]:
         if key in skip:
             continue
         for root, folder in _roots(dataset).items():
-            if not _exists(folder):
-                hint = '; `bsr prepare` makes it' if dataset.get('type') == 'RFSPairedImageDataset' else ''
-                yield ('datasets', key, root), f'there is no folder {folder}{hint}'
+            if absence := _absence(folder):
+                yield ('datasets', key, root), absence
 
 
 def _files(options: Options) -> Iterator[Problem]:
@@ -60,16 +62,20 @@ def _gpus(options: Options) -> Iterator[Problem]:
 
 def _datasets(options: Options) -> dict[str, Options]:
     datasets = options.get('datasets')
-    return {key: value for key, value in datasets.items() if isinstance(value, dict)} if datasets else {}
+    return (
+        {key: value for key, value in datasets.items() if isinstance(value, dict)} if isinstance(datasets, dict) else {}
+    )
 
 
 def _roots(dataset: Options) -> dict[str, str]:
     return {root: dataset[root] for root in _ROOTS if isinstance(dataset.get(root), str)}
 
 
-def _present(dataset: Options) -> bool:
-    return any(_exists(folder) for folder in _roots(dataset).values())
-
-
-def _exists(folder: str) -> bool:
-    return Path(folder).expanduser().is_dir()
+def _absence(folder: str) -> str:
+    """What is wrong with a folder, or with a store that is in parts; nothing where all is there."""
+    path = Path(folder).expanduser()
+    try:
+        there = path.is_dir() or find_parts(path)
+    except InputError as error:
+        return str(error)
+    return '' if there else f'there is no folder {folder}; `bsr prepare` makes it from HR images'

@@ -103,7 +103,8 @@ class Train(Section):
     fused: bool = False
     """BSRModel: update all weights in one kernel."""
     accumulate: Count = 1
-    """BSRModel: batches whose gradients are summed up for one update of the weights."""
+    """BSRModel: number of equal parts that a batch is worked through in, one after the other, to need less memory; the
+    gradient stays that of the whole batch."""
     grad_clip: Positive | None = None
     """BSRModel: largest norm of the gradient; longer ones are shortened to it; ~ for none."""
 

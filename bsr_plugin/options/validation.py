@@ -53,8 +53,9 @@ class Evaluation(Section):
     tile: Count | None = None
     """BSRModel: side of the tiles that an image is cut into, in LR pixels, which bounds the memory; ~ takes whole
     images."""
-    tile_overlap: CountOrZero = 32
-    """BSRModel: LR pixels that neighbouring tiles share."""
+    tile_overlap: CountOrZero | None = None
+    """BSRModel: LR pixels by which a tile reaches into its neighbour, on each side; less than half a tile. ~ is 32, or
+    a quarter of a small tile."""
     self_ensemble: bool = False
     """BSRModel: average the results of the image's 8 flips and rotations, which takes 8 times as long."""
 
