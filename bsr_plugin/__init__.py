@@ -18,6 +18,7 @@ __version__ = '0.1.0'
 REGISTERING = (
     'bsr_plugin.archs.bsr_arch',
     'bsr_plugin.losses.hybrid_loss',
+    'bsr_plugin.data.rfs_paired_image_dataset',
 )
 
 

@@ -4,13 +4,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
+from bsr_plugin.cli.output import EXIT_INTERRUPTED, EXIT_WRONG_INPUT
 from bsr_plugin.errors import InputError
 
 #: Sub-command -> (module in this package, what it does in one line).
-COMMANDS: dict[str, tuple[str, str]] = {}
-
-EXIT_DONE, EXIT_PARTLY, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+COMMANDS: dict[str, tuple[str, str]] = {
+    'prepare': ('prepare', 'Makes HR store, LR store and PIC index from a folder of HR images.'),
+    'bicubic': ('bicubic', "The paper's baseline: PSNR-Y and SSIM-Y of bicubic interpolation."),
+    'sample': ('sample', 'Writes the photographs that scikit-image ships, split for training and testing.'),
+    'compare': ('compare', 'Compares test results with bicubic interpolation, in figures and in a picture.'),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,12 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 done, 1 partly done, 2 wrong input, 130 interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    name = next((word for word in words if word in COMMANDS), None)
-    parser = _overview() if name is None or words[0] != name else _command_parser(name)
-    arguments = parser.parse_args(words if parser.prog == 'bsr' else words[1:])
-    if name is None:
+    if not words or words[0] not in COMMANDS:
+        parser = _overview()
+        parser.parse_args(words)
         parser.print_help()
         return EXIT_WRONG_INPUT
+    name = words[0]
+    arguments = _command_parser(name).parse_args(words[1:])
     try:
         return int(_module(name).run(arguments))
     except InputError as error:
@@ -41,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _module(name: str):
+def _module(name: str) -> ModuleType:
     return import_module(f'{__name__}.{COMMANDS[name][0]}')
 
 
@@ -57,7 +63,7 @@ def _overview() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--version', action='version', version=f'bsr {__version__}')
-    parser.add_argument('command', choices=list(COMMANDS), metavar='COMMAND')
+    parser.add_argument('command', choices=list(COMMANDS), metavar='COMMAND', nargs='?')
     return parser
 
 
@@ -71,7 +77,3 @@ def _command_parser(name: str) -> argparse.ArgumentParser:
     )
     module.add_arguments(parser)
     return parser
-
-
-if __name__ == '__main__':
-    sys.exit(main())

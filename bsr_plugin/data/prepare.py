@@ -4,15 +4,15 @@ Images are cut to a multiple of the scale, degraded and encoded on all cores, a 
 any moment, the same command goes on where it was and ends with the same bytes.
 """
 
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
+from tqdm import tqdm
 
 from bsr_plugin.data.degradation import Degradation, crop_to_multiple, degrade
 from bsr_plugin.data.image_file import image_size, list_images, read_image
@@ -56,7 +56,7 @@ class Preparation:
     encoding: Encoding = 'raw'
     shard: tuple[int, int] | None = None
     channels: ChannelRule = 'max'
-    intervals: IntervalRule = IntervalRule()
+    intervals: IntervalRule = field(default_factory=IntervalRule)
 
     def __post_init__(self) -> None:
         if self.scale < 2:
@@ -207,7 +207,7 @@ def _writer(path: Path, task: Preparation, kind: str, sources: Sequence[_Source]
 
 
 def _stamp(file: Path) -> list[Any]:
-    status = os.stat(file)
+    status = file.stat()
     return [file.name, status.st_size, status.st_mtime_ns]
 
 
@@ -224,7 +224,7 @@ def _fill(task: Preparation, sources: Sequence[_Source], writers: Sequence[Store
     if not batches:
         return
     first = batches[0][0]
-    bar = progress(total=len(sources), label=f'Preparing {task.lr_path.name}', unit='image')
+    bar: tqdm[None] = progress(total=len(sources), label=f'Preparing {task.lr_path.name}', unit='image')
     bar.update(first)
     with bar:
         records = ordered_map(convert, sources[first:])

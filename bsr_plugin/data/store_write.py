@@ -152,12 +152,11 @@ class StoreWriter:
 
     def _put(self, records: Sequence[Record]) -> None:
         assert self._environment is not None  # sealed stores have every image and get no batch
-        while True:
-            try:
-                with self._environment.begin(write=True) as transaction:
-                    for record in records:
-                        transaction.put(record.entry.key.encode(), record.value)
-                return
-            except lmdb.MapFullError:
-                self._map_size *= 2
-                self._environment.set_mapsize(self._map_size)
+        try:
+            with self._environment.begin(write=True) as transaction:
+                for record in records:
+                    transaction.put(record.entry.key.encode(), record.value)
+        except lmdb.MapFullError:
+            self._map_size *= 2
+            self._environment.set_mapsize(self._map_size)
+            self._put(records)

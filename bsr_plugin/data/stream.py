@@ -1,9 +1,19 @@
-"""Where a run is in its stream of patches.
+"""Where a run is in its stream of patches, and how the toolbox's sampler hands that stream out.
 
 A rank's patches are numbered 0, 1, 2, ... over the whole run; epochs are pieces of that stream. A resumed run goes on
-at the number it had reached, inside the epoch it was in. The number of patches seen before this process started is
-the one thing that the toolbox's loader cannot tell a data set, so it is kept here.
+at the number it had reached, inside the epoch it was in.
+
+BasicSR's ``EnlargedSampler`` hands out image indices, which do not tell a data set which batch of the run is asked
+for, and a resumed run begins its epoch again. :func:`number_patches` lets a data set that draws its own patches give
+the sampler its numbers instead, and notes how far a resumed run had come. Other data sets are sampled as ever.
 """
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+from basicsr.data.data_sampler import EnlargedSampler
+from basicsr.models.base_model import BaseModel
 
 _patches_before = 0
 
@@ -25,4 +35,46 @@ def epoch_positions(epoch: int, patches_per_epoch: int) -> range:
         The epoch's piece of the stream, without what a run had seen of it before it was resumed.
     """
     start = epoch * patches_per_epoch
-    return range(min(max(start, _patches_before), start + patches_per_epoch), start + patches_per_epoch)
+    end = start + patches_per_epoch
+    return range(min(max(start, _patches_before), end), end)
+
+
+def number_patches() -> None:
+    """Makes the toolbox's sampler ask data sets that offer ``epoch_positions``; a second call changes nothing."""
+    if getattr(EnlargedSampler, 'numbers_patches', False):
+        return
+    EnlargedSampler.numbers_patches = True
+    EnlargedSampler.__init__ = _asking_for_length(EnlargedSampler.__init__)
+    EnlargedSampler.__iter__ = _asking_for_positions(EnlargedSampler.__iter__)
+    BaseModel.resume_training = _noting_progress(BaseModel.resume_training)
+
+
+def _asking_for_length(stock: Callable[..., None]) -> Callable[..., None]:
+    @wraps(stock)
+    def init(self: EnlargedSampler, dataset: Any, *args: Any, **kwargs: Any) -> None:
+        stock(self, dataset, *args, **kwargs)
+        if hasattr(dataset, 'epoch_length'):
+            self.num_samples = dataset.epoch_length(self.num_samples)
+            self.total_size = self.num_samples * self.num_replicas
+
+    return init
+
+
+def _asking_for_positions(stock: Callable[..., Iterator[int]]) -> Callable[..., Iterator[int]]:
+    @wraps(stock)
+    def iterate(self: EnlargedSampler) -> Iterator[int]:
+        if hasattr(self.dataset, 'epoch_positions'):
+            return iter(self.dataset.epoch_positions(self.epoch, self.num_samples))
+        return stock(self)
+
+    return iterate
+
+
+def _noting_progress(stock: Callable[..., None]) -> Callable[..., None]:
+    @wraps(stock)
+    def resume_training(self: BaseModel, resume_state: dict[str, Any]) -> None:
+        stock(self, resume_state)
+        per_iteration = self.opt.get('datasets', {}).get('train', {}).get('batch_size_per_gpu', 0)
+        resume_at(int(resume_state['iter']) * int(per_iteration))
+
+    return resume_training

@@ -1,0 +1,38 @@
+"""What commands share in printing: exit statuses, tables and JSON files."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bsr_plugin.atomic import write_text
+from bsr_plugin.errors import InputError
+
+EXIT_DONE, EXIT_PARTLY, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows in columns: the first flush left, the others flush right."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return '\n'.join(
+        '  '.join(
+            word.ljust(width) if column == 0 else word.rjust(width)
+            for column, (word, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def write_json(path: Path | None, content: Any) -> None:
+    """Writes ``content`` to ``path``, whole or not at all; does nothing without a path.
+
+    Raises:
+        InputError: The folder does not exist or cannot be written to.
+    """
+    if path is None:
+        return
+    try:
+        write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + '\n')
+    except OSError as error:
+        raise InputError(f'{path} cannot be written ({error.strerror}): name a file in a folder that exists.') from error

@@ -1,0 +1,77 @@
+"""``bsr prepare``: HR images to HR store, LR store and PIC index."""
+
+import argparse
+from pathlib import Path
+from typing import get_args
+
+from bsr_plugin.cli.output import EXIT_DONE
+from bsr_plugin.data.check import check_stores
+from bsr_plugin.data.degradation import Degradation
+from bsr_plugin.data.prepare import Preparation, prepare
+from bsr_plugin.data.store_write import Encoding
+from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.pic.measure import ChannelRule
+
+EXAMPLE = 'bsr prepare datasets/DIV2K/DIV2K_train_HR --out datasets/DIV2K --scale 4'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument('hr_dir', type=Path, metavar='HR_DIR', help='folder of HR images')
+    parser.add_argument('--out', type=Path, required=True, help='folder that gets the stores')
+    parser.add_argument('--scale', type=int, required=True, help='down-sampling factor, 2 or more')
+    parser.add_argument('--degradation', choices=get_args(Degradation), default='bicubic', help='default: bicubic')
+    parser.add_argument(
+        '--lr-window', type=int, default=48, metavar='PIXELS', help='LR patch the PIC index is for (default 48)'
+    )
+    parser.add_argument(
+        '--encoding',
+        choices=get_args(Encoding),
+        default='raw',
+        help="raw: LMDB, fastest (default); png: LMDB that BasicSR's own data sets read; files: PNG folders",
+    )
+    parser.add_argument('--pic-bins', type=int, default=16, metavar='P', help='intervals of the PIC index (default 16)')
+    parser.add_argument(
+        '--pic-quantile', type=float, default=0.999, metavar='Q', help='share of windows they span (default 0.999)'
+    )
+    parser.add_argument('--pic-channels', choices=get_args(ChannelRule), default='max', help='default: max')
+    parser.add_argument('--shard', type=_shard, metavar='I/N', help='make part I of N, to be read as one with the others')
+    parser.add_argument('--check', action='store_true', help='verify the stores that are there, and make nothing')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    task = Preparation(
+        source=arguments.hr_dir,
+        out=arguments.out,
+        scale=arguments.scale,
+        degradation=arguments.degradation,
+        lr_window=arguments.lr_window,
+        encoding=arguments.encoding,
+        shard=arguments.shard,
+        channels=arguments.pic_channels,
+        intervals=IntervalRule(bins=arguments.pic_bins, quantile=arguments.pic_quantile),
+    )
+    if arguments.check:
+        images = check_stores([task.hr_path, task.lr_path])
+        print(f'{images} images of {task.hr_path} and {task.lr_path} are what was written.')
+        return EXIT_DONE
+    made = prepare(task)
+    print(f'{made.hr_path} and {made.lr_path}: {made.images} images{"" if made.made else ", there already"}.')
+    if made.index is not None:
+        windows = int(made.index.windows.sum())
+        print(
+            f'PIC index: {windows:,} windows of {task.lr_window} LR pixels, {made.index.bins} intervals up to '
+            f'{made.index.edges[-1]:.1f} grey levels, {made.index.bytes_per_window:.2f} bytes per window.'
+        )
+        small = made.images - made.index.usable.size
+        if small:
+            print(f'{small} images are smaller than a patch and will not be drawn.')
+    return EXIT_DONE
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, total = text.partition('/')
+    if not (number.isdigit() and total.isdigit()):
+        raise argparse.ArgumentTypeError(f"'{text}' is no shard: use i/n, such as 2/8")
+    return int(number), int(total)

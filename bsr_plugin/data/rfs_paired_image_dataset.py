@@ -1,0 +1,184 @@
+"""``RFSPairedImageDataset``: LR/HR pairs whose batches are balanced by patch information capacity."""
+
+from collections.abc import Mapping, Sequence
+from multiprocessing import Array
+from typing import Any
+
+import torch
+from basicsr.utils import get_root_logger
+from basicsr.utils.dist_util import get_dist_info
+from basicsr.utils.registry import DATASET_REGISTRY
+from torch.utils.data import Dataset
+
+from bsr_plugin.data import stream
+from bsr_plugin.data.pairs import PairedStores
+from bsr_plugin.data.patch import augment, to_tensor
+from bsr_plugin.data.pic_index_of import index_of
+from bsr_plugin.errors import InputError
+from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.pic.measure import patch_sum
+from bsr_plugin.pic.sampling import Draws, batch_generator, make_sampler
+
+stream.number_patches()
+
+
+@DATASET_REGISTRY.register()
+class RFSPairedImageDataset(Dataset):
+    """Paired images for super resolution, sampled by random filter sampling (paper, section III-B).
+
+    In the training phase a whole batch is drawn at once, as a pure function of (seed, rank, number of patches the
+    rank drew before): the same batches for any number of workers, no batch twice, and a resumed run goes on with the
+    batch it would have drawn. In the validation and test phases it gives whole images, in order.
+
+    A training sample has ``lq`` (3, w, w) and ``gt`` (3, s*w, s*w), float32 RGB in [0, 1]; ``lq_path`` and
+    ``gt_path``; ``pic``, the patch's mean gradient in grey levels, and ``pic_bin``, its interval. Other samples have
+    the first four.
+
+    Args:
+        opt: The options; they are not changed.
+
+            * ``dataroot_gt``, ``dataroot_lq``: HR and LR store, LMDBs (``bsr prepare``'s or BasicSR's) or folders.
+            * ``io_backend``: ``{type: lmdb}`` or ``{type: disk}``.
+            * ``scale``, ``phase``: put there by BasicSR.
+            * ``gt_size``: side of an HR patch, a multiple of the scale (training).
+            * ``sampling``: ``rfs`` (default), ``uniform`` or ``rejection``.
+            * ``pic_bins`` (16), ``pic_quantile`` (0.999), ``pic_edges`` (none): the intervals.
+            * ``pic_channels``: ``max`` (default) or ``sum``.
+            * ``num_candidates``: images M a batch is drawn from; by default the batch size.
+            * ``use_hflip``, ``use_rot`` (both on): mirror with probability one half; turn by 0, 90, 180 or 270
+              degrees with equal probability.
+            * ``batch_size_per_gpu``: BasicSR's; epochs hold whole batches.
+            * ``filename_tmpl`` (``'{}'``): LR name for an HR name in folders, such as ``'{}x4'``.
+            * ``uint8`` (off): give ``lq`` and ``gt`` as uint8 in 0..255, for engines that convert on the device.
+            * ``seed``: of the stream of batches; by default the run's ``manual_seed``.
+
+    Raises:
+        InputError: An option or a store is unfit; the message names it.
+    """
+
+    def __init__(self, opt: Mapping[str, Any]):
+        super().__init__()
+        self.opt = opt
+        self._pairs = PairedStores.open(opt)
+        self._as_uint8 = bool(opt.get('uint8', False))
+        if opt.get('phase') == 'train':
+            self._set_up_training(opt)
+
+    def _set_up_training(self, opt: Mapping[str, Any]) -> None:
+        gt_size, scale = int(_required(opt, 'gt_size')), self._pairs.scale
+        if gt_size < scale or gt_size % scale:
+            fit = max(scale, gt_size // scale * scale)
+            raise InputError(f'gt_size is {gt_size}, no multiple of the scale {scale}: use {fit} or {fit + scale}.')
+        self._window = gt_size // scale
+        edges = opt.get('pic_edges')
+        intervals = IntervalRule(
+            bins=opt.get('pic_bins', 16),
+            quantile=opt.get('pic_quantile', 0.999),
+            edges=None if edges is None else tuple(float(edge) for edge in edges),
+        )
+        self._channels = opt.get('pic_channels', 'max')
+        self.index = index_of(self._pairs.lr, self._window, self._channels, intervals)
+        self._sampler = make_sampler(opt.get('sampling', 'rfs'), self.index, opt.get('num_candidates'), self._measure)
+        self._turning, self._mirroring = bool(opt.get('use_rot', True)), bool(opt.get('use_hflip', True))
+        self._batch_size = int(opt.get('batch_size_per_gpu') or 1)
+        self._rank, _ = get_dist_info()
+        # BasicSR seeds each rank with manual_seed + rank before it builds the data sets.
+        seed = opt.get('seed')
+        self._seed = (torch.initial_seed() - self._rank if seed is None else int(seed)) % 2**64
+        #: Widened and displaced draws of all worker processes since the last report.
+        self._counters = Array('q', 2)
+        small = len(self) - self.index.usable.size
+        if small:
+            get_root_logger().warning(
+                f'{small} of {len(self)} images are smaller than the {self._window} pixel LR window and are not drawn.'
+            )
+
+    def __len__(self) -> int:
+        """Number of image pairs."""
+        return len(self._pairs)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Training: the first patch of a batch of one. Otherwise: the whole pair."""
+        if self.opt.get('phase') == 'train':
+            return self.__getitems__([index])[0]
+        return {
+            'lq': to_tensor(self._pairs.lr_image(index), self._as_uint8),
+            'gt': to_tensor(self._pairs.hr_image(index), self._as_uint8),
+            **self._pairs.paths(index),
+        }
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """Draws one batch; PyTorch's loader calls this with the indices of a whole batch.
+
+        Args:
+            indices: In training, consecutive numbers of the rank's stream of patches (:meth:`epoch_positions`), of
+                which the first says which batch this is. Otherwise positions of pairs.
+        """
+        if self.opt.get('phase') != 'train':
+            return [self[index] for index in indices]
+        number, size = int(indices[0]), len(indices)
+        generator = batch_generator(self._seed, self._rank, number)
+        draws = self._sampler.draw(generator, size, number // size)
+        turns = generator.integers(0, 4 if self._turning else 1, size).tolist()
+        mirrored = (generator.random(size) < 0.5 * self._mirroring).tolist()
+        self._count(draws)
+        windows = zip(draws.images.tolist(), draws.positions.tolist(), draws.intervals.tolist(), strict=True)
+        return [
+            self._patch(*window, turn, mirror) for window, turn, mirror in zip(windows, turns, mirrored, strict=True)
+        ]
+
+    def epoch_positions(self, epoch: int, length: int) -> range:
+        """What the sampler hands out in an epoch: this rank's consecutive numbers, in whole batches.
+
+        Reports the draws of the epoch before that had to leave their candidates.
+
+        Args:
+            epoch: Counted from 0.
+            length: Patches per epoch and rank; rounded up to whole batches.
+        """
+        self._report()
+        return stream.epoch_positions(epoch, self.epoch_length(length))
+
+    def epoch_length(self, length: int) -> int:
+        """``length`` rounded up to whole batches, so that an epoch has the iterations BasicSR expects of it."""
+        return -(-length // self._batch_size) * self._batch_size
+
+    def _patch(self, image: int, position: int, interval: int, turns: int, mirrored: bool) -> dict[str, Any]:
+        window, scale = self._window, self._pairs.scale
+        top, left = divmod(position, int(self.index.grid[image, 1]))
+        lr, hr = self._pairs.lr_image(image), self._pairs.hr_image(image)
+        side = window * scale
+        gt = hr[top * scale : top * scale + side, left * scale : left * scale + side]
+        return {
+            'lq': to_tensor(augment(lr[top : top + window, left : left + window], turns, mirrored), self._as_uint8),
+            'gt': to_tensor(augment(gt, turns, mirrored), self._as_uint8),
+            **self._pairs.paths(image),
+            'pic': patch_sum(lr, top, left, window, self._channels) / window**2,
+            'pic_bin': interval,
+        }
+
+    def _measure(self, image: int, position: int) -> int:
+        top, left = divmod(position, int(self.index.grid[image, 1]))
+        return patch_sum(self._pairs.lr_image(image), top, left, self._window, self._channels)
+
+    def _count(self, draws: Draws) -> None:
+        if draws.widened or draws.displaced:
+            with self._counters.get_lock():
+                self._counters[0] += draws.widened
+                self._counters[1] += draws.displaced
+
+    def _report(self) -> None:
+        with self._counters.get_lock():
+            widened, displaced = self._counters[:]
+            self._counters[:] = [0, 0]
+        if widened or displaced:
+            get_root_logger().info(
+                f'RFS since the last epoch: {widened} patches from outside their candidate images, whose windows miss '
+                f'the interval; {displaced} from the nearest interval, theirs being empty in the whole data set.'
+            )
+
+
+def _required(opt: Mapping[str, Any], key: str) -> Any:
+    if opt.get(key) is None:
+        raise InputError(f'The data set {opt.get("name", "")} lacks the option {key}.')
+    return opt[key]
