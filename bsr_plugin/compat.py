@@ -38,7 +38,9 @@ def after_basicsr() -> None:
     forward_prefetch_errors()
     end_abandoned_prefetching()
     prefetch_without_gpu()
-    resume_without_gpu()
+    resume_from_newest_readable_state()
+    outlive_stop_signals()
+    note_epochs()
     distribute_without_gpu()
     wrap_networks_without_gpu()
 
@@ -234,37 +236,52 @@ def prefetch_without_gpu() -> None:
     _wrap(CUDAPrefetcher, 'reset', lambda _: CPUPrefetcher.reset)
 
 
-def resume_without_gpu() -> None:
-    """Loads a training state into main memory where there is no GPU, which the released toolbox asks for.
+def resume_from_newest_readable_state() -> None:
+    """Lets ``--auto_resume`` take the newest state that can be read, wherever the program was started.
 
+    As released, it looks in the current folder, takes the newest state even if it is damaged, and asks for a GPU.
     Also where ``basicsr/train.py`` of a toolbox checkout is itself the running program.
     """
     import basicsr.train
+    from bsr_plugin.models.resume import load_resume_state
 
-    if _has_gpu():
-        return
     program = sys.modules['__main__']
     for module in (basicsr.train, program):
         if hasattr(module, 'load_resume_state') and hasattr(module, 'train_pipeline'):
-            _wrap(module, 'load_resume_state', lambda _: _load_resume_state)
+            _wrap(module, 'load_resume_state', lambda _: load_resume_state)
 
 
-def _load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
-    """Reads the state that ``path: resume_state`` names or, with ``--auto_resume``, the newest of the experiment."""
-    import torch
-    from basicsr.utils import check_resume
+def outlive_stop_signals() -> None:
+    """Keeps data workers alive while the training process finishes its step after SIGTERM or Ctrl-C.
 
-    if opt['auto_resume']:
-        states = Path(opt['path']['training_states']).glob('*.state')
-        newest = max(states, key=lambda state: int(state.stem), default=None)
-        if newest is None:
-            return None
-        opt['path']['resume_state'] = str(newest)
-    if not opt['path'].get('resume_state'):
-        return None
-    state = torch.load(opt['path']['resume_state'], map_location='cpu', weights_only=True)
-    check_resume(opt, state['iter'])
-    return state
+    As released, a worker dies of a signal sent to the whole job, and the training process of the error that follows.
+    """
+    import basicsr.data
+
+    from bsr_plugin.models.loop import worker_init_fn
+
+    if basicsr.data.worker_init_fn is not worker_init_fn:
+        worker_init_fn.stock = basicsr.data.worker_init_fn  # type: ignore[attr-defined]
+        basicsr.data.worker_init_fn = worker_init_fn
+
+
+def note_epochs() -> None:
+    """Makes the epoch known to the model, which must be able to save at any time.
+
+    As released, the training loop tells it to the sampler alone, and to the model only when it asks it to save.
+    """
+    from basicsr.data.data_sampler import EnlargedSampler
+
+    from bsr_plugin.models.loop import note_epoch
+
+    def noting(stock: Callable[..., None]) -> Callable[..., None]:
+        def set_epoch(self: Any, epoch: int) -> None:
+            note_epoch(epoch)
+            stock(self, epoch)
+
+        return set_epoch
+
+    _wrap(EnlargedSampler, 'set_epoch', noting)
 
 
 def distribute_without_gpu() -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bsr_plugin.errors import InputError
+from bsr_plugin.models.failures import TrainingError
 
-EXIT_DONE, EXIT_WRONG_INPUT = 0, 2
+EXIT_DONE, EXIT_FAILED, EXIT_WRONG_INPUT = 0, 1, 2
 
 
 def train(root_path: str | Path) -> int:
@@ -16,7 +17,10 @@ def train(root_path: str | Path) -> int:
         root_path: Where ``experiments/`` and ``tb_logger/`` are made.
 
     Returns:
-        The exit status: 0 done, 2 wrong input.
+        The exit status: 0 done, 1 the training cannot go on, 2 wrong input.
+
+    Raises:
+        SystemExit: With 143 after SIGTERM and 130 after Ctrl-C, once BSRModel has saved its state.
     """
     from basicsr.train import train_pipeline
 
@@ -43,4 +47,7 @@ def _run(pipeline: Callable[[str], None], root_path: str | Path) -> int:
     except InputError as error:
         print(f'{Path(sys.argv[0]).name}: {error}', file=sys.stderr)
         return EXIT_WRONG_INPUT
+    except TrainingError as error:
+        print(f'{Path(sys.argv[0]).name}: training stopped: {error}', file=sys.stderr)
+        return EXIT_FAILED
     return EXIT_DONE

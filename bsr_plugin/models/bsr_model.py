@@ -1,0 +1,223 @@
+"""BSRModel: SRModel made fast, bounded in memory, and safe to interrupt."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from basicsr.utils import get_root_logger
+from basicsr.utils.registry import MODEL_REGISTRY
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from bsr_plugin.models.checkpointed_model import CheckpointedModel
+from bsr_plugin.models.compiled import MaybeCompiled
+from bsr_plugin.models.ema import MovingAverage
+from bsr_plugin.models.failures import Interrupted
+from bsr_plugin.models.gradient_step import GradientStep
+from bsr_plugin.models.loss_watch import LossWatch
+from bsr_plugin.models.self_ensemble import x8
+from bsr_plugin.models.stopping import StopRequest
+from bsr_plugin.models.tiling import Tiler
+
+#: Iterations between two looks at the losses where a look has to wait for a GPU.
+LOOK_INTERVAL = 50
+
+
+class _ValidationBrokenOff(Exception):  # noqa: N818
+    """The process was asked to stop in the middle of a validation."""
+
+
+@MODEL_REGISTRY.register()
+class BSRModel(CheckpointedModel):
+    """BasicSR's engine for single-image super resolution, faster and safer.
+
+    It reads every option file of ``SRModel``, and the options of ``EngineOptions`` besides. Batches hold ``lq`` and
+    ``gt``, (N, C, H, W), RGB, float in [0, 1] or uint8, and for error messages the lists ``lq_path`` and ``gt_path``.
+
+    Args:
+        opt: The options, as BasicSR's ``parse_options`` returns them.
+
+    Raises:
+        InputError: An option of the engine is wrong, or the weights to start from cannot be loaded.
+    """
+
+    def __init__(self, opt: dict[str, Any]) -> None:
+        super().__init__(opt)
+        self._tiler = Tiler(self.engine.tile, self.engine.tile_overlap, get_root_logger())
+        self._paths: list[str] = []
+
+    # Setting up
+
+    def model_to_device(self, net: nn.Module) -> nn.Module:
+        """Moves a network to its device, in the memory format asked for."""
+        if self.engine.channels_last:
+            net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return super().model_to_device(net)
+
+    def init_training_settings(self) -> None:
+        """Sets up what only training needs."""
+        self._step = GradientStep(self.engine.amp, self.engine.grad_clip, self.device)
+        self.parts['scaler'] = self._step
+        super().init_training_settings()
+        if self.ema_decay > 0:
+            if self.engine.channels_last:
+                self.net_g_ema.to(memory_format=torch.channels_last)
+            self.parts['ema'] = self._average = self._moving_average()
+        self._network = MaybeCompiled(self.net_g, self.engine.compile, get_root_logger())
+        self._trained = [weight for weight in self.net_g.parameters() if weight.requires_grad]
+        self._watch = LossWatch(1 if self.device.type == 'cpu' else LOOK_INTERVAL)
+        self._stop = StopRequest()
+        self._losses: Mapping[str, Tensor] = {}
+
+    def get_optimizer(self, optim_type: str, params: list[Tensor], lr: float, **kwargs: Any) -> Optimizer:
+        """Builds the optimizer as BasicSR does, with the fused kernel if that is asked for."""
+        fused = {'fused': True} if self.engine.fused else {}
+        return super().get_optimizer(optim_type, params, lr, **{**kwargs, **fused})
+
+    def _moving_average(self) -> MovingAverage:
+        return MovingAverage(self.net_g_ema, self.get_bare_model(self.net_g))
+
+    def model_ema(self, decay: float = 0.999) -> None:
+        """Moves the averaged network towards the trained one, with warm-up; a decay of 0 copies it."""
+        if decay == 0:
+            self._moving_average().copy()
+        else:
+            self._average.update(decay)
+
+    # Training
+
+    def feed_data(self, data: Mapping[str, Any]) -> None:
+        """Takes a batch to the device and makes float images in [0, 1] of it there."""
+        self.lq = self._images(data['lq'])
+        if 'gt' in data:
+            self.gt = self._images(data['gt'])
+        self._paths = [*data.get('lq_path', data.get('gt_path', []))]
+
+    def _images(self, batch: Tensor) -> Tensor:
+        layout = torch.channels_last if self.engine.channels_last else torch.contiguous_format
+        # First to the device: bytes are a quarter of the floats they become.
+        images = batch.to(self.device, non_blocking=True)
+        if images.dtype == torch.uint8:
+            return images.to(torch.float32, memory_format=layout).div_(255)
+        return images.contiguous(memory_format=layout)
+
+    def optimize_parameters(self, current_iter: int) -> None:
+        """One iteration: gradients of the batch, new weights, moving average.
+
+        Raises:
+            NonFiniteError: A loss is NaN or infinite.
+            Interrupted: The process was asked to stop; the state after this iteration is saved.
+        """
+        self._stop.listen()
+        self.weights_change()
+        self._losses = self._network.run(self._gradients)
+        self._watch.add(current_iter, self._losses, self._paths)
+        self._step.update(self.optimizer_g, self._trained)
+        if self.ema_decay > 0:
+            self.model_ema(self.ema_decay)
+        self.iteration = current_iter
+        self._leave_if(self.ranks.largest_so_far(self._stop.signal_number))
+
+    def _gradients(self, network: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """Computes the gradients of the whole batch, part by part; returns its losses."""
+        self.optimizer_g.zero_grad()
+        parts = list(zip(*(batch.tensor_split(self.engine.accumulate) for batch in (self.lq, self.gt)), strict=True))
+        losses: dict[str, Tensor] = {}
+        for index, (lq, gt) in enumerate(parts):
+            with self._without_exchange(index + 1 < len(parts)):
+                with self._step.autocast():
+                    self.output = network(lq)
+                total, terms = self._loss(self.output.float(), gt, len(lq) / len(self.lq))
+                self._step.backward(total)
+            for name, term in terms.items():
+                losses[name] = losses[name] + term.detach() if name in losses else term.detach()
+        return losses
+
+    def _without_exchange(self, more_to_come: bool) -> AbstractContextManager[Any]:
+        """Lets the ranks exchange gradients once per batch."""
+        if more_to_come and isinstance(self.net_g, DistributedDataParallel):
+            return self.net_g.no_sync()
+        return nullcontext()
+
+    def _loss(self, output: Tensor, gt: Tensor, share: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss to differentiate and its terms, for a part that is ``share`` of the batch."""
+        totals: dict[str, Tensor] = {}
+        terms: dict[str, Tensor] = {}
+        if self.cri_pix:
+            if hasattr(self.cri_pix, 'terms'):
+                terms = self.cri_pix.terms(output, gt)
+                first, *others = terms.values()
+                totals['l_pix'] = sum(others, start=first)
+            else:
+                totals['l_pix'] = self.cri_pix(output, gt)
+        if self.cri_perceptual:
+            perceptual = zip(('l_percep', 'l_style'), self.cri_perceptual(output, gt), strict=True)
+            totals |= {name: value for name, value in perceptual if value is not None}
+        if share < 1 and getattr(self.cri_pix, 'reduction', 'mean') == 'mean':
+            totals, terms = ({name: share * value for name, value in group.items()} for group in (totals, terms))
+        first, *others = totals.values()
+        return sum(others, start=first), {**totals, **terms}
+
+    def get_current_log(self) -> OrderedDict[str, float]:
+        """The losses of the last iteration, averaged over the ranks; only this waits for the GPU."""
+        self._watch.check()
+        self.log_dict = self.reduce_loss_dict(self._losses)
+        return self.log_dict
+
+    # Saving and stopping
+
+    def save(self, epoch: int, current_iter: int) -> None:
+        """Saves as ``CheckpointedModel`` does, once it is sure that all losses up to now were finite."""
+        self._watch.check()
+        super().save(epoch, current_iter)
+
+    def _leave_if(self, signal_number: int) -> None:
+        """Saves and raises ``Interrupted`` if any rank was sent a signal; all ranks pass the same number."""
+        if not signal_number:
+            return
+        self.save_once()
+        self.ranks.wait()
+        interrupted = Interrupted(signal_number)
+        get_root_logger().warning(
+            '%s: stopped after iteration %d. The state is saved; --auto_resume goes on from it.',
+            interrupted.signal_name,
+            self.iteration,
+        )
+        raise interrupted
+
+    # Validation and test
+
+    def validation(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool = False) -> None:
+        """Validates on rank 0 while the others wait, for however long it takes.
+
+        Raises:
+            Interrupted: The process was asked to stop meanwhile.
+        """
+        if self.is_train:
+            # After the last iteration the training loop goes on counting, once for every epoch that is left.
+            current_iter = self.iteration
+        try:
+            super().validation(dataloader, current_iter, tb_logger, save_img)
+        except _ValidationBrokenOff:
+            get_root_logger().warning('Validation broken off.')
+        if self.is_train:
+            self.remember_best()
+            self._leave_if(self.ranks.largest(self._stop.signal_number))
+        self.ranks.wait()
+
+    def test(self) -> None:
+        """Super-resolves ``self.lq`` into ``self.output``, with the averaged network if there is one."""
+        if self.is_train and self._stop.signal_number:
+            raise _ValidationBrokenOff
+        net = self.net_g_ema if hasattr(self, 'net_g_ema') else self.get_bare_model(self.net_g)
+        infer = partial(self._tiler, net, reach=getattr(net, 'receptive_field', None))
+        was_training = net.training
+        net.eval()
+        try:
+            self.output = x8(infer, self.lq) if self.engine.self_ensemble else infer(self.lq)
+        finally:
+            net.train(was_training)

@@ -1,0 +1,132 @@
+"""Checkpoint files: written whole or not at all, read without running code, thinned out."""
+
+import hashlib
+import io
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bsr_plugin.atomic import replacing
+from bsr_plugin.errors import InputError
+from bsr_plugin.models.failures import SaveError
+
+_WEIGHTS = re.compile(r'net_.+_(\d+)\.pth')
+_STATE = re.compile(r'(\d+)\.state')
+
+
+def write(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Saves a checkpoint so that ``path`` is either as before or complete and on the disk.
+
+    Args:
+        path: The file; its folder must exist.
+        content: Tensors, numbers, strings and containers of them.
+
+    Returns:
+        ``{'size': bytes, 'sha256': hexadecimal digest}`` of the file.
+
+    Raises:
+        SaveError: The file could not be written, for instance because the disk is full.
+    """
+    # Through memory: the errors of the disk then arrive as what they are, not as torch.save's "unexpected pos".
+    buffer = io.BytesIO()
+    torch.save(dict(content), buffer)
+    data = buffer.getbuffer()
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise SaveError(
+            f'{path} could not be saved: {error.strerror or error}; checkpoints saved before are untouched'
+        ) from error
+    return {'size': len(data), 'sha256': hashlib.sha256(data).hexdigest()}
+
+
+def read(path: Path) -> Any:
+    """Loads a checkpoint to the CPU without running any code that it may hold.
+
+    Raises:
+        InputError: The file is missing, damaged, or holds Python objects besides tensors and plain containers.
+    """
+    try:
+        _check_sums(path)
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f'{path} does not exist') from None
+    except pickle.UnpicklingError as error:
+        if not zipfile.is_zipfile(path):
+            raise InputError(f'{path} is damaged or no checkpoint') from error
+        raise InputError(
+            f'{path} is refused: it holds Python objects that could run code when loaded ({_first_line(error)}); '
+            'only tensors and plain containers are read'
+        ) from error
+    except (OSError, EOFError, RuntimeError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f'{path} is damaged or no checkpoint: {_first_line(error)}') from error
+
+
+def check_file(path: Path, expected: Mapping[str, Any]) -> None:
+    """Compares a file with what ``write`` returned for it.
+
+    Raises:
+        InputError: The file is missing or differs.
+    """
+    if not path.is_file():
+        raise InputError(f'{path} does not exist')
+    if path.stat().st_size != expected['size']:
+        raise InputError(f'{path} has {path.stat().st_size} bytes instead of {expected["size"]}')
+    if hashlib.sha256(path.read_bytes()).hexdigest() != expected['sha256']:
+        raise InputError(f'{path} is damaged: its digest is not the one in its training state')
+
+
+def states_in(folder: Path) -> dict[int, Path]:
+    """The training states in a folder by iteration, newest first."""
+    return dict(sorted(_numbered(folder, _STATE), reverse=True))
+
+
+def prune(models: Path, states: Path, keep: int, newest: int) -> None:
+    """Deletes all but the ``keep`` newest pairs of weights and state up to iteration ``newest``.
+
+    Later iterations are left alone: they are there only after a run went back to an older state, and nobody else
+    knows whether they are still of use. ``net_g_best.pth`` and ``net_g_latest.pth`` have no iteration and stay.
+
+    Raises:
+        SaveError: A file could not be deleted.
+    """
+    kept = [iteration for iteration in states_in(states) if iteration <= newest][:keep]
+    # States first: weights without a state are harmless, a state without weights is not.
+    numbered = [*_numbered(states, _STATE), *_numbered(models, _WEIGHTS)]
+    try:
+        for iteration, path in numbered:
+            if iteration <= newest and iteration not in kept:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SaveError(f'{path} could not be deleted: {error.strerror or error}') from error
+
+
+def remove_leftovers(*folders: Path) -> None:
+    """Deletes the temporary files of a process that was killed while it saved."""
+    for folder in folders:
+        for path in folder.glob('.*.tmp'):
+            path.unlink(missing_ok=True)
+
+
+def _numbered(folder: Path, pattern: re.Pattern[str]) -> list[tuple[int, Path]]:
+    matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir())
+    return [(int(match[1]), path) for match, path in matches if match]
+
+
+def _check_sums(path: Path) -> None:
+    """PyTorch writes checksums into its archives, but does not look at them."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            wrong = archive.testzip()
+        if wrong:
+            raise zipfile.BadZipFile(f'wrong checksum of {wrong}')
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition('\n')[0][:200]

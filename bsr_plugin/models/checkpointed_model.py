@@ -1,0 +1,226 @@
+"""SRModel with checkpoints that cannot be lost: whole, verified, complete, safe to load."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from basicsr.models.sr_model import SRModel
+from basicsr.utils import get_root_logger
+from basicsr.utils.dist_util import master_only
+from torch import Tensor, nn
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.models import checkpoint
+from bsr_plugin.models.engine_options import EngineOptions
+from bsr_plugin.models.failures import NonFiniteError
+from bsr_plugin.models.loop import current_epoch
+from bsr_plugin.models.loss_watch import all_finite
+from bsr_plugin.models.ranks import Ranks
+from bsr_plugin.models.training_state import (
+    lay_out_like_parameters,
+    plain,
+    random_state,
+    set_random_state,
+    with_kernels_of,
+)
+
+BEST = 'best'
+
+
+class Stateful(Protocol):
+    """A part of the model with a state of its own."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What to save."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from what was saved."""
+
+
+class CheckpointedModel(SRModel):
+    """Saves and resumes.
+
+    A checkpoint is a pair: the weights ``models/net_g_N.pth``, then the state ``training_states/N.state``, which names
+    the weights' size and digest. If the process dies between the two, the pair before is still whole.
+    """
+
+    def __init__(self, opt: dict[str, Any]) -> None:
+        self.engine = EngineOptions.from_options(opt)
+        self.ranks = Ranks()
+        self.parts: dict[str, Stateful] = {}
+        self.iteration = 0
+        self._saved_iteration: int | None = None
+        self._saved_state: dict[str, Any] | None = None
+        self._weight_files: dict[str, Mapping[str, Any]] = {}
+        super().__init__(opt)
+
+    @property
+    def _models(self) -> Path:
+        return Path(self.opt['path']['models'])
+
+    @property
+    def _states(self) -> Path:
+        return Path(self.opt['path']['training_states'])
+
+    # Saving
+
+    def save(self, epoch: int, current_iter: int) -> None:
+        """Saves weights and state; at the end of the training, -1, ``net_g_latest.pth`` as well.
+
+        Raises:
+            NonFiniteError: The weights are not finite; nothing has been written.
+            SaveError: A file cannot be written; the checkpoints before are untouched.
+        """
+        if not all_finite(self.net_g.parameters()):
+            raise NonFiniteError(f'iteration {self.iteration}: the weights are no longer finite; they were not saved')
+        if current_iter == -1:
+            self.save_once()
+        self._weight_files = {}
+        super().save(epoch, current_iter)
+
+    def save_once(self) -> None:
+        """Saves the iteration just finished, if that has not been done yet."""
+        if self._saved_iteration != self.iteration:
+            self.save(current_epoch(), self.iteration)
+
+    @master_only
+    def save_network(
+        self,
+        net: nn.Module | list[nn.Module],
+        net_label: str,
+        current_iter: int | str,
+        param_key: str | list[str] = 'params',
+        **further: Any,
+    ) -> None:
+        """Writes ``net_LABEL_ITER.pth`` as BasicSR does, but whole or not at all, and never ignores a failure.
+
+        Args:
+            net: One network or several.
+            net_label: Such as ``net_g``.
+            current_iter: Iteration, -1 for ``latest``, or a word.
+            param_key: The entry for each network, ``params`` or ``params_ema``.
+            **further: Entries besides the networks' weights.
+        """
+        nets = net if isinstance(net, list) else [net]
+        keys = param_key if isinstance(param_key, list) else [param_key]
+        content = {key: self._weights(one) for key, one in zip(keys, nets, strict=True)}
+        name = f'{net_label}_{"latest" if current_iter == -1 else current_iter}.pth'
+        self._weight_files[name] = checkpoint.write(self._models / name, {**content, **further})
+
+    def _weights(self, net: nn.Module) -> dict[str, Tensor]:
+        weights = self.get_bare_model(net).state_dict()
+        return {name.removeprefix('module.'): value for name, value in plain(weights).items()}
+
+    def save_training_state(self, epoch: int, current_iter: int) -> None:
+        """Writes ``ITER.state``, then deletes the checkpoints that are no longer to be kept."""
+        if current_iter == -1:
+            return
+        # All ranks take part: each has random numbers of its own.
+        random_states = self.ranks.gather(plain(random_state()))
+        self._saved_iteration = current_iter
+        if self.opt['rank'] != 0:
+            return
+        self._saved_state = plain(
+            {
+                'epoch': epoch,
+                'iter': current_iter,
+                'manual_seed': self.opt.get('manual_seed'),
+                'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
+                'schedulers': [scheduler.state_dict() for scheduler in self.schedulers],
+                'weights': self._weight_files,
+                'parts': {name: part.state_dict() for name, part in self.parts.items()},
+                'random': random_states,
+                'best_metric_results': getattr(self, 'best_metric_results', {}),
+            }
+        )
+        checkpoint.write(self._states / f'{current_iter}.state', self._saved_state)
+        if self.engine.keep_checkpoints is not None:
+            checkpoint.prune(self._models, self._states, self.engine.keep_checkpoints, current_iter)
+
+    def weights_change(self) -> None:
+        """To be called before every update: the last saved state shares the optimizer's memory."""
+        self._saved_state = None
+
+    def remember_best(self) -> None:
+        """Adds what a validation found to the state that was saved just before it."""
+        best = plain(getattr(self, 'best_metric_results', {}))
+        if self._saved_state is not None and self._saved_state['best_metric_results'] != best:
+            self._saved_state['best_metric_results'] = best
+            checkpoint.write(self._states / f'{self._saved_state["iter"]}.state', self._saved_state)
+
+    # Loading
+
+    def load_network(
+        self, net: nn.Module, load_path: str, strict: bool = True, param_key: str | None = 'params'
+    ) -> None:
+        """Loads weights as BasicSR does, but never runs code that the file may hold.
+
+        Raises:
+            InputError: The file is missing, damaged, refused, or made for another network.
+        """
+        content = checkpoint.read(Path(load_path))
+        if param_key is not None and not {param_key, 'params'} & set(content):
+            known = ', '.join(map(str, content))
+            raise InputError(
+                f'{load_path} has no weights named {param_key}: set path.param_key_g to one of {known}, or ~'
+            )
+        try:
+            super().load_network(net, load_path, strict, param_key)
+        except (RuntimeError, AttributeError, TypeError) as error:
+            problems = ' '.join(str(error).split())[:300]
+            raise InputError(
+                f'{load_path} does not fit {type(self.get_bare_model(net)).__name__}: {problems}'
+            ) from error
+
+    def resume_training(self, resume_state: dict[str, Any]) -> None:
+        """Goes on as if the run had never stopped.
+
+        Args:
+            resume_state: A state of this model, or of SRModel, which has less in it.
+        """
+        for sentence in resume_state.get('skipped', []):
+            get_root_logger().warning(sentence)
+        states = zip(self.optimizers, resume_state['optimizers'], strict=True)
+        super().resume_training({**resume_state, 'optimizers': [with_kernels_of(*pair) for pair in states]})
+        for optimizer in self.optimizers:
+            lay_out_like_parameters(optimizer)
+        self.iteration = self._saved_iteration = resume_state['iter']
+        for name, part in self.parts.items():
+            part.load_state_dict(resume_state.get('parts', {}).get(name, {}))
+        self._resume_best(resume_state.get('best_metric_results', {}))
+        random_states = resume_state.get('random', [])
+        if self.opt['rank'] < len(random_states):
+            set_random_state(random_states[self.opt['rank']])
+        if self.opt['rank'] == 0:
+            checkpoint.remove_leftovers(self._models, self._states)
+
+    # The best weights so far
+
+    def _resume_best(self, saved: Mapping[str, Mapping[str, Any]]) -> None:
+        for dataset, records in saved.items():
+            self._initialize_best_metric_results(dataset)
+            known = self.best_metric_results[dataset]
+            known.update({metric: dict(record) for metric, record in records.items() if metric in known})
+        path = self._models / f'net_g_{BEST}.pth'
+        record = checkpoint.read(path).get(BEST) if self.engine.keep_best and path.is_file() else None
+        if record and record['metric'] == self.engine.keep_best:
+            # Written after the state it came with: better than what the state knows if the run was killed in between.
+            self._initialize_best_metric_results(record['dataset'])
+            super()._update_best_metric_result(record['dataset'], record['metric'], record['val'], record['iter'])
+
+    def _update_best_metric_result(self, dataset_name: str, metric: str, val: float, current_iter: int) -> None:
+        """Notes a value as BasicSR does, and keeps the weights if it is the best by the metric asked for."""
+        super()._update_best_metric_result(dataset_name, metric, float(val), current_iter)
+        record = self.best_metric_results[dataset_name][metric]
+        if not self.is_train or metric != self.engine.keep_best or record['iter'] != current_iter:
+            return
+        if dataset_name == self._first_validation_set():
+            nets, keys = [self.net_g], ['params']
+            if hasattr(self, 'net_g_ema'):
+                nets, keys = [self.net_g, self.net_g_ema], ['params', 'params_ema']
+            best = {'dataset': dataset_name, 'metric': metric, **record}
+            self.save_network(nets, 'net_g', BEST, keys, best=best)
+
+    def _first_validation_set(self) -> str | None:
+        sets = self.opt['datasets'].items()
+        return next((dataset['name'] for phase, dataset in sets if phase.split('_')[0] == 'val'), None)

@@ -1,0 +1,26 @@
+"""Why a training run ends before its last iteration."""
+
+import signal
+
+
+class TrainingError(RuntimeError):
+    """A run that must not go on. The message is one sentence for the person who started it."""
+
+
+class NonFiniteError(TrainingError):
+    """A loss or a weight became NaN or infinite."""
+
+
+class SaveError(TrainingError):
+    """A checkpoint could not be written; those written before are untouched."""
+
+
+class Interrupted(SystemExit):
+    """The run was asked to stop and has saved its state.
+
+    The exit status is 128 plus the signal's number, as a shell reports it: 130 for Ctrl-C, 143 for SIGTERM.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(128 + signal_number)
+        self.signal_name = signal.Signals(signal_number).name

@@ -1,0 +1,61 @@
+"""From a loss to new weights: mixed precision, loss scaling, clipping."""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+
+_DTYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16}
+
+
+class GradientStep:
+    """Forward, backward and update in the precision asked for.
+
+    Args:
+        amp: ``'bf16'``, ``'fp16'`` (with a loss scaler, as its gradients underflow) or ``None`` for float32.
+        grad_clip: Largest norm of all gradients together, ``None`` for no limit.
+        device: Where the network is.
+    """
+
+    def __init__(self, amp: str | None, grad_clip: float | None, device: torch.device) -> None:
+        self._dtype = _DTYPES[amp] if amp else None
+        self._grad_clip = grad_clip
+        self._device = device.type
+        self._scaler = torch.amp.GradScaler(self._device) if amp == 'fp16' else None
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context for the forward pass."""
+        return torch.autocast(self._device, self._dtype) if self._dtype else nullcontext()
+
+    def backward(self, loss: Tensor) -> None:
+        """Adds the gradients of ``loss``, scaled if need be."""
+        (self._scaler.scale(loss) if self._scaler else loss).backward()
+
+    def update(self, optimizer: Optimizer, parameters: Iterable[Tensor]) -> None:
+        """Clips the gradients and changes the weights; with a scaler, not if a gradient overflowed."""
+        if self._scaler is None:
+            self._clip(parameters)
+            optimizer.step()
+            return
+        if self._grad_clip is not None:
+            self._scaler.unscale_(optimizer)
+            self._clip(parameters)
+        self._scaler.step(optimizer)
+        self._scaler.update()
+
+    def _clip(self, parameters: Iterable[Tensor]) -> None:
+        if self._grad_clip is not None:
+            clip_grad_norm_(parameters, self._grad_clip)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scaler's state, empty without one."""
+        return self._scaler.state_dict() if self._scaler else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on with a saved scaler; a run that had none starts a fresh one."""
+        if self._scaler and state:
+            self._scaler.load_state_dict(state)

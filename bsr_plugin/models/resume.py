@@ -1,0 +1,139 @@
+"""Which training state a run goes on from."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch.distributed as dist
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.models.checkpoint import check_file, read, states_in
+from bsr_plugin.models.training_state import missing_keys
+
+
+class Found(NamedTuple):
+    """The state to go on from, and one sentence for each newer one that cannot be read."""
+
+    path: Path
+    state: dict[str, Any]
+    skipped: list[str]
+
+
+def read_state(path: Path, models: Path) -> dict[str, Any]:
+    """Loads a training state whose weights are there and undamaged.
+
+    Args:
+        path: The state.
+        models: Folder of the weights.
+
+    Raises:
+        InputError: The state or its weights are missing, damaged or refused.
+    """
+    state = read(path)
+    missing = missing_keys(state)
+    if missing:
+        raise InputError(f'{path} is no training state: it has no {", ".join(missing)}')
+    if 'weights' in state:
+        for name, expected in state['weights'].items():
+            check_file(models / name, expected)
+    else:
+        # SRModel's states do not say what belongs to them.
+        read(models / f'net_g_{state["iter"]}.pth')
+    return state
+
+
+def newest_readable(states: Path, models: Path) -> Found | None:
+    """Finds the newest state of an experiment that can be gone on from.
+
+    Returns:
+        ``None`` if there are no states at all.
+
+    Raises:
+        InputError: There are states, but none can be read. To start over must be somebody's decision.
+    """
+    paths = list(states_in(states).values()) if states.is_dir() else []
+    skipped: list[str] = []
+    for path in paths:
+        state, reason = _state_or_reason(path, models)
+        if state is not None:
+            return Found(path, state, skipped)
+        skipped.append(f'{path.name} skipped: {reason}')
+    if not paths:
+        return None
+    raise InputError(
+        f'no training state in {states} can be read ({"; ".join(skipped)}): start without --auto_resume to begin anew'
+    )
+
+
+def _state_or_reason(path: Path, models: Path) -> tuple[dict[str, Any] | None, str]:
+    try:
+        return read_state(path, models), ''
+    except InputError as error:
+        return None, str(error)
+
+
+def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
+    """Stands in for the function of that name in ``basicsr.train``, with its effects on ``opt['path']``.
+
+    With ``--auto_resume`` it takes the newest readable state of the experiment, wherever the program was started and
+    with or without a GPU, else the state that ``path.resume_state`` names. Rank 0 chooses for all ranks.
+
+    Args:
+        opt: The options as ``parse_options`` returns them; as there, this function may change them.
+
+    Returns:
+        The state, or ``None`` to start from the beginning. Its entry ``skipped`` lists the newer states that cannot be
+        read.
+
+    Raises:
+        InputError: The named state cannot be read, or none of the experiment's.
+    """
+    from basicsr.utils import check_resume
+
+    models = Path(opt['path']['models'])
+    if opt['auto_resume']:
+        found = _same_on_all_ranks(Path(opt['path']['training_states']), models)
+        if found is None:
+            return None
+        opt['path']['resume_state'] = str(found.path)
+    elif opt['path'].get('resume_state'):
+        path = Path(opt['path']['resume_state'])
+        found = Found(path, read_state(path, models), [])
+    else:
+        return None
+    for sentence in found.skipped:
+        # The log file is not open yet; BSRModel writes these lines there as well.
+        print(sentence, flush=True)
+    check_resume(opt, found.state['iter'])
+    _go_on_with_seed(opt, found.state.get('manual_seed'))
+    return {**found.state, 'skipped': found.skipped}
+
+
+def _go_on_with_seed(opt: dict[str, Any], seed: int | None) -> None:
+    """A run without ``manual_seed`` gets a new random one each time it is started, and with it other batches."""
+    from basicsr.utils import set_random_seed
+
+    if seed is not None and seed != opt['manual_seed']:
+        print(f'manual_seed is {seed}, as in the training state, not {opt["manual_seed"]}.', flush=True)
+        opt['manual_seed'] = seed
+        set_random_seed(seed + opt['rank'])
+
+
+def _same_on_all_ranks(states: Path, models: Path) -> Found | None:
+    """Rank 0 looks; the others read what it chose, and fail with it if it found nothing readable."""
+    if not dist.is_initialized():
+        return newest_readable(states, models)
+    choice: list[Any] = [None, None]
+    if dist.get_rank() == 0:
+        try:
+            found = newest_readable(states, models)
+            choice = [found and (str(found.path), found.skipped), None]
+        except InputError as error:
+            choice = [None, str(error)]
+    dist.broadcast_object_list(choice)
+    chosen, failure = choice
+    if failure:
+        raise InputError(failure)
+    if chosen is None:
+        return None
+    path = Path(chosen[0])
+    return Found(path, read_state(path, models), chosen[1])

@@ -1,0 +1,52 @@
+"""SIGTERM and Ctrl-C: remembered until the step is finished."""
+
+import os
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """Whether the process was asked to stop, and by which signal."""
+
+    def __init__(self) -> None:
+        self.signal_number = 0
+        self._listening = False
+
+    def listen(self) -> None:
+        """From now on remembers SIGTERM and Ctrl-C instead of dying of them; a second Ctrl-C quits at once.
+
+        Only the main thread can; elsewhere the signals keep their meaning.
+        """
+        if self._listening or threading.current_thread() is not threading.main_thread():
+            return
+        self._listening = True
+        for number in _SIGNALS:
+            signal.signal(number, self._remember)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self.signal_number = number
+        words = f'{signal.Signals(number).name}: finishing this iteration and saving.'
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            words += ' Press Ctrl-C again to quit at once.'
+        # Not through logging or print: this may have interrupted either of them.
+        os.write(2, f'\n{words}\n'.encode())
+
+
+def ride_out(*_: Any) -> None:
+    """Makes a data loader's worker outlive the signal that stops the training, so that the step can be finished.
+
+    Terminals and cluster schedulers signal all processes of a job. PyTorch raises an error in the training process
+    when a worker dies, be it in the middle of saving. So a worker ignores Ctrl-C and the first SIGTERM. The second
+    one ends it: at its exit the training process sends one to the workers that are still there, twice.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _ignore_once)
+
+
+def _ignore_once(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)

@@ -1,0 +1,183 @@
+"""Inference tile by tile: the memory that a network needs is set by the tile, not by the image.
+
+Neighbouring tiles share a strip, and the results are blended there with linear ramps. A pixel that is nearer to a cut
+edge than the network's reach may differ from that of the whole image; if the strip is wide enough, the ramps leave
+these pixels out and tiling changes nothing.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+Network = Callable[[Tensor], Tensor]
+
+#: Smallest side of a tile in LR pixels; an image that does not fit in memory in such tiles does not fit at all.
+MIN_TILE = 16
+
+_SIGNS_OF_EXHAUSTION = ("can't allocate memory", 'not enough memory', 'out of memory', 'ALLOC_FAILED')
+
+
+@dataclass(frozen=True)
+class Span:
+    """The part of one axis that a tile covers.
+
+    Attributes:
+        start: First LR pixel.
+        stop: One past the last LR pixel.
+        rise: LR positions between which the weight comes over from the span before, ``None`` for the first span.
+        fall: LR positions between which it goes over to the span behind, ``None`` for the last span.
+    """
+
+    start: int
+    stop: int
+    rise: tuple[float, float] | None
+    fall: tuple[float, float] | None
+
+    def weight(self, scale: int) -> Tensor:
+        """Weights of its HR pixels, shape (scale * (stop - start),), float32 in [0, 1]."""
+        centres = (torch.arange(scale * self.start, scale * self.stop, dtype=torch.float64) + 0.5) / scale
+        # A difference of neighbouring ramps, so that the sum over all spans telescopes to 1 however many overlap.
+        return (_ramp(centres, self.rise, 1.0) - _ramp(centres, self.fall, 0.0)).float()
+
+
+def _ramp(positions: Tensor, between: tuple[float, float] | None, otherwise: float) -> Tensor:
+    if between is None:
+        return torch.full_like(positions, otherwise)
+    low, high = between
+    if low == high:
+        return (positions > low).double()
+    return ((positions - low) / (high - low)).clamp(0, 1)
+
+
+def spans(length: int, tile: int, overlap: int, reach: int | None = None) -> list[Span]:
+    """Cuts an axis into spans of equal length whose weights add up to 1 everywhere.
+
+    Args:
+        length: Of the axis, in LR pixels.
+        tile: Length of a span; an axis that is not longer is one span.
+        overlap: LR pixels by which a span at least reaches into its neighbour's part, on each side; less than half of
+            ``tile``.
+        reach: Largest distance over which the network looks. Pixels nearer than this to a cut edge get the weight 0
+            where the overlap allows; without it, half of the overlap is left out.
+    """
+    if length <= tile:
+        return [Span(0, length, None, None)]
+    count = -(-(length - 2 * overlap) // (tile - 2 * overlap))
+    starts = [index * (length - tile) // (count - 1) for index in range(count)]
+    seams = [_seam(start, before + tile, overlap, reach) for before, start in pairwise(starts)]
+    return [
+        Span(start, start + tile, rise, fall)
+        for start, rise, fall in zip(starts, [None, *seams], [*seams, None], strict=True)
+    ]
+
+
+def _seam(start: int, stop: int, overlap: int, reach: int | None) -> tuple[float, float]:
+    """Where the weight goes over from the span that ends at ``stop`` to the one that begins at ``start``."""
+    left_out = reach if reach is not None and reach <= overlap else overlap / 2
+    if stop - start < 2 * left_out + 2:
+        middle = float((start + stop) // 2)
+        return middle, middle
+    return start + left_out, stop - left_out
+
+
+@torch.no_grad()
+def infer(network: Network, image: Tensor, tile: int, overlap: int, reach: int | None = None) -> Tensor:
+    """Applies ``network`` to overlapping tiles and blends the results.
+
+    Args:
+        network: Maps (N, C, h, w) to (N, C', s h, s w) for an integer s.
+        image: (N, C, H, W).
+        tile: Side of a tile in LR pixels.
+        overlap: LR pixels by which a tile reaches into its neighbour's part, on each side; with at least ``reach`` the
+            result is that of the whole image, up to rounding.
+        reach: As in ``spans``.
+
+    Returns:
+        (N, C', s H, s W), float32, on the CPU, where only this result and one tile's take room.
+
+    Raises:
+        ValueError: ``overlap`` is not less than half of ``tile``.
+    """
+    if not 0 <= 2 * overlap < tile:
+        raise ValueError(f'an overlap of {overlap} on each side leaves nothing of a tile of {tile}')
+    result = None
+    height, width = image.shape[-2:]
+    for rows, columns in _grid(height, width, tile, overlap, reach):
+        part = network(image[..., rows.start : rows.stop, columns.start : columns.stop]).float()
+        scale = part.size(-2) // (rows.stop - rows.start)
+        if result is None:
+            result = torch.zeros(*part.shape[:-2], scale * height, scale * width)
+        weight = rows.weight(scale)[:, None] * columns.weight(scale)
+        target = result[..., scale * rows.start : scale * rows.stop, scale * columns.start : scale * columns.stop]
+        target += (part * weight.to(part.device)).cpu()
+    assert result is not None
+    return result
+
+
+def _grid(height: int, width: int, tile: int, overlap: int, reach: int | None) -> Iterator[tuple[Span, Span]]:
+    for rows in spans(height, tile, overlap, reach):
+        for columns in spans(width, tile, overlap, reach):
+            yield rows, columns
+
+
+class Tiler:
+    """Runs a network on images of any size, with smaller tiles whenever memory runs out.
+
+    Args:
+        tile: Side of a tile in LR pixels; ``None`` takes an image whole as long as it fits.
+        overlap: LR pixels by which a tile reaches into its neighbour's part, on each side.
+        logger: Where a smaller tile is reported.
+    """
+
+    def __init__(self, tile: int | None, overlap: int, logger: logging.Logger) -> None:
+        self.tile = tile
+        self.overlap = overlap
+        self._logger = logger
+
+    def __call__(self, network: Network, image: Tensor, reach: int | None = None) -> Tensor:
+        """Gives the network's result for ``image``; see ``infer``.
+
+        A tile that proved too large stays halved for the images that follow.
+
+        Raises:
+            RuntimeError: PyTorch's out-of-memory error, where even the smallest tile does not fit.
+        """
+        while True:
+            try:
+                return self._attempt(network, image, reach)
+            except (RuntimeError, MemoryError) as error:
+                side = min(self.tile or max(image.shape[-2:]), max(image.shape[-2:]))
+                if not is_out_of_memory(error) or side // 2 < MIN_TILE:
+                    raise
+                smaller = side // 2
+            # Outside the handler: the error's traceback kept the network's activations alive.
+            self._shrink(smaller, image)
+
+    def _attempt(self, network: Network, image: Tensor, reach: int | None) -> Tensor:
+        if self.tile is None or self.tile >= max(image.shape[-2:]):
+            with torch.no_grad():
+                return network(image)
+        return infer(network, image, self.tile, self.overlap, reach)
+
+    def _shrink(self, tile: int, image: Tensor) -> None:
+        height, width = image.shape[-2:]
+        message = f'Out of memory for an LR image of {width} x {height} pixels: going on in tiles of {tile}'
+        if 2 * self.overlap >= tile:
+            self.overlap = tile // 4
+            message += f' with an overlap of {self.overlap}'
+        self.tile = tile
+        self._logger.warning('%s.', message)
+        if image.is_cuda:
+            torch.cuda.empty_cache()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether PyTorch failed for want of memory, on a GPU or in its CPU allocator."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _SIGNS_OF_EXHAUSTION)

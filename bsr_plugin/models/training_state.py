@@ -1,0 +1,75 @@
+"""What a training state holds, as tensors and plain containers that load without running code."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+_KERNELS = ('fused', 'foreach', 'capturable')
+
+
+def plain(value: Any) -> Any:
+    """Copies nested containers into dicts, lists and tuples of CPU tensors, numbers, strings and None.
+
+    Raises:
+        TypeError: Something in there is none of these.
+    """
+    if isinstance(value, Tensor):
+        return value.detach().cpu().contiguous()
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(plain(item) for item in value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f'a training state cannot hold {value!r}')
+
+
+def random_state() -> dict[str, Any]:
+    """The states of PyTorch's, NumPy's and Python's global random generators."""
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002
+    version, words, gauss = random.getstate()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {
+        'torch': torch.get_rng_state(),
+        'cuda': cuda,
+        'numpy': [name, torch.from_numpy(np.asarray(keys, np.int64)), position, has_gauss, cached],
+        'python': [version, list(words), gauss],
+    }
+
+
+def set_random_state(state: Mapping[str, Any]) -> None:
+    """Goes on with the random numbers where ``random_state`` was called; other GPUs' are left alone."""
+    torch.set_rng_state(state['torch'])
+    for device, cuda_state in enumerate(state['cuda'][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(cuda_state, device)
+    name, keys, position, has_gauss, cached = state['numpy']
+    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))  # noqa: NPY002
+    version, words, gauss = state['python']
+    random.setstate((version, tuple(words), gauss))
+
+
+def with_kernels_of(optimizer: Optimizer, state: Mapping[str, Any]) -> dict[str, Any]:
+    """A saved optimizer state with the choice of kernels (``fused`` and so on) of the optimizer that is to load it."""
+    chosen = [{name: group.get(name) for name in _KERNELS if name in group} for group in optimizer.param_groups]
+    groups = [{**saved, **kernels} for saved, kernels in zip(state['param_groups'], chosen, strict=True)]
+    return {**state, 'param_groups': groups}
+
+
+def lay_out_like_parameters(optimizer: Optimizer) -> None:
+    """Gives the moments the memory layout of the weights they belong to; fused kernels rely on that."""
+    for parameter, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.dim() > 0 and value.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def missing_keys(state: Any, keys: Sequence[str] = ('epoch', 'iter', 'optimizers', 'schedulers')) -> list[str]:
+    """Which of the entries that every training state has are not there."""
+    return [key for key in keys if not isinstance(state, Mapping) or key not in state]
