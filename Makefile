@@ -10,7 +10,7 @@ pip := $(python) -m pip --disable-pip-version-check
 pins := -c requirements/constraints.txt
 # Written last, so that an interrupted installation does not count; named after the interpreter it was made with.
 made := $(venv)/made-with-python-$(shell "$(PYTHON)" -c 'import platform; print(platform.python_version())' 2>/dev/null)
-sources := Makefile requirements/constraints.txt requirements/basicsr-build/sitecustomize.py \
+sources := Makefile requirements/constraints.txt requirements/basicsr-build/sitecustomize.py bsr_plugin/__init__.py \
 	setup.py pyproject.toml startup/bsr_plugin.pth startup/bsr_plugin_hook.py
 
 .PHONY: env test lint clean
@@ -25,9 +25,9 @@ $(made): $(sources)
 	@# An environment that was complete is brought up to date; any other is made anew.
 	@if [ -f "$@" ]; then rm "$@"; else rm -rf $(venv) && "$(PYTHON)" -m venv $(venv); fi
 	$(pip) install -q $(pins) pip setuptools wheel
-	$(pip) install -q $(pins) torch
+	$(pip) install $(pins) torch
 	$(pip) install -q $(pins) torchvision numpy cython
-	PYTHONPATH=requirements/basicsr-build $(pip) install -q $(pins) --no-build-isolation basicsr
+	PYTHONPATH=requirements/basicsr-build $(pip) install $(pins) --no-build-isolation basicsr
 	$(pip) install -q $(pins) --no-build-isolation -e '.[dev]'
 	@touch "$@"
 

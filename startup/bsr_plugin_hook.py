@@ -20,13 +20,15 @@ class _BeforeBasicSR:
 
 
 def _load_compat():
-    """Loads compat.py by its path: the package itself may be imported only when ``basicsr`` is complete."""
+    """Loads compat.py by its path: importing the package would register its classes, which no one has asked for."""
     from importlib import util
+    from pathlib import Path
 
     package = util.find_spec('bsr_plugin')
     if package is None or package.origin is None:
         return None
-    spec = util.spec_from_file_location('_bsr_plugin_compat', package.origin.replace('__init__.py', 'compat.py'))
+    compat = Path(package.origin).with_name('compat.py')
+    spec = util.spec_from_file_location('_bsr_plugin_compat', compat)
     module = util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

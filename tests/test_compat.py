@@ -1,0 +1,358 @@
+"""Each difference that compat.py bridges, met for real; whole programs run in processes of their own."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from importlib import util
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from bsr_plugin import compat, launch
+from bsr_plugin.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+OPTIONS = """
+bsr_plugin: !!python/name:bsr_plugin.__version__
+name: tiny
+model_type: SRModel
+scale: 2
+num_gpu: auto
+manual_seed: 0
+datasets:
+  train: {{name: a, type: PairedImageDataset, dataroot_gt: {folder}/gt, dataroot_lq: {folder}/lq,
+          io_backend: {{type: disk}}, gt_size: 32, use_hflip: true, use_rot: true, num_worker_per_gpu: 0,
+          batch_size_per_gpu: 1, dataset_enlarge_ratio: 4, prefetch_mode: {prefetch_mode}, pin_memory: true}}
+  val: {{name: b, type: PairedImageDataset, dataroot_gt: {folder}/gt, dataroot_lq: {folder}/lq,
+         io_backend: {{type: disk}}}}
+network_g: {{type: BSRNet, num_feat: 4, num_group: 1, num_block: 1, upscale: 2}}
+path: {{pretrain_network_g: ~, strict_load_g: true, resume_state: ~}}
+train:
+  ema_decay: 0.9
+  optim_g: {{type: Adam, lr: !!float 1e-3}}
+  scheduler: {{type: MultiStepLR, milestones: [3], gamma: 0.5}}
+  total_iter: {total_iter}
+  pixel_opt: {{type: L1Loss}}
+val:
+  val_freq: {total_iter}
+  save_img: false
+  metrics: {{psnr: {{type: calculate_psnr, crop_border: 2}}}}
+logger: {{print_freq: 1, save_checkpoint_freq: 2, use_tb_logger: true, wandb: {{project: ~}}}}
+"""
+
+
+def run(words, folder, **variables):
+    """Runs Python and returns what it printed; any failure is an error that shows it."""
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        cwd=folder,
+        env={**os.environ, 'OMP_NUM_THREADS': '1', **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def within(seconds, action):
+    """Calls ``action`` in a thread, so that what hangs fails."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(action()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert results, f'no answer in {seconds} s'
+    return results[0]
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Four pairs of random images in ``gt`` and ``lq``."""
+    generator = np.random.default_rng(0)
+    for name, side in (('gt', 64), ('lq', 32)):
+        (tmp_path / name).mkdir()
+        for index in range(4):
+            cv2.imwrite(
+                str(tmp_path / name / f'{index}.png'), generator.integers(0, 256, (side, side, 3), dtype=np.uint8)
+            )
+    return tmp_path
+
+
+def option_file(folder, total_iter=4, prefetch_mode='~'):
+    path = folder / 'tiny.yml'
+    path.write_text(OPTIONS.format(folder=folder, total_iter=total_iter, prefetch_mode=prefetch_mode))
+    return path
+
+
+# Importing ----------------------------------------------------------------------------------------------------
+
+
+def test_importing_the_plugin_imports_neither_toolbox_nor_torch(tmp_path):
+    run(
+        ['-c', 'import bsr_plugin, bsr_plugin.cli, sys; assert not {"torch", "basicsr", "cv2"} & set(sys.modules)'],
+        tmp_path,
+    )
+
+
+CHECK_REGISTRIES = """
+def registered():
+    from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY
+    return ['BSRNet' in ARCH_REGISTRY, 'HybridL1L2LpLoss' in LOSS_REGISTRY, 'RFSPairedImageDataset' in DATASET_REGISTRY]
+
+def load_options():
+    import sys, yaml
+    opt = yaml.load('bsr_plugin: !!python/name:bsr_plugin.__version__', Loader=yaml.CLoader)
+    assert opt == {'bsr_plugin': sys.modules['bsr_plugin'].__version__}, opt
+"""
+
+
+def test_tag_after_the_toolbox_registers_and_the_hook_alone_does_not(tmp_path):
+    program = f"""{CHECK_REGISTRIES}
+import sys, basicsr.data.degradations
+assert 'bsr_plugin' not in sys.modules
+assert registered() == [False, False, False]
+load_options()
+assert registered() == [True, True, True]
+"""
+    run(['-c', program], tmp_path)
+
+
+def test_tag_before_the_toolbox_registers(tmp_path):
+    program = f"""{CHECK_REGISTRIES}
+load_options()
+assert registered() == [True, True, True]
+import bsr_plugin
+bsr_plugin.register()
+"""
+    run(['-c', program], tmp_path)
+
+
+def bare_python(folder, program):
+    """Runs a program that sees the hook and what lies in ``folder``, and no installed package."""
+    (folder / 'basicsr').mkdir()
+    (folder / 'basicsr/__init__.py').write_text('value = 1')
+    shutil.copy(ROOT / 'startup/bsr_plugin_hook.py', folder)
+    return run(['-I', '-S', '-c', f'import sys; sys.path.insert(0, {str(folder)!r})\n{program}'], folder)
+
+
+def test_hook_without_the_plugin_changes_nothing(tmp_path):
+    program = 'import bsr_plugin_hook, basicsr; print(basicsr.value, "torch" in sys.modules)'
+    assert bare_python(tmp_path, program) == '1 False\n'
+
+
+def test_hook_acts_around_the_import_and_not_around_a_search(tmp_path):
+    (tmp_path / 'bsr_plugin').mkdir()
+    (tmp_path / 'bsr_plugin/__init__.py').write_text('raise RuntimeError("the hook must not import this")')
+    text = (ROOT / 'bsr_plugin/compat.py').read_text()
+    (tmp_path / 'bsr_plugin/compat.py').write_text(text + '\n\ndef before_basicsr():\n    print("before")\n')
+    (tmp_path / 'other.py').write_text('print("other")')
+    program = """
+import bsr_plugin_hook, other
+from importlib.util import find_spec
+find_spec('basicsr')
+print('found')
+import basicsr
+print(basicsr.value)
+"""
+    assert bare_python(tmp_path, program).split() == ['other', 'found', 'before', '1']
+
+
+TORCHVISION_WITHOUT_ITS_LIBRARY = """
+import torch
+for operator in ('nms', 'qnms'):
+    torch.library.register_fake(f'torchvision::{operator}')(lambda dets, scores, iou_threshold: scores)
+"""
+
+
+@pytest.mark.parametrize('operators', ['missing', 'present'])
+def test_torchvision_imports_where_its_library_does_not_load(tmp_path, operators):
+    (tmp_path / 'torchvision').mkdir()
+    (tmp_path / 'torchvision/__init__.py').write_text(TORCHVISION_WITHOUT_ITS_LIBRARY)
+    (tmp_path / 'torchvision/_C.so').write_text('made for another torch')
+    present = "torch.library.define('torchvision::nms', '(Tensor dets, Tensor scores, float other) -> Tensor')"
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import torch
+{present if operators == 'present' else ''}
+from bsr_plugin.compat import define_torchvision_operators
+define_torchvision_operators()
+define_torchvision_operators()
+import torchvision
+print(torch.ops.torchvision.nms.default._schema)
+"""
+    name = 'other' if operators == 'present' else 'iou_threshold'
+    expected = f'torchvision::nms(Tensor dets, Tensor scores, float {name}) -> Tensor\n'
+    assert run(['-c', program], tmp_path) == expected
+
+
+def test_functional_tensor_gives_the_grey_of_itu_601():
+    from basicsr.data.degradations import rgb_to_grayscale
+
+    image = torch.tensor([0.2, 0.5, 0.9]).reshape(3, 1, 1)
+    grey = 0.2989 * 0.2 + 0.587 * 0.5 + 0.114 * 0.9
+    assert rgb_to_grayscale(image, num_output_channels=1).item() == pytest.approx(grey, abs=1e-4)
+
+
+def test_distutils_is_provided_where_it_is_gone(monkeypatch):
+    find_spec = util.find_spec
+    monkeypatch.setattr(util, 'find_spec', lambda name: None if name == 'distutils' else find_spec(name))
+    monkeypatch.setattr(sys, 'modules', {k: v for k, v in sys.modules.items() if not k.startswith('distutils')})
+    compat.provide_distutils()
+    version = sys.modules['distutils.version'].LooseVersion
+    assert version('0.10.0+cu130') >= version('0.9.0') > version('0.8.2')
+
+
+def test_distutils_is_left_alone_where_it_is(monkeypatch):
+    present = object()
+    monkeypatch.setitem(sys.modules, 'distutils', present)
+    compat.provide_distutils()
+    assert sys.modules['distutils'] is present
+
+
+# Prefetching --------------------------------------------------------------------------------------------------
+
+
+class Counting(torch.utils.data.Dataset):
+    """Item i is i; one item may raise."""
+
+    def __init__(self, length, broken=None):
+        self.length, self.broken = length, broken
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        if index == self.broken:
+            raise InputError(f'{index}.png is broken')
+        return {'index': index}
+
+
+def prefetched(mode, dataset, **settings):
+    from basicsr.data import prefetch_dataloader as module
+
+    if mode == 'cpu':
+        return module.CPUPrefetcher(module.PrefetchDataLoader(1, dataset=dataset, **settings))
+    return module.CUDAPrefetcher(torch.utils.data.DataLoader(dataset, **settings), {'num_gpu': 0})
+
+
+def batches_and_error(prefetcher):
+    found = []
+    try:
+        while (batch := prefetcher.next()) is not None:
+            found.append(int(batch['index']))
+    except InputError as error:
+        return found, str(error).splitlines()[-1]
+    return found, None
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_error_of_a_data_set_reaches_the_training_loop(workers):
+    prefetcher = prefetched('cpu', Counting(6, broken=2), num_workers=workers)
+    for expected in ([0, 1], []):  # asked again, it raises again
+        found, error = within(60, lambda: batches_and_error(prefetcher))
+        assert found == expected
+        assert error.endswith('2.png is broken')
+
+
+@pytest.mark.parametrize('mode', ['cpu', 'cuda'])
+@pytest.mark.parametrize('persistent', [False, True])
+def test_every_epoch_is_whole_and_the_one_before_has_ended(mode, persistent):
+    before = set(threading.enumerate())
+    prefetcher = prefetched(mode, Counting(20), num_workers=1, persistent_workers=persistent)
+
+    def epoch():
+        prefetcher.reset()
+        return batches_and_error(prefetcher)
+
+    for _ in range(3):
+        assert within(60, epoch) == (list(range(20)), None)
+    assert not [
+        thread for thread in set(threading.enumerate()) - before if type(thread).__name__ == 'PrefetchGenerator'
+    ]
+
+
+# Training -----------------------------------------------------------------------------------------------------
+
+
+def iterations(log):
+    """The iteration numbers that a training log reports."""
+    return [int(line.split('iter:')[1].split(',')[0]) for line in log.splitlines() if '[epoch:' in line]
+
+
+def test_toolbox_program_trains_and_resumes(images):
+    """``basicsr/train.py`` of a toolbox checkout imports the toolbox before it reads of the plugin."""
+    program = images / 'checkout/basicsr/train.py'
+    program.parent.mkdir(parents=True)
+    shutil.copy(util.find_spec('basicsr.train').origin, program)
+    assert iterations(run([program, '-opt', option_file(images)], images / 'checkout')) == [1, 2, 3, 4]
+    resume = [program, '-opt', option_file(images, total_iter=6), '--auto_resume']
+    assert iterations(run(resume, images / 'checkout')) == [5, 6]
+    folder = images / 'checkout/experiments/tiny'
+    assert {path.name for path in (folder / 'training_states').iterdir()} == {'2.state', '4.state', '6.state'}
+    assert sorted(torch.load(folder / 'models/net_g_latest.pth', weights_only=True)) == ['params', 'params_ema']
+
+
+@pytest.fixture
+def clone(images):
+    """The launchers alone, so that experiments land in a folder of the test."""
+    shutil.copytree(ROOT / 'basicsr', images / 'clone/basicsr', ignore=shutil.ignore_patterns('__pycache__'))
+    return images / 'clone'
+
+
+def test_launcher_trains_in_two_processes_without_gpu(clone):
+    torchrun = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
+    options = option_file(clone.parent, prefetch_mode='cuda')
+    log = run([*torchrun, 'basicsr/train.py', '-opt', options, '--launcher', 'pytorch'], clone, CUDA_VISIBLE_DEVICES='')
+    assert 'World size (gpu number): 2' in log
+    assert iterations(log) == [1, 2, 3, 4]
+    assert 'DistributedDataParallel - BSRNet' in log
+
+
+def test_slurm_launcher_joins_processes(tmp_path, monkeypatch):
+    from basicsr.utils import dist_util
+
+    scontrol = tmp_path / 'scontrol'
+    scontrol.write_text('#!/bin/sh\necho localhost\n')
+    scontrol.chmod(0o755)
+    with socket.socket() as free:
+        free.bind(('localhost', 0))
+        port = free.getsockname()[1]
+    slurm = {'SLURM_PROCID': '0', 'SLURM_NTASKS': '1', 'SLURM_NODELIST': 'node'}
+    set_by_the_toolbox = dict.fromkeys(('MASTER_PORT', 'MASTER_ADDR', 'WORLD_SIZE', 'LOCAL_RANK', 'RANK'), '')
+    for name, value in {**slurm, **set_by_the_toolbox, 'PATH': f'{tmp_path}:{os.environ["PATH"]}'}.items():
+        monkeypatch.setenv(name, value)
+    dist_util._init_dist_slurm('nccl', port=port)
+    try:
+        assert dist_util.get_dist_info() == (0, 1)
+        assert torch.distributed.get_backend() == ('nccl' if torch.cuda.is_available() else 'gloo')
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize(('function', 'name'), [('train', 'train_pipeline'), ('test', 'test_pipeline')])
+def test_launchers_pass_the_root_and_say_what_is_wrong(monkeypatch, capsys, function, name):
+    import importlib
+
+    module = importlib.import_module(f'basicsr.{function}')
+    given = []
+    monkeypatch.setattr(module, name, given.append)
+    assert getattr(launch, function)(Path('/somewhere')) == 0
+    assert given == ['/somewhere']
+
+    def refuse(root_path):
+        raise InputError('gt_size is 97: use a multiple of 2.')
+
+    monkeypatch.setattr(module, name, refuse)
+    monkeypatch.setattr(sys, 'argv', [f'basicsr/{function}.py'])
+    assert getattr(launch, function)(Path('/somewhere')) == 2
+    assert capsys.readouterr() == ('', f'{function}.py: gt_size is 97: use a multiple of 2.\n')
