@@ -1,11 +1,14 @@
 """The toolbox's training and test programs, for the launchers in ``basicsr/``."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.failures import TrainingError
+from bsr_plugin.options.command_line import parse_options
 
 EXIT_DONE, EXIT_FAILED, EXIT_WRONG_INPUT = 0, 1, 2
 
@@ -22,9 +25,9 @@ def train(root_path: str | Path) -> int:
     Raises:
         SystemExit: With 143 after SIGTERM and 130 after Ctrl-C, once BSRModel has saved its state.
     """
-    from basicsr.train import train_pipeline
+    import basicsr.train
 
-    return _run(train_pipeline, root_path)
+    return _run(basicsr.train, basicsr.train.train_pipeline, root_path)
 
 
 def test(root_path: str | Path) -> int:
@@ -36,14 +39,15 @@ def test(root_path: str | Path) -> int:
     Returns:
         The exit status: 0 done, 2 wrong input.
     """
-    from basicsr.test import test_pipeline
+    import basicsr.test
 
-    return _run(test_pipeline, root_path)
+    return _run(basicsr.test, basicsr.test.test_pipeline, root_path)
 
 
-def _run(pipeline: Callable[[str], None], root_path: str | Path) -> int:
+def _run(program: Any, pipeline: Callable[[str], None], root_path: str | Path) -> int:
     try:
-        pipeline(str(root_path))
+        with _checked_options(program):
+            pipeline(str(root_path))
     except InputError as error:
         print(f'{Path(sys.argv[0]).name}: {error}', file=sys.stderr)
         return EXIT_WRONG_INPUT
@@ -51,3 +55,14 @@ def _run(pipeline: Callable[[str], None], root_path: str | Path) -> int:
         print(f'{Path(sys.argv[0]).name}: training stopped: {error}', file=sys.stderr)
         return EXIT_FAILED
     return EXIT_DONE
+
+
+@contextmanager
+def _checked_options(program: Any) -> Iterator[None]:
+    """Gives a program of the toolbox options that have been read safely and checked as a whole."""
+    stock = program.parse_options
+    program.parse_options = parse_options
+    try:
+        yield
+    finally:
+        program.parse_options = stock

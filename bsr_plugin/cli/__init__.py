@@ -13,6 +13,7 @@ from bsr_plugin.errors import InputError
 COMMANDS: dict[str, tuple[str, str]] = {
     'prepare': ('prepare', 'Makes HR store, LR store and PIC index from a folder of HR images.'),
     'bicubic': ('bicubic', "The paper's baseline: PSNR-Y and SSIM-Y of bicubic interpolation."),
+    'options': ('options', 'Checks option files, or prints the option reference.'),
     'sample': ('sample', 'Writes the photographs that scikit-image ships, split for training and testing.'),
     'compare': ('compare', 'Compares test results with bicubic interpolation, in figures and in a picture.'),
 }

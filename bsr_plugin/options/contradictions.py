@@ -22,11 +22,11 @@ Problem = tuple[tuple[str | int, ...], str]
 
 def contradictions(options: Options) -> list[str]:
     """One line for every contradiction in an option file, as ``section.line`` writes it."""
-    return [line(path, sentence) for rule in _RULES for path, sentence in rule(options)]
+    return [line(path, sentence) for rule in RULES for path, sentence in rule(options)]
 
 
 def _gt_size(options: Options) -> Iterator[Problem]:
-    """HR patches are whole LR pixels."""
+    """`gt_size` is a multiple of `scale`: patches are whole LR pixels."""
     for key, dataset in _datasets(options):
         size, scale = _whole(dataset, 'gt_size'), _whole(dataset, 'scale') or _whole(options, 'scale')
         if size and scale and size % scale:
@@ -36,7 +36,7 @@ def _gt_size(options: Options) -> Iterator[Problem]:
 
 
 def _upscale(options: Options) -> Iterator[Problem]:
-    """The network enlarges by as much as the data wants."""
+    """`network_g.upscale`, or `network_g.scale` for networks that call it so, is `scale`; left out, its default is."""
     scale, network = _whole(options, 'scale'), _section(options, 'network_g')
     name = network.get('type')
     taken = registered.arguments('network', name) if isinstance(name, str) else None
@@ -52,7 +52,7 @@ def _upscale(options: Options) -> Iterator[Problem]:
 
 
 def _scale(options: Options) -> Iterator[Problem]:
-    """Paired data sets cannot do without the scale, and there is one scale."""
+    """`scale` is given where a data set needs it; a data set's own `scale` is the same."""
     scale = _whole(options, 'scale')
     for key, dataset in _datasets(options):
         own = _whole(dataset, 'scale')
@@ -64,7 +64,9 @@ def _scale(options: Options) -> Iterator[Problem]:
 
 
 def _crop_border(options: Options) -> Iterator[Problem]:
-    """A border left over from the file of another scale spoils the comparison with published tables unnoticed."""
+    """`crop_border` is `scale` as in published tables, `scale` + 6 as for DIV2K, or 0; it stays wrong unnoticed in a
+    file that was copied from another scale. (SRModel and BSRModel.)
+    """
     scale, metrics = _whole(options, 'scale'), _section(_section(options, 'val'), 'metrics')
     for name in metrics if options.get('model_type') in SR_MODELS else ():
         border = _whole(_section(metrics, name), 'crop_border')
@@ -75,7 +77,7 @@ def _crop_border(options: Options) -> Iterator[Problem]:
 
 
 def _keep_best(options: Options) -> Iterator[Problem]:
-    """The best by a metric needs that metric, measured on a set."""
+    """`keep_best` is a name in `val.metrics`, and there is a validation set."""
     best = _section(options, 'logger').get('keep_best')
     metrics = _section(_section(options, 'val'), 'metrics')
     if not isinstance(best, str):
@@ -88,7 +90,7 @@ def _keep_best(options: Options) -> Iterator[Problem]:
 
 
 def _edges(options: Options) -> Iterator[Problem]:
-    """Explicit edges increase from 0 and say themselves how many intervals there are."""
+    """`pic_edges` increases from 0; `pic_bins` beside it is the number of its intervals."""
     for key, dataset in _datasets(options):
         edges = dataset.get('pic_edges')
         if not isinstance(edges, list) or not all(is_number(edge) for edge in edges):
@@ -106,7 +108,7 @@ def _edges(options: Options) -> Iterator[Problem]:
 
 
 def _loading(options: Options) -> Iterator[Problem]:
-    """Ways of loading that torch or the toolbox refuse."""
+    """`prefetch_mode: cuda` goes with `pin_memory: true`, and `persistent_workers: true` with at least one worker."""
     for key, dataset in _datasets(options):
         if dataset.get('prefetch_mode') == 'cuda' and dataset.get('pin_memory') is not True:
             yield ('datasets', key, 'pin_memory'), 'must be true with prefetch_mode cuda'
@@ -117,7 +119,7 @@ def _loading(options: Options) -> Iterator[Problem]:
 
 
 def _stores(options: Options) -> Iterator[Problem]:
-    """The toolbox tells a store from a folder by the end of its name."""
+    """A path that ends in .lmdb goes with `io_backend.type: lmdb`; PairedImageDataset knows stores by this ending."""
     for key, dataset in _datasets(options):
         kind, backend = dataset.get('type'), _section(dataset, 'io_backend').get('type')
         for root in ('dataroot_gt', 'dataroot_lq'):
@@ -132,14 +134,14 @@ def _stores(options: Options) -> Iterator[Problem]:
 
 
 def _pixels(options: Options) -> Iterator[Problem]:
-    """Only BSRModel turns integers into numbers between 0 and 1."""
+    """`uint8: true` goes with BSRModel, which alone turns integers into numbers between 0 and 1."""
     for key, dataset in _datasets(options):
         if dataset.get('uint8') is True and options.get('model_type') != 'BSRModel':
             yield ('datasets', key, 'uint8'), f'must be false; {options.get("model_type")} wants images in [0, 1]'
 
 
 def _losses(options: Options) -> Iterator[Problem]:
-    """Training needs a loss, and one number to derive."""
+    """Training has a loss, whose `reduction` is mean or sum; HybridL1L2LpLoss has a weight above 0."""
     train = _section(options, 'train')
     loss = _section(train, 'pixel_opt')
     if train and options.get('model_type') in SR_MODELS and not (loss or train.get('perceptual_opt')):
@@ -152,7 +154,9 @@ def _losses(options: Options) -> Iterator[Problem]:
 
 
 def _schedule(options: Options) -> Iterator[Problem]:
-    """The schedule covers the run."""
+    """`restart_weights` has one number for each of `restarts` or `periods`; `periods` cover `total_iter`, and
+    `warmup_iter` is not more.
+    """
     train = _section(options, 'train')
     scheduler, total, where = _section(train, 'scheduler'), _whole(train, 'total_iter'), ('train', 'scheduler')
     for per_weight in ('restarts', 'periods'):
@@ -171,7 +175,7 @@ def _schedule(options: Options) -> Iterator[Problem]:
 
 
 def _tiles(options: Options) -> Iterator[Problem]:
-    """Overlaps leave something of a tile."""
+    """`tile_overlap` is less than half of `tile`."""
     val = _section(options, 'val')
     tile, overlap = _whole(val, 'tile'), _whole(val, 'tile_overlap')
     if tile and overlap and 2 * overlap >= tile:
@@ -179,7 +183,7 @@ def _tiles(options: Options) -> Iterator[Problem]:
 
 
 def _parts(options: Options) -> Iterator[Problem]:
-    """The parts of a batch are equal."""
+    """`accumulate` divides `batch_size_per_gpu`."""
     batch = _whole(_section(_section(options, 'datasets'), 'train'), 'batch_size_per_gpu')
     parts = _whole(_section(options, 'train'), 'accumulate')
     if batch and parts and parts > 0 and batch % parts:
@@ -187,22 +191,36 @@ def _parts(options: Options) -> Iterator[Problem]:
 
 
 def _colours(options: Options) -> Iterator[Problem]:
-    """One mean for each channel."""
+    """`network_g.rgb_mean` of BSRNet has one number for each channel, or is a single number."""
     network = _section(options, 'network_g')
-    channels, mean = _whole(network, 'num_in_ch') or 3, network.get('rgb_mean')
-    if network.get('type') == 'BSRNet' and isinstance(mean, list) and len(mean) != channels:
-        yield ('network_g', 'rgb_mean'), f'has {len(mean)} values for {channels} channels'
+    channels = {_whole(network, key) or 3 for key in ('num_in_ch', 'num_out_ch')}
+    mean = network.get('rgb_mean', [0.4488, 0.4371, 0.4040])
+    if network.get('type') != 'BSRNet' or not isinstance(mean, list) or channels == {len(mean)}:
+        return
+    if 'rgb_mean' not in network:
+        yield ('network_g', 'rgb_mean'), 'missing; its default has 3 values, for 3 channels in and out'
+    elif len(channels) > 1:
+        yield ('network_g', 'rgb_mean'), 'must be a single number, for num_in_ch differs from num_out_ch'
+    else:
+        yield ('network_g', 'rgb_mean'), f'has {len(mean)} values for num_in_ch {channels.pop()}'
+
+
+def _suffix(options: Options) -> Iterator[Problem]:
+    """A test with `save_img: true` gives `suffix`, which the toolbox asks for."""
+    val = _section(options, 'val')
+    if 'train' not in options and val.get('save_img') is True and 'suffix' not in val:
+        yield ('val', 'suffix'), 'missing; ~ stands for the name of the run'
 
 
 def _wandb(options: Options) -> Iterator[Problem]:
-    """Weights & Biases copies the TensorBoard log."""
+    """`wandb.project` goes with `use_tb_logger: true`, for it copies that log."""
     logger = _section(options, 'logger')
     if _section(logger, 'wandb').get('project') and logger.get('use_tb_logger') is not True:
         yield ('logger', 'use_tb_logger'), 'must be true with logger.wandb'
 
 
 _PAIRED = ('PairedImageDataset', 'RFSPairedImageDataset')
-_RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
+RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
     _scale,
     _gt_size,
     _upscale,
@@ -218,6 +236,7 @@ _RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
     _parts,
     _keep_best,
     _wandb,
+    _suffix,
 )
 
 

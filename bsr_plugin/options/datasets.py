@@ -108,7 +108,7 @@ class StockPairs(PairedSet):
     """y: only the Y channel of YCbCr."""
 
 
-class StockTrainingPairs(StockPairs, Cropping, Loading):
+class StockTrainingPairs(Loading, Cropping, StockPairs):
     """BasicSR's PairedImageDataset, for training."""
 
 
@@ -125,7 +125,7 @@ class RFSPairs(PairedSet):
     """Whether images stay integers until they are on the device; for BSRModel."""
 
 
-class RFSTrainingPairs(RFSPairs, Cropping, Loading):
+class RFSTrainingPairs(Loading, Cropping, RFSPairs):
     """RFSPairedImageDataset, for training: batches drawn by random filter sampling (section III-B of the paper)."""
 
     use_hflip: bool = True
@@ -160,7 +160,7 @@ class OtherSet(AnySet, LenientSection):
     """Where the images are read from."""
 
 
-class OtherTrainingSet(OtherSet, Loading):
+class OtherTrainingSet(Loading, OtherSet):
     """Any other registered data set, for training."""
 
 

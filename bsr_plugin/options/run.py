@@ -36,9 +36,10 @@ class TrainingPaths(Paths):
     """Weights and states to start from; relative to the current folder."""
 
     resume_state: str | None = None
-    """State to resume from; `--auto_resume` takes the newest one by itself."""
+    """For training: state to resume from; `--auto_resume` takes the newest one by itself."""
     ignore_resume_networks: list[str] | None = None
-    """Networks whose weights a resumed run takes from `pretrain_network_g` nevertheless, such as network_g."""
+    """For training: networks, such as network_g, whose weights a resumed run takes from `pretrain_network_g`
+    nevertheless."""
 
 
 class OtherPaths(TrainingPaths, LenientSection):
@@ -88,7 +89,7 @@ class Run(Section):
     """`!!python/name:bsr_plugin.__version__`: makes an unmodified BasicSR import the plugin, and the log show its
     version."""
     name: str
-    """Name of the run: of its folder under experiments/ or results/. A name that begins with debug logs every
+    """Name of the run: of its folder under experiments/ or results/. A name with debug in it logs every
     iteration."""
     model_type: str
     """BSRModel, SRModel or another registered model. BSRModel is SRModel with the options marked so; SRModel
@@ -106,7 +107,7 @@ class Run(Section):
 
 
 class TrainingRun(Run):
-    """A training run."""
+    """What a training run is told besides."""
 
     datasets: TrainingDatasets
     """The sets: `train`, and `val`, `val_2` and so on for validation."""
@@ -123,7 +124,7 @@ class TrainingRun(Run):
 
 
 class TestRun(Run):
-    """A test run."""
+    """What a test run is told besides."""
 
     datasets: TestDatasets
     """The sets, `test_1`, `test_2` and so on, in the order of their keys."""
@@ -132,14 +133,12 @@ class TestRun(Run):
     val: Evaluation
     """What to measure."""
     dist_params: Distribution | None = None
-    """Not used by a test on one GPU."""
+    """Testing on several GPUs."""
 
 
 class OtherTrainingRun(TrainingRun, LenientSection):
     """A training run of one of the toolbox's other models; they look up keys of their own."""
 
-    network_g: Network
-    """The network."""
     network_d: Network | None = None
     """The discriminator."""
     path: OtherPaths

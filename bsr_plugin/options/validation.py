@@ -61,10 +61,10 @@ class Evaluation(Section):
 
 
 class Validation(Evaluation):
-    """How a training run validates."""
+    """How to validate or test, and what to measure."""
 
     val_freq: Count
-    """Iterations from one validation to the next."""
+    """For training: iterations from one validation to the next."""
 
 
 class OtherEvaluation(Evaluation, LenientSection):

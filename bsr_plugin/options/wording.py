@@ -37,13 +37,16 @@ def perhaps(name: str, known: Iterable[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as an option file spells it, shortened to fit a sentence."""
+    """A value as an option file spells it, text in quotes, shortened to fit a sentence."""
+    text = repr(value) if isinstance(value, str) else spelt(value)
+    return text if len(text) <= 60 else f'{text[:57]}...'
+
+
+def spelt(value: Any) -> str:
+    """A value as an option file spells it."""
     if value is None:
         return '~'
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = repr(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def sentence(details: ErrorDetails, fields: Mapping[str, FieldInfo]) -> str:

@@ -1,0 +1,58 @@
+"""``bsr options``: checks option files, or prints the option reference."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from bsr_plugin.errors import InputError
+
+EXAMPLE = 'bsr options options/train_BSR_x4.yml'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument('file', nargs='*', metavar='FILE', help='option files; without any, print the reference')
+    phase = parser.add_mutually_exclusive_group()
+    phase.add_argument('--train', action='store_const', const=True, dest='is_train', help='they are for training')
+    phase.add_argument('--test', action='store_const', const=False, dest='is_train', help='they are for a test')
+    parser.add_argument(
+        '--elsewhere', action='store_true', help='do not look for folders, files and GPUs on this machine'
+    )
+    parser.add_argument('--force_yml', nargs='+', default=(), metavar='KEY:KEY=VALUE', help='change options first')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Checks the files, or prints the reference that ``docs/options.md`` holds.
+
+    Raises:
+        InputError: A file is wrong; one line for each problem of each file.
+    """
+    if not arguments.file:
+        from bsr_plugin.options.reference import reference
+
+        print(reference(), end='')
+        return 0
+    problems = [problem for file in arguments.file if (problem := _check(file, arguments))]
+    if problems:
+        raise InputError('\n'.join(problems))
+    return 0
+
+
+def _check(file: str, arguments: argparse.Namespace) -> str:
+    from bsr_plugin.options import load_options
+    from bsr_plugin.options.loader import read_options
+
+    try:
+        is_train = arguments.is_train
+        if is_train is None:
+            is_train = _is_for_training(read_options(file))
+        load_options(file, is_train, arguments.force_yml, check_paths=not arguments.elsewhere)
+    except InputError as error:
+        return str(error)
+    print(f'{file}: nothing wrong, for {"training" if is_train else "a test"}')
+    return ''
+
+
+def _is_for_training(options: Mapping[str, Any]) -> bool:
+    datasets = options.get('datasets')
+    return 'train' in options or (isinstance(datasets, dict) and 'train' in datasets)

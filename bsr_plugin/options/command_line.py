@@ -1,0 +1,118 @@
+"""The command line of ``basicsr/train.py`` and ``basicsr/test.py``, with checked options.
+
+BasicSR's ``parse_options`` reads the option file with a loader that runs what tags ask for, applies ``--force_yml``
+through ``exec``, and joins the processes of a distributed run before it has looked at a single option. Here the
+options are checked first; what follows, and the result, are BasicSR's.
+"""
+
+import argparse
+import random
+from pathlib import Path
+from typing import Any
+
+from bsr_plugin.options.check import load_options
+from bsr_plugin.options.machine import absent_sets
+
+_DEBUG_FREQUENCIES = (('val', 'val_freq', 8), ('logger', 'print_freq', 1), ('logger', 'save_checkpoint_freq', 8))
+
+
+def parse_options(root_path: str, is_train: bool = True) -> tuple[dict[str, Any], argparse.Namespace]:
+    """Takes the place of ``basicsr.utils.options.parse_options``.
+
+    Args:
+        root_path: Where ``experiments/`` or ``results/`` is made.
+        is_train: Whether the run trains or tests.
+
+    Returns:
+        The options of the run, and the command line.
+
+    Raises:
+        InputError: The options are wrong; nothing has been created and no process been joined.
+    """
+    arguments = _parser().parse_args()
+    options = load_options(arguments.opt, is_train, arguments.force_yml or ())
+    if not is_train:
+        _leave_out_absent_sets(options)
+    _join_processes(options, arguments.launcher)
+    _seed(options)
+    options |= {'auto_resume': arguments.auto_resume, 'is_train': is_train}
+    if arguments.debug and not options['name'].startswith('debug'):
+        options['name'] = f'debug_{options["name"]}'
+    if options['num_gpu'] == 'auto':
+        import torch
+
+        options['num_gpu'] = torch.cuda.device_count()
+    _complete_datasets(options)
+    _complete_paths(options, Path(root_path))
+    if is_train and 'debug' in options['name']:
+        for section, key, iterations in _DEBUG_FREQUENCIES:
+            if options.get(section) is not None:
+                options[section][key] = iterations
+    return options, arguments
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    parser.add_argument('-opt', required=True, metavar='FILE', help='the option file')
+    parser.add_argument(
+        '--launcher', choices=('none', 'pytorch', 'slurm'), default='none', help='how the processes were started'
+    )
+    parser.add_argument('--auto_resume', action='store_true', help='resume from the newest state, if there is one')
+    parser.add_argument('--debug', action='store_true', help='log, validate and save every few iterations')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by launchers')
+    parser.add_argument(
+        '--force_yml', nargs='+', metavar='KEY:KEY=VALUE', help='change options, such as train:ema_decay=0.999'
+    )
+    return parser
+
+
+def _leave_out_absent_sets(options: dict[str, Any]) -> None:
+    for key in absent_sets(options):
+        dataset = options['datasets'].pop(key)
+        folder = dataset.get('dataroot_gt') or dataset.get('dataroot_lq')
+        print(f'{dataset["name"]} is left out: there is no folder {folder}.', flush=True)
+
+
+def _join_processes(options: dict[str, Any], launcher: str) -> None:
+    from basicsr.utils.dist_util import get_dist_info, init_dist
+
+    options['dist'] = launcher != 'none'
+    if launcher == 'none':
+        print('Disable distributed.', flush=True)
+    elif launcher == 'slurm':
+        init_dist(launcher, **(options.get('dist_params') or {}))
+    else:
+        init_dist(launcher)
+    options['rank'], options['world_size'] = get_dist_info()
+
+
+def _seed(options: dict[str, Any]) -> None:
+    from basicsr.utils import set_random_seed
+
+    if options.get('manual_seed') is None:
+        options['manual_seed'] = random.randint(1, 10000)
+    set_random_seed(options['manual_seed'] + options['rank'])
+
+
+def _complete_datasets(options: dict[str, Any]) -> None:
+    for key, dataset in options['datasets'].items():
+        dataset['phase'] = key.split('_')[0]
+        if 'scale' in options:
+            dataset['scale'] = options['scale']
+        for root in ('dataroot_gt', 'dataroot_lq'):
+            if dataset.get(root) is not None:
+                dataset[root] = str(Path(dataset[root]).expanduser())
+
+
+def _complete_paths(options: dict[str, Any], root: Path) -> None:
+    path, name = options['path'], options['name']
+    for key, value in path.items():
+        if value is not None and ('resume_state' in key or 'pretrain_network' in key):
+            path[key] = str(Path(value).expanduser())
+    folder = root / ('experiments' if options['is_train'] else 'results') / name
+    if options['is_train']:
+        path |= {'experiments_root': str(folder), 'models': str(folder / 'models')}
+        path['training_states'] = str(folder / 'training_states')
+    else:
+        path['results_root'] = str(folder)
+    path |= {'log': str(folder), 'visualization': str(folder / 'visualization')}
