@@ -1,9 +1,11 @@
 """The file format of the PIC index: a JSON header and memory-mapped arrays.
 
-Layout, little endian: 8 bytes magic, 8 bytes header length, the header (JSON, UTF-8), then the arrays, each at a
-multiple of 64 bytes. The header names every array with its type, shape and offset from the start of the file.
+Layout, little endian: 8 bytes magic, 8 bytes header length, 16 bytes header digest (BLAKE2b), the header (JSON,
+UTF-8), then the arrays, each at a multiple of 64 bytes. The header names every array with its type, shape and offset
+from the start of the file.
 """
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -13,6 +15,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 MAGIC = b'BSRPIC1\n'
+_LENGTH_BYTES, _DIGEST_BYTES = 8, 16
+_PREFIX = len(MAGIC) + _LENGTH_BYTES + _DIGEST_BYTES
 _ALIGNMENT = 64
 #: Room kept for the header, so that arrays can be written before the last one's length is known.
 _HEADER_ROOM = 16384
@@ -55,14 +59,14 @@ class ArraysWriter:
     def finish(self, header: dict[str, Any]) -> None:
         """Writes the header; the file is complete afterwards."""
         text = json.dumps({**header, 'arrays': self._arrays}, ensure_ascii=False).encode()
-        room = _HEADER_ROOM - len(MAGIC) - 8
+        room = _HEADER_ROOM - _PREFIX
         if len(text) > room:
             raise ValueError(f'The header has {len(text)} bytes, room is for {room}.')
         self._file.seek(0, os.SEEK_END)
         if self._file.tell() < self._end_of_arrays():
             self._file.truncate(self._end_of_arrays())
         self._file.seek(0)
-        self._file.write(MAGIC + len(text).to_bytes(8, 'little') + text)
+        self._file.write(MAGIC + len(text).to_bytes(_LENGTH_BYTES, 'little') + _digest(text) + text)
 
     def _end_of_arrays(self) -> int:
         return max(_extent(entry) for entry in self._arrays.values())
@@ -76,14 +80,18 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open('rb') as file:
-            start = file.read(len(MAGIC) + 8)
-            if start[: len(MAGIC)] != MAGIC or len(start) < len(MAGIC) + 8:
-                raise IndexFileError(f'{path} is no PIC index of this version.')
-            header = json.loads(file.read(int.from_bytes(start[len(MAGIC) :], 'little')))
-        needed = max(_extent(entry) for entry in header['arrays'].values())
+            head = file.read(_HEADER_ROOM)
         size = path.stat().st_size
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
         raise IndexFileError(f'{path} cannot be read as a PIC index ({error}).') from error
+    if head[: len(MAGIC)] != MAGIC:
+        raise IndexFileError(f'{path} is no PIC index of this version.')
+    length = int.from_bytes(head[len(MAGIC) : len(MAGIC) + _LENGTH_BYTES], 'little')
+    text = head[_PREFIX : _PREFIX + length]
+    if head[_PREFIX - _DIGEST_BYTES : _PREFIX] != _digest(text):
+        raise IndexFileError(f'{path} has a damaged header.')
+    header = json.loads(text)
+    needed = max(_extent(entry) for entry in header['arrays'].values())
     if size < needed:
         raise IndexFileError(f'{path} is cut short: {size} of {needed} bytes.')
     return dict(header)
@@ -98,6 +106,10 @@ def map_arrays(path: Path, header: dict[str, Any]) -> dict[str, NDArray[Any]]:
         view = np.asarray(whole)[entry['offset'] : _extent(entry)]
         arrays[name] = view.view(np.dtype(entry['dtype'])).reshape(entry['shape'])
     return arrays
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest()
 
 
 def _extent(entry: dict[str, Any]) -> int:

@@ -84,5 +84,5 @@ def interval_of(sums: NDArray[np.integer], inner: NDArray[np.int64]) -> NDArray[
 def _check_edges(edges: tuple[float, ...]) -> None:
     if not 2 <= len(edges) <= MAX_BINS + 1:
         raise InputError(f'pic_edges has {len(edges)} numbers: give 0, k_1, ..., k_p with p from 1 to {MAX_BINS}.')
-    if edges[0] != 0 or any(low >= high for low, high in pairwise(edges)):
+    if edges[0] != 0 or not all(low < high for low, high in pairwise(edges)):
         raise InputError(f'pic_edges is {list(edges)}: the edges must start at 0 and increase.')
