@@ -18,6 +18,7 @@ from bsr_plugin.models.compiled import MaybeCompiled
 from bsr_plugin.models.ema import MovingAverage
 from bsr_plugin.models.failures import Interrupted
 from bsr_plugin.models.gradient_step import GradientStep
+from bsr_plugin.models.loop import current_epoch
 from bsr_plugin.models.loss_watch import LossWatch
 from bsr_plugin.models.self_ensemble import x8
 from bsr_plugin.models.stopping import StopRequest
@@ -119,7 +120,7 @@ class BSRModel(CheckpointedModel):
         self._step.update(self.optimizer_g, self._trained)
         if self.ema_decay > 0:
             self.model_ema(self.ema_decay)
-        self.iteration = current_iter
+        self.epoch, self.iteration = current_epoch(), current_iter
         self._leave_if(self.ranks.largest_so_far(self._stop.signal_number))
 
     def _gradients(self, network: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:

@@ -13,7 +13,6 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.models import checkpoint
 from bsr_plugin.models.engine_options import EngineOptions
 from bsr_plugin.models.failures import NonFiniteError
-from bsr_plugin.models.loop import current_epoch
 from bsr_plugin.models.loss_watch import all_finite
 from bsr_plugin.models.ranks import Ranks
 from bsr_plugin.models.training_state import (
@@ -48,7 +47,7 @@ class CheckpointedModel(SRModel):
         self.engine = EngineOptions.from_options(opt)
         self.ranks = Ranks()
         self.parts: dict[str, Stateful] = {}
-        self.iteration = 0
+        self.epoch, self.iteration = 0, 0
         self._saved_iteration: int | None = None
         self._saved_state: dict[str, Any] | None = None
         self._weight_files: dict[str, Mapping[str, Any]] = {}
@@ -81,7 +80,7 @@ class CheckpointedModel(SRModel):
     def save_once(self) -> None:
         """Saves the iteration just finished, if that has not been done yet."""
         if self._saved_iteration != self.iteration:
-            self.save(current_epoch(), self.iteration)
+            self.save(self.epoch, self.iteration)
 
     @master_only
     def save_network(
@@ -184,7 +183,8 @@ class CheckpointedModel(SRModel):
         super().resume_training({**resume_state, 'optimizers': [with_kernels_of(*pair) for pair in states]})
         for optimizer in self.optimizers:
             lay_out_like_parameters(optimizer)
-        self.iteration = self._saved_iteration = resume_state['iter']
+        self.epoch, self.iteration = resume_state['epoch'], resume_state['iter']
+        self._saved_iteration = self.iteration
         for name, part in self.parts.items():
             part.load_state_dict(resume_state.get('parts', {}).get(name, {}))
         self._resume_best(resume_state.get('best_metric_results', {}))
