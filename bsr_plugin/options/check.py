@@ -63,7 +63,8 @@ def _check(options: Mapping[str, Any], is_train: bool, check_paths: bool) -> tup
     schema = _schema_for(str(engine), is_train)
     checked: dict[str, Any] = {}
     try:
-        checked = schema.model_validate(dict(options)).model_dump(exclude_unset=True)
+        # As any: a data set or a loss is written out by its own schema, not by its base class's.
+        checked = schema.model_validate(dict(options)).model_dump(exclude_unset=True, serialize_as_any=True)
     except ValidationError as error:
         problems += sentences(error)
     problems += contradictions(options)

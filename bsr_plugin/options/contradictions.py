@@ -25,6 +25,14 @@ def contradictions(options: Options) -> list[str]:
     return [line(path, sentence) for rule in RULES for path, sentence in rule(options)]
 
 
+def _training_set(options: Options) -> Iterator[Problem]:
+    """A file with the section `train` has a set to train on, `datasets.train`."""
+    datasets = options.get('datasets')
+    phases = {key.partition('_')[0] for key in datasets} if isinstance(datasets, dict) else {'test'}
+    if 'train' in options and not phases & {'train', 'test'}:
+        yield ('datasets', 'train'), 'missing'
+
+
 def _gt_size(options: Options) -> Iterator[Problem]:
     """`gt_size` is a multiple of `scale`: patches are whole LR pixels."""
     for key, dataset in _datasets(options):
@@ -221,6 +229,7 @@ def _wandb(options: Options) -> Iterator[Problem]:
 
 _PAIRED = ('PairedImageDataset', 'RFSPairedImageDataset')
 RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
+    _training_set,
     _scale,
     _gt_size,
     _upscale,

@@ -170,7 +170,7 @@ _training_set = by_type(
 _evaluation_set = by_type('dataset', {'PairedImageDataset': StockPairs, 'RFSPairedImageDataset': RFSPairs}, OtherSet)
 
 
-def _by_phase(phases: Mapping[str, Callable[[Any], Section]]) -> Callable[..., dict[str, Section]]:
+def _by_phase(phases: Mapping[str, Callable[[Any], Section]]) -> Callable[[Any], dict[str, Section]]:
     """A validator of ``datasets``: the part of each key before ``_`` says what the set is for."""
 
     def validate(value: Any) -> dict[str, Section]:
@@ -192,5 +192,7 @@ TrainingDatasets = Annotated[
     dict[str, Section], BeforeValidator(_by_phase({'train': _training_set, 'val': _evaluation_set}))
 ]
 TestDatasets = Annotated[
-    dict[str, Section], BeforeValidator(_by_phase({'test': _evaluation_set, 'val': _evaluation_set}))
+    dict[str, Section],
+    BeforeValidator(_by_phase({'test': _evaluation_set, 'val': _evaluation_set})),
+    Field(min_length=1),
 ]

@@ -39,8 +39,19 @@ def _read(entry: str) -> tuple[list[str], Any]:
     keys = [key.strip() for key in path.split(':')]
     if not equals or not all(keys):
         raise InputError('write it as key:key=value, such as train:ema_decay=0.999')
-    value = value.strip()
-    return keys, None if value.lower() == 'none' else parse(value)
+    return keys, _value(value.strip())
+
+
+def _value(text: str) -> Any:
+    if text.lower() == 'none':
+        return None
+    try:
+        return parse(text)
+    except InputError:
+        # A list, a quoted text or a tag that went wrong; anything else, such as {}x4, is text without quotes.
+        if text.startswith(('[', '"', "'", '!')):
+            raise
+        return text
 
 
 def _set(options: Any, keys: list[str], value: Any) -> Any:

@@ -1,0 +1,191 @@
+import pytest
+
+from bsr_plugin.options.contradictions import contradictions
+
+
+@pytest.mark.parametrize(
+    ('changes', 'lines'),
+    [
+        (
+            {'datasets.train.gt_size': 190},
+            ['`datasets.train.gt_size`: 190 is no multiple of scale 4; 188 and 192 are'],
+        ),
+        ({'datasets.train.gt_size': 3}, ['`datasets.train.gt_size`: 3 is no multiple of scale 4; 4 is']),
+        ({'datasets.train.gt_size': '2e2'}, []),
+        ({'network_g.upscale': 2}, ['`network_g.upscale`: 2 differs from scale 4']),
+        (
+            {'scale': 2, 'val.metrics.psnr_y.crop_border': 2, 'network_g': {'type': 'BSRNet'}},
+            ['`network_g.upscale`: missing; its default 4 differs from scale 2'],
+        ),
+        (
+            {'network_g': {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3, 'upscale': 3}},
+            ['`network_g.upscale`: 3 differs from scale 4'],
+        ),
+        (
+            {'network_g': {'type': 'RRDBNet', 'num_in_ch': 3, 'num_out_ch': 3, 'scale': 2}},
+            ['`network_g.scale`: 2 differs from scale 4'],
+        ),
+        ({'network_g': {'type': 'RRDBNet', 'num_in_ch': 3, 'num_out_ch': 3}}, []),
+        ({'datasets.val.scale': 3}, ['`datasets.val.scale`: 3 differs from scale 4']),
+        ({'datasets.val.scale': 4}, []),
+        (
+            {'network_g.rgb_mean': [0.5, 0.5]},
+            ['`network_g.rgb_mean`: has 2 values for num_in_ch 3'],
+        ),
+        (
+            {'network_g.num_in_ch': 1, 'network_g.num_out_ch': 1},
+            ['`network_g.rgb_mean`: missing; its default has 3 values, for 3 channels in and out'],
+        ),
+        (
+            {'network_g.num_in_ch': 1, 'network_g.rgb_mean': [0.5]},
+            ['`network_g.rgb_mean`: must be a single number, for num_in_ch differs from num_out_ch'],
+        ),
+        ({'network_g.num_in_ch': 1, 'network_g.rgb_mean': 0.5}, []),
+        (
+            {'val.metrics.psnr_y.crop_border': 3},
+            [
+                '`val.metrics.psnr_y.crop_border`: 3 does not go with scale 4; use 4 (as published), 10 (as for DIV2K) or 0'
+            ],
+        ),
+        ({'val.metrics.psnr_y.crop_border': 10}, []),
+        ({'val.metrics.psnr_y.crop_border': 0}, []),
+        ({'datasets.train.pic_edges': [0, 5, 20, 2040]}, []),
+        ({'datasets.train.pic_edges': [0, 5, 20], 'datasets.train.pic_bins': 2}, []),
+        ({'datasets.train.pic_edges': [1, 5]}, ['`datasets.train.pic_edges`: starts at 1; the first edge is 0']),
+        (
+            {'datasets.train.pic_edges': [0, 5, 5, 4]},
+            [
+                '`datasets.train.pic_edges`: 5 follows 5; edges increase',
+                '`datasets.train.pic_edges`: 4 follows 5; edges increase',
+            ],
+        ),
+        (
+            {'datasets.train.pic_edges': [0, 5, 20], 'datasets.train.pic_bins': 16},
+            ['`datasets.train.pic_bins`: 16 differs from the 2 intervals of pic_edges; leave one of the two out'],
+        ),
+        (
+            {'datasets.train.prefetch_mode': 'cuda'},
+            ['`datasets.train.pin_memory`: must be true with prefetch_mode cuda'],
+        ),
+        ({'datasets.train.prefetch_mode': 'cuda', 'datasets.train.pin_memory': True}, []),
+        (
+            {'datasets.train.persistent_workers': True, 'datasets.train.num_worker_per_gpu': 0},
+            ['`datasets.train.persistent_workers`: must be false without workers'],
+        ),
+        ({'datasets.train.persistent_workers': True}, []),
+        (
+            {'datasets.val.persistent_workers': True},
+            ['`datasets.val.persistent_workers`: must be false; this set has no workers'],
+        ),
+        (
+            {'datasets.train.io_backend': {'type': 'disk'}},
+            [
+                '`datasets.train.dataroot_gt`: HR_x4.lmdb is a store; it needs io_backend.type lmdb',
+                '`datasets.train.dataroot_lq`: LR_x4.lmdb is a store; it needs io_backend.type lmdb',
+            ],
+        ),
+        (
+            {'datasets.val.io_backend': {'type': 'lmdb'}},
+            [
+                '`datasets.val.dataroot_gt`: HR_x4 does not end in .lmdb; a folder needs io_backend.type disk',
+                '`datasets.val.dataroot_lq`: LR_x4 does not end in .lmdb; a folder needs io_backend.type disk',
+            ],
+        ),
+        ({'datasets.train.uint8': True}, []),
+        (
+            {'datasets.train.uint8': True, 'model_type': 'SRModel'},
+            ['`datasets.train.uint8`: must be false; SRModel wants images in [0, 1]'],
+        ),
+        (
+            {'train.pixel_opt': None},
+            ['`train.pixel_opt`: missing; there is no perceptual_opt either, so there is no loss'],
+        ),
+        ({'train.pixel_opt': None, 'train.perceptual_opt': {'type': 'PerceptualLoss', 'layer_weights': {}}}, []),
+        (
+            {'train.pixel_opt.reduction': 'none'},
+            ['`train.pixel_opt.reduction`: none gives no single number to train with; use mean or sum'],
+        ),
+        (
+            {'train.pixel_opt': {'type': 'HybridL1L2LpLoss', 'l2_weight': 0, 'l1_weight': 0, 'lp_weight': 0}},
+            ['`train.pixel_opt`: l2_weight, l1_weight and lp_weight are all 0; give at least one a value above 0'],
+        ),
+        ({'train.pixel_opt': {'type': 'HybridL1L2LpLoss', 'l2_weight': 0, 'l1_weight': 0}}, []),
+        (
+            {'train.scheduler': {'type': 'CosineAnnealingRestartLR', 'periods': [100, 200], 'restart_weights': [1]}},
+            [
+                '`train.scheduler.restart_weights`: has 1 values for 2 periods; give one for each',
+                '`train.scheduler.periods`: cover 300 of the 500 iterations of total_iter',
+            ],
+        ),
+        ({'train.scheduler': {'type': 'CosineAnnealingRestartLR', 'periods': ['5e2']}}, []),
+        (
+            {'train.scheduler.restarts': [0, 100]},
+            ['`train.scheduler.restart_weights`: has 1 values for 2 restarts; give one for each'],
+        ),
+        ({'train.warmup_iter': 501}, ['`train.warmup_iter`: 501 is more than total_iter 500']),
+        ({'val.tile': 64, 'val.tile_overlap': 31}, []),
+        (
+            {'val.tile': 64, 'val.tile_overlap': 32},
+            ['`val.tile_overlap`: 32 on each side leaves nothing of a tile of 64'],
+        ),
+        ({'train.accumulate': 4}, []),
+        ({'train.accumulate': 5}, ['`train.accumulate`: 5 does not divide batch_size_per_gpu 16']),
+        ({'logger.keep_best': 'psnr_y'}, []),
+        (
+            {'logger.keep_best': 'psnr'},
+            ["`logger.keep_best`: 'psnr' is no metric in val.metrics; there are psnr_y"],
+        ),
+        (
+            {'logger.keep_best': 'psnr', 'val': None},
+            ["`logger.keep_best`: 'psnr' is no metric in val.metrics, which has none"],
+        ),
+        (
+            {'logger.wandb': {'project': 'x'}, 'logger.use_tb_logger': False},
+            ['`logger.use_tb_logger`: must be true with logger.wandb'],
+        ),
+        ({'logger.wandb': {'project': None}, 'logger.use_tb_logger': False}, []),
+    ],
+)
+def test_each_rule_has_its_sentence(training, change, problems, changes, lines):
+    for path, value in changes.items():
+        change(training, path, value)
+    assert problems(training) == lines
+
+
+def test_the_scale_is_needed_by_pairs(training, change, problems):
+    change(training, 'scale')
+    assert problems(training) == ['`scale`: missing; RFSPairedImageDataset needs it']
+
+
+def test_the_best_needs_a_set(training, change, problems):
+    change(training, 'datasets.val')
+    change(training, 'logger.keep_best', 'psnr_y')
+    assert problems(training) == ['`logger.keep_best`: needs a validation set, datasets.val']
+
+
+def test_a_test_that_saves_images_gives_the_suffix(testing, change, problems):
+    change(testing, 'val.suffix')
+    assert problems(testing, is_train=False) == ['`val.suffix`: missing; ~ stands for the name of the run']
+    change(testing, 'val.save_img', False)
+    assert problems(testing, is_train=False) == []
+
+
+def test_other_models_crop_as_they_like(training, change, problems):
+    change(training, 'model_type', 'SwinIRModel')
+    change(training, 'val.metrics.psnr_y.crop_border', 3)
+    assert problems(training) == []
+
+
+@pytest.mark.parametrize('value', [None, 7, 'x', [], ['x'], {}, {'x': 1}, True, -1, float('nan')])
+def test_rules_survive_whatever_a_file_holds(training, value):
+    def replace_each(options, path=()):
+        for key in list(options):
+            kept = options[key]
+            options[key] = value
+            found = contradictions(training)
+            assert all(line.startswith('`') for line in found), (path, key)
+            options[key] = kept
+            if isinstance(kept, dict):
+                replace_each(kept, (*path, key))
+
+    replace_each(training)
