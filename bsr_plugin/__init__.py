@@ -19,6 +19,7 @@ REGISTERING = (
     'bsr_plugin.archs.bsr_arch',
     'bsr_plugin.losses.hybrid_loss',
     'bsr_plugin.data.rfs_paired_image_dataset',
+    'bsr_plugin.data.sr_benchmark_dataset',
     'bsr_plugin.models.bsr_model',
 )
 

@@ -10,7 +10,7 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.models.failures import TrainingError
 from bsr_plugin.options.command_line import parse_options
 
-EXIT_DONE, EXIT_FAILED, EXIT_WRONG_INPUT = 0, 1, 2
+EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, EXIT_WRONG_INPUT = 0, 1, 1, 2
 
 
 def train(root_path: str | Path) -> int:
@@ -37,11 +37,14 @@ def test(root_path: str | Path) -> int:
         root_path: Where ``results/`` is made.
 
     Returns:
-        The exit status: 0 done, 2 wrong input.
+        The exit status: 0 done, 1 images were left out (the log names them), 2 wrong input.
     """
     import basicsr.test
+    from bsr_plugin.evaluation.recording import recording
 
-    return _run(basicsr.test, basicsr.test.test_pipeline, root_path)
+    with recording() as recorder:
+        status = _run(basicsr.test, basicsr.test.test_pipeline, root_path)
+    return status or (EXIT_PARTLY if recorder.skipped else EXIT_DONE)
 
 
 def _run(program: Any, pipeline: Callable[[str], None], root_path: str | Path) -> int:

@@ -11,6 +11,7 @@ from bsr_plugin.errors import InputError
 
 #: Sub-command -> (module in this package, what it does in one line).
 COMMANDS: dict[str, tuple[str, str]] = {
+    'download': ('download', 'Brings the data sets of the paper into the folders where options expect them.'),
     'prepare': ('prepare', 'Makes HR store, LR store and PIC index from a folder of HR images.'),
     'bicubic': ('bicubic', "The paper's baseline: PSNR-Y and SSIM-Y of bicubic interpolation."),
     'options': ('options', 'Checks option files, or prints the option reference.'),

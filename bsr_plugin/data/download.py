@@ -1,0 +1,135 @@
+"""Downloads that go on where they broke off, checked against their MD5 sums."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pooch
+import requests
+from tqdm import tqdm
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.progress import progress
+
+_CONNECT_TIMEOUT, _READ_TIMEOUT = 15, 60
+#: What a broken connection loses at most.
+_CHUNK = 1 << 16
+#: Attempts in a row that bring nothing, and seconds of rest after the first of them; the rest doubles each time.
+_ATTEMPTS, _REST = 5, 1.0
+
+
+def download(url: str, md5: str, folder: Path, rest: float = _REST) -> Path:
+    """Downloads a file unless it is there, whole and right.
+
+    What has arrived lies in ``<name>.part`` and is gone on with, in this call or a later one. The file gets its name
+    when its MD5 sum has been checked; one with a wrong sum is removed.
+
+    Args:
+        url: Its address.
+        md5: MD5 sum, in hexadecimal.
+        folder: Where the file goes; made if it is missing.
+        rest: Seconds to wait after the first attempt that brings nothing.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: The server does not have it or cannot be reached, the transfer breaks off again and again, the
+            sum is wrong, or the disk is full.
+    """
+    name = url.rpartition('/')[2]
+    part = folder / f'{name}.part'
+
+    def into(address: str, output_file: Any, _: Any) -> None:
+        _fetch(address, part, rest)
+        part.replace(output_file)
+
+    pooch.get_logger().setLevel('WARNING')
+    try:
+        return Path(pooch.retrieve(url, f'md5:{md5}', fname=name, path=folder, downloader=into))
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(
+            f'{url} is not the file it should be (its MD5 sum is not {md5}); it was removed: try again, or fetch '
+            f'{name} yourself and put it into {folder}.'
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f'{folder} cannot take {name} ({error.strerror or error}): make room or name another.'
+        ) from error
+
+
+def _fetch(url: str, part: Path, rest: float) -> None:
+    """Brings ``part`` to its full length."""
+    failures = 0
+    while True:
+        before = _length(part)
+        try:
+            if _transfer(url, part):
+                return
+            reason = 'the server closed the connection'
+        except requests.RequestException as error:
+            reason = _plain_reason(error)
+        failures = 0 if _length(part) > before else failures + 1
+        if failures == _ATTEMPTS:
+            raise InputError(
+                f'{url} broke off after {_length(part) / 1e6:.1f} MB ({reason}): the same command goes on from there.'
+            )
+        time.sleep(rest * 2 ** max(0, failures - 1))
+
+
+def _transfer(url: str, part: Path) -> bool:
+    """One request for what is missing.
+
+    Returns:
+        Whether the file is complete.
+    """
+    have = _length(part)
+    headers = {'Range': f'bytes={have}-', 'Accept-Encoding': 'identity'} if have else {'Accept-Encoding': 'identity'}
+    with requests.get(url, headers=headers, stream=True, timeout=(_CONNECT_TIMEOUT, _READ_TIMEOUT)) as answer:
+        if answer.status_code == requests.codes.requested_range_not_satisfiable:
+            # What is there is all there is, or more than that: then it is worth nothing.
+            if answer.headers.get('Content-Range', '').rpartition('/')[2] == str(have):
+                return True
+            part.unlink()
+            return False
+        if answer.status_code >= 500:
+            answer.raise_for_status()
+        if answer.status_code not in (requests.codes.ok, requests.codes.partial_content):
+            raise InputError(f'{url} cannot be had: the server answers {answer.status_code} {answer.reason}.')
+        # A server that cannot begin in the middle sends everything.
+        begin = have if answer.status_code == requests.codes.partial_content else 0
+        total = _total(answer, begin)
+        _write(answer, part, begin, total)
+    return total is None or _length(part) == total
+
+
+def _write(answer: requests.Response, part: Path, begin: int, total: int | None) -> None:
+    label = part.name.removesuffix('.part')
+    bar: tqdm[bytes] = progress(total=total, label=label, unit='B')
+    bar.unit_scale = True
+    bar.initial = bar.n = begin
+    with part.open('ab' if begin else 'wb') as file, bar:
+        for chunk in answer.iter_content(_CHUNK):
+            file.write(chunk)
+            bar.update(len(chunk))
+
+
+def _total(answer: requests.Response, begin: int) -> int | None:
+    length = answer.headers.get('Content-Length')
+    return None if length is None else begin + int(length)
+
+
+def _length(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _plain_reason(error: requests.RequestException) -> str:
+    if isinstance(error, requests.Timeout):
+        return 'the server does not answer'
+    if isinstance(error, requests.HTTPError):
+        return f'the server answers {error.response.status_code}'
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return 'the connection was lost'
+    return 'the server cannot be reached'

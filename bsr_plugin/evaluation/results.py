@@ -1,0 +1,163 @@
+"""``metrics.json``: what a test run measured, beside BasicSR's log in ``results/<name>``."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from bsr_plugin.atomic import write_text
+from bsr_plugin.data.degradation import Degradation
+from bsr_plugin.errors import InputError
+
+FILE_NAME = 'metrics.json'
+FORMAT = 1
+
+#: JSON has no infinity, which is the PSNR of an image that equals its HR image.
+_FORM = ConfigDict(ser_json_inf_nan='strings')
+
+#: The figures of published tables, whatever an option file calls them.
+Kind = Literal['psnr_y', 'psnr_rgb', 'ssim_y']
+
+
+@dataclass(frozen=True, config=_FORM)
+class ImageResult:
+    """One image.
+
+    Attributes:
+        name: Name of the HR image, without folder and extension.
+        gt: The HR image's file, or its name in its store.
+        picture: The saved result, relative to the folder of the results; ``None`` if pictures were not saved.
+        values: Name of a metric in the option file -> its value.
+    """
+
+    name: str
+    gt: str
+    picture: str | None
+    values: dict[str, float]
+
+
+@dataclass(frozen=True, config=_FORM)
+class SkippedImage:
+    """An image that could not be measured.
+
+    Attributes:
+        name: Name of the image.
+        reason: Why, in one sentence.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, config=_FORM)
+class SetResult:
+    """One benchmark set.
+
+    Attributes:
+        name: Its name in the option file.
+        scale: Factor from LR to HR.
+        degradation: How its LR images were made.
+        gt_folder: Folder or store of the HR images, if the set has any.
+        io_backend: ``disk`` or ``lmdb``.
+        lr_made: Whether the LR images were made from the HR images as they were read.
+        images: What was measured, in order.
+        skipped: What was not.
+        mean: Name of a metric -> mean over ``images``.
+    """
+
+    name: str
+    scale: int
+    degradation: Degradation
+    gt_folder: str | None
+    io_backend: str
+    lr_made: bool
+    images: list[ImageResult]
+    skipped: list[SkippedImage]
+    mean: dict[str, float]
+
+
+@dataclass(frozen=True, config=_FORM)
+class RunResult:
+    """A test run.
+
+    Attributes:
+        name: Name of the run.
+        network: The section ``network_g`` of the option file.
+        parameters: Number of weights of the network.
+        weights: File of the weights; ``None`` for a network as it was initialised.
+        param_key: Which weights of that file.
+        metrics: Name of a metric -> its section of the option file.
+        sets: What was measured so far.
+        versions: Package -> version.
+        format: Version of this file's form.
+    """
+
+    name: str
+    network: dict[str, Any]
+    parameters: int
+    weights: str | None
+    param_key: str | None
+    metrics: dict[str, dict[str, Any]]
+    sets: list[SetResult] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def metric_named(self, kind: Kind) -> str | None:
+        """Under which name a figure of published tables was measured; ``None`` if it was not."""
+        return next((name for name, options in self.metrics.items() if kind_of(options) == kind), None)
+
+    def value(self, of: ImageResult | SetResult, kind: Kind) -> float | None:
+        """A figure of published tables for an image or, as the mean, for a set; ``None`` if it was not measured."""
+        values = of.mean if isinstance(of, SetResult) else of.values
+        return values.get(self.metric_named(kind) or '')
+
+
+def kind_of(metric: Mapping[str, Any]) -> Kind | None:
+    """Which figure of published tables a metric of an option file is, if any."""
+    on_y = bool(metric.get('test_y_channel', False))
+    if metric.get('type') == 'calculate_psnr':
+        return 'psnr_y' if on_y else 'psnr_rgb'
+    return 'ssim_y' if metric.get('type') == 'calculate_ssim' and on_y else None
+
+
+def write_results(folder: Path, result: RunResult) -> Path:
+    """Writes ``metrics.json``, whole or not at all; a PSNR of identical images is the string ``Infinity``.
+
+    Returns:
+        The file.
+    """
+    content = _ADAPTER.dump_json(result, indent=1).decode()
+    write_text(folder / FILE_NAME, content + '\n')
+    return folder / FILE_NAME
+
+
+def read_results(folder: Path) -> RunResult:
+    """Reads the ``metrics.json`` of a results folder.
+
+    Raises:
+        InputError: There is none, or it is no such file of this version.
+    """
+    path = folder / FILE_NAME
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f'{folder} holds no {FILE_NAME}: name a folder results/<name> that basicsr/test.py has filled.'
+        ) from error
+    try:
+        version = json.loads(text).get('format')
+        if version != FORMAT:
+            raise InputError(f'{path} has format {version}, this version reads {FORMAT}: run the test again.')
+        return _ADAPTER.validate_json(text)
+    except (ValueError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        wrong = error.errors()[0]['msg'] if isinstance(error, ValidationError) else error
+        raise InputError(f'{path} cannot be read ({wrong}): run the test again.') from error
+
+
+_ADAPTER = TypeAdapter(RunResult)
