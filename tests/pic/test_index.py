@@ -1,5 +1,3 @@
-import os
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,7 +16,7 @@ def small_stores(draw):
     """A few images of different sizes, some of them smaller than the window, at least one larger."""
     window = draw(st.integers(1, 6))
     sides = st.integers(1, 24)
-    sizes = draw(st.lists(st.tuples(sides, sides), max_size=4)) + [(draw(st.integers(window, 24)), window + 3)]
+    sizes = [*draw(st.lists(st.tuples(sides, sides), max_size=4)), (draw(st.integers(window, 24)), window + 3)]
     contrasts = draw(st.lists(st.sampled_from([0, 1, 20, 90]), min_size=len(sizes), max_size=len(sizes)))
     return window, list(zip(sizes, contrasts, strict=True))
 
@@ -128,14 +126,14 @@ def test_no_image_as_large_as_the_window(in_memory, textured, tmp_path):
     with pytest.raises(InputError, match='the window is 7 LR pixels and the largest LR image') as error:
         build_index(images, IndexKey(7, 'max', IntervalRule(), ''), tmp_path / 'pic.idx')
     assert 'use a smaller gt_size or larger images' in str(error.value)
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_build_leaves_nothing_behind(in_memory, textured, tmp_path):
     images = in_memory([textured(9, 9, 9, 0)])
     with pytest.raises(InputError, match='pic_channels'):
         build_index(images, IndexKey(4, 'mean', IntervalRule(edges=(0, 1)), ''), tmp_path / 'pic.idx')
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
