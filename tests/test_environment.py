@@ -1,5 +1,6 @@
 """The environment: Makefile, version pins, package contents, start-up hook."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -182,6 +183,26 @@ def test_every_range_contains_its_pin(python):
     for requirement in requirements_of_setup():
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), requirement
     assert (pins['torch'], pins['torchvision'], pins['basicsr']) == ('2.13.0', '0.28.0', '1.4.2')
+
+
+def imported_by_the_package():
+    """Top-level modules that ``bsr_plugin`` imports anywhere, without the standard library."""
+    found = set()
+    for path in (ROOT / 'bsr_plugin').rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module.split('.')[0])
+    return found - set(sys.stdlib_module_names) - {'bsr_plugin'}
+
+
+def test_everything_the_package_imports_is_required():
+    # pydantic_core is released with pydantic, at the one version that fits.
+    brought_by = {**metadata.packages_distributions(), 'pydantic_core': ['pydantic']}
+    required = {canonicalize_name(requirement.name) for requirement in requirements_of_setup()}
+    for module in imported_by_the_package():
+        assert required & {canonicalize_name(name) for name in brought_by[module]}, module
 
 
 def test_everything_installed_for_the_project_is_at_its_pin():
