@@ -112,38 +112,41 @@ class PICIndex:
         """Size of the file divided by the number of windows it covers."""
         return self.path.stat().st_size / max(1, int(self._starts[-1]))
 
-    def interval_at(self, image: int, position: int) -> int:
-        """Interval of the window at raster ``position`` of an image."""
-        return int(self._intervals[self._starts[image] + position])
+    def intervals_at(self, images: NDArray[np.int64], positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Intervals of the windows at raster ``positions`` of ``images``."""
+        return self._intervals[self._starts[images] + positions].astype(np.int64)
 
-    def select(self, image: int, interval: int, rank: int) -> int:
-        """Raster position of the window with this rank among an image's windows of an interval.
+    def select(
+        self, images: NDArray[np.int64], intervals: NDArray[np.int64], ranks: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Raster positions of windows given by their rank among an image's windows of an interval.
 
         Args:
-            image: Position of the image in the store.
-            interval: 0 to p - 1.
-            rank: 0 to ``counts[image, interval] - 1``.
+            images: (N,) positions of images in the store.
+            intervals: (N,) intervals, 0 to p - 1.
+            ranks: (N,) ranks, 0 to ``counts[image, interval] - 1``.
 
         Returns:
-            ``row * columns + column`` of the window's upper left pixel, ``columns`` being ``grid[image, 1]``.
+            (N,) ``row * columns + column`` of the windows' upper left pixels, ``columns`` being ``grid[image, 1]``.
         """
-        step, remainder = divmod(rank, int(self._strides[image, interval]))
-        anchor_at = int(self._anchor_starts[image, interval]) + step
-        anchor = int(self._anchors[anchor_at])
-        if not remainder:
-            return anchor
-        start, end = int(self._starts[image]), int(self._starts[image + 1])
-        if step + 1 < self._anchor_count(image, interval):
-            end = start + int(self._anchors[anchor_at + 1])
-        piece = self._intervals[start + anchor : end]
-        return anchor + int(np.flatnonzero(piece == interval)[remainder])
+        strides = self._strides[images, intervals]
+        steps, remainders = np.divmod(ranks, strides)
+        places = self._anchor_starts[images, intervals] + steps
+        found: NDArray[np.int64] = self._anchors[places].astype(np.int64)
+        between = remainders.nonzero()[0]
+        if not between.size:
+            return found
+        # The windows up to the interval's next anchor are scanned; behind its last one stands the image's end.
+        starts = self._starts[images[between]]
+        begins, ends = starts + found[between], starts + self._anchors[places[between] + 1]
+        scans = zip(begins.tolist(), ends.tolist(), intervals[between].tolist(), remainders[between].tolist(), strict=True)
+        codes = self._intervals
+        found[between] += [(codes[begin:end] == code).nonzero()[0][rest] for begin, end, code, rest in scans]
+        return found
 
     def positions(self, image: int, interval: int) -> NDArray[np.int64]:
         """Raster positions of all windows of an image in an interval, ascending."""
         return np.flatnonzero(self._intervals[self._starts[image] : self._starts[image + 1]] == interval)
-
-    def _anchor_count(self, image: int, interval: int) -> int:
-        return -(-int(self.counts[image, interval]) // int(self._strides[image, interval]))
 
 
 def anchors_of(intervals: NDArray[np.uint8], bins: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -155,12 +158,13 @@ def anchors_of(intervals: NDArray[np.uint8], bins: int) -> tuple[NDArray[Any], N
 
     Returns:
         ``counts`` (p,), ``strides`` (p,), and the anchors of all intervals in a row; interval ``b`` has
-        ``ceil(counts[b] / strides[b])`` of them.
+        ``ceil(counts[b] / strides[b])`` of them, and behind them the number of windows.
     """
     counts = np.bincount(intervals, minlength=bins)
     strides = np.maximum(1, -(-counts * span_for(bins) // max(1, intervals.size)))
     by_interval = np.argsort(intervals, kind='stable')
-    ends = np.cumsum(counts)
-    pieces = [by_interval[end - count : end : stride] for end, count, stride in zip(ends, counts, strides, strict=True)]
-    anchors = np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
+    pieces: list[NDArray[np.int64]] = []
+    for end, count, stride in zip(np.cumsum(counts), counts, strides, strict=True):
+        pieces += [by_interval[end - count : end : stride], np.array([intervals.size])]
+    anchors = np.concatenate(pieces)
     return counts.astype(np.uint32), strides.astype(np.uint32), anchors.astype(np.uint32)

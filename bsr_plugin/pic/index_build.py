@@ -93,7 +93,7 @@ def _write(
     ):
         writer.write('intervals', intervals, window_at)
         writer.write('anchors', anchors, anchor_at)
-        lengths = -(-counts.astype(np.int64) // strides)
+        lengths = -(-counts.astype(np.int64) // strides) + 1
         tables['anchor_starts'][position] = anchor_at + np.cumsum(lengths) - lengths
         tables['counts'][position], tables['strides'][position] = counts, strides
         window_at += intervals.size

@@ -75,7 +75,8 @@ def quotas(batch_size: int, bins: int, ordinal: int) -> NDArray[np.int64]:
     """
     base, extra = divmod(batch_size, bins)
     room = np.full(bins, base, np.int64)
-    room[(ordinal * extra + np.arange(extra)) % bins] += 1
+    if extra:
+        room[(ordinal * extra + np.arange(extra)) % bins] += 1
     return room
 
 
@@ -124,9 +125,7 @@ class UniformSampler:
         candidates = choose_candidates(generator, self._index.usable, self._candidates or batch_size)
         images = np.resize(candidates, batch_size)
         positions = generator.integers(0, self._index.windows[images])
-        drawn = zip(images.tolist(), positions.tolist(), strict=True)
-        intervals = np.array([self._index.interval_at(*window) for window in drawn], np.int64)
-        return Draws(images, positions, intervals)
+        return Draws(images, positions, self._index.intervals_at(images, positions))
 
 
 class _Feasibility:
@@ -186,9 +185,7 @@ class BalancedSampler:
             at = np.searchsorted(cumulative, chance[place] * cumulative[-1], side='right')
             intervals[place], images[place] = interval, everywhere[min(int(at), everywhere.size - 1)]
         ranks = generator.integers(0, index.counts[images, intervals])
-        drawn = zip(images.tolist(), intervals.tolist(), ranks.tolist(), strict=True)
-        positions = np.array([index.select(*window) for window in drawn], np.int64)
-        return Draws(images, positions, intervals, short.size - displaced, displaced)
+        return Draws(images, index.select(images, intervals, ranks), intervals, short.size - displaced, displaced)
 
 
 class RejectionSampler:
