@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--pic-quantile', type=float, default=0.999, metavar='Q', help='share of windows they span (default 0.999)'
     )
     parser.add_argument('--pic-channels', choices=get_args(ChannelRule), default='max', help='default: max')
-    parser.add_argument('--shard', type=_shard, metavar='I/N', help='make part I of N, to be read as one with the others')
+    parser.add_argument(
+        '--shard', type=_shard, metavar='I/N', help='make part I of N, to be read as one with the others'
+    )
     parser.add_argument('--check', action='store_true', help='verify the stores that are there, and make nothing')
 
 

@@ -139,7 +139,9 @@ class PICIndex:
         # The windows up to the interval's next anchor are scanned; behind its last one stands the image's end.
         starts = self._starts[images[between]]
         begins, ends = starts + found[between], starts + self._anchors[places[between] + 1]
-        scans = zip(begins.tolist(), ends.tolist(), intervals[between].tolist(), remainders[between].tolist(), strict=True)
+        scans = zip(
+            begins.tolist(), ends.tolist(), intervals[between].tolist(), remainders[between].tolist(), strict=True
+        )
         codes = self._intervals
         found[between] += [(codes[begin:end] == code).nonzero()[0][rest] for begin, end, code, rest in scans]
         return found

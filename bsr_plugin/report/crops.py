@@ -34,9 +34,7 @@ def crop_sheet(comparisons: Sequence[Comparison], label: str, side: int = 72, zo
             'HR',
         )
         y = _GAP + row * (cell + _CAPTION + _GAP)
-        for column, (image, caption) in enumerate(
-            zip((item.bicubic, item.result, item.truth), captions, strict=True)
-        ):
+        for column, (image, caption) in enumerate(zip((item.bicubic, item.result, item.truth), captions, strict=True)):
             crop = np.ascontiguousarray(image[top : top + side, left : left + side, ::-1])
             x = _GAP + column * (cell + _GAP)
             sheet.paste(Image.fromarray(crop).resize((cell, cell), Image.Resampling.NEAREST), (x, y + _CAPTION))

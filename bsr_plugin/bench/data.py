@@ -1,0 +1,202 @@
+"""What a batch costs: BasicSR's paired data set, and each kind of sampling here, one core each, taken in turn."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cv2
+import torch
+from basicsr.data import build_dataloader, build_dataset
+from basicsr.data.data_sampler import EnlargedSampler
+
+from bsr_plugin.bench.data_stores import sub_image_stores, tiled_stores
+from bsr_plugin.data.pic_index_of import index_of
+from bsr_plugin.data.prepare import Preparation, prepare
+from bsr_plugin.data.store import LMDBStore
+from bsr_plugin.pic.intervals import IntervalRule
+
+ROUNDS = 5
+#: Side of the HR tiles of the stores of different sizes, in LR windows.
+_TILE_WINDOWS = 2
+
+
+@dataclass(frozen=True)
+class DataSetting:
+    """What is measured.
+
+    Attributes:
+        images: Folder of HR images.
+        scale: Factor.
+        window: Side of an LR patch.
+        batch: Patches per batch.
+        bins: Intervals.
+        seconds: How long each kind is measured in each of the rounds.
+        counts: Sizes of the stores whose rates are compared.
+    """
+
+    images: Path
+    scale: int = 4
+    window: int = 32
+    batch: int = 16
+    bins: int = 16
+    seconds: float = 2.0
+    counts: tuple[int, ...] = (100, 1000, 10000)
+
+
+@dataclass
+class DataFigures:
+    """What was measured.
+
+    Attributes:
+        patches_per_s: Median rate of each kind.
+        ratios: Median over the rounds of a rate divided by another's in the same round.
+        index: Cost of the PIC index.
+        by_count: Images in the store -> rate of ``rfs``.
+        count_ratio: Rate on the largest store divided by that on the smallest, median over the rounds.
+    """
+
+    patches_per_s: dict[str, float] = field(default_factory=dict)
+    ratios: dict[str, float] = field(default_factory=dict)
+    index: dict[str, float] = field(default_factory=dict)
+    by_count: dict[int, float] = field(default_factory=dict)
+    count_ratio: float = 0.0
+
+
+def measure_data(setting: DataSetting, work: Path) -> DataFigures:
+    """Makes the stores in ``work`` and measures everything.
+
+    Raises:
+        InputError: The images are unfit.
+    """
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    torch.manual_seed(0)
+    task = Preparation(setting.images, work, setting.scale, lr_window=setting.window)
+    prepare(task)
+    figures = DataFigures(index=_index_cost(task.lr_path, setting))
+    _compare_kinds(setting, task, sub_image_stores(setting.images, work, setting.scale), figures)
+    _compare_counts(setting, work, figures)
+    return figures
+
+
+def _compare_kinds(setting: DataSetting, task: Preparation, stock: tuple[Path, Path], figures: DataFigures) -> None:
+    ours = (task.hr_path, task.lr_path)
+    full = {'sampling': 'rejection', 'pic_quantile': 1.0}
+    loaders = {
+        'stock': _batches(setting, stock, {'type': 'PairedImageDataset'}),
+        'uniform': _batches(setting, ours, {'sampling': 'uniform'}),
+        'rfs': _batches(setting, ours, {'sampling': 'rfs'}),
+        'rejection_q999': _batches(setting, ours, {'sampling': 'rejection'}),
+        'rejection': _batches(setting, ours, full),
+    }
+    rounds = _in_turn(loaders, setting)
+    figures.patches_per_s = {kind: median(rates) for kind, rates in rounds.items()}
+    for above, below in (('rfs', 'uniform'), ('rfs', 'stock'), ('uniform', 'stock'), ('rfs', 'rejection')):
+        pairs = zip(rounds[above], rounds[below], strict=True)
+        figures.ratios[f'{above}/{below}'] = median(high / low for high, low in pairs)
+
+
+def _compare_counts(setting: DataSetting, work: Path, figures: DataFigures) -> None:
+    side = _TILE_WINDOWS * setting.window * setting.scale
+    stores = {count: tiled_stores(setting.images, work, setting.scale, count, side) for count in setting.counts}
+    loaders = {str(count): _batches(setting, paths, {'sampling': 'rfs'}) for count, paths in stores.items()}
+    largest = stores[max(stores)][1]
+    figures.index.update(_opening_cost(largest, setting))
+    rounds = _in_turn(loaders, setting)
+    figures.by_count = {int(count): median(rates) for count, rates in rounds.items()}
+    pairs = zip(rounds[str(max(stores))], rounds[str(min(stores))], strict=True)
+    figures.count_ratio = median(high / low for high, low in pairs)
+
+
+def _batches(setting: DataSetting, stores: tuple[Path, Path], extra: Mapping[str, Any]) -> Iterator[Any]:
+    """Batches without end through BasicSR's own builders, sampler and loader, in this process."""
+    opt = {
+        'name': 'bench',
+        'type': 'RFSPairedImageDataset',
+        'phase': 'train',
+        'dataroot_gt': str(stores[0]),
+        'dataroot_lq': str(stores[1]),
+        'io_backend': {'type': 'lmdb'},
+        'gt_size': setting.window * setting.scale,
+        'scale': setting.scale,
+        'use_hflip': True,
+        'use_rot': True,
+        'batch_size_per_gpu': setting.batch,
+        'num_worker_per_gpu': 0,
+        **extra,
+    }
+    if opt['type'] == 'RFSPairedImageDataset':
+        opt.setdefault('pic_bins', setting.bins)
+    dataset = build_dataset(opt)
+    sampler = EnlargedSampler(dataset, 1, 0, 100)
+    loader = build_dataloader(dataset, opt, sampler=sampler, seed=0)
+    epoch = 0
+    while True:
+        sampler.set_epoch(epoch)
+        yield from loader
+        epoch += 1
+
+
+def _in_turn(loaders: Mapping[str, Iterator[Any]], setting: DataSetting) -> dict[str, list[float]]:
+    """Patches per second of every loader in every round, after one round that does not count."""
+    rounds: dict[str, list[float]] = {kind: [] for kind in loaders}
+    for number in range(ROUNDS + 1):
+        for kind, batches in loaders.items():
+            rate = _rate(batches, setting.batch, setting.seconds if number else setting.seconds / 4)
+            if number:
+                rounds[kind].append(rate)
+    return rounds
+
+
+def _rate(batches: Iterator[Any], batch: int, seconds: float) -> float:
+    """Patches per second of one core: by the time the process computed, which other programs do not lengthen."""
+    start = time.process_time()
+    drawn = 0
+    while (elapsed := time.process_time() - start) < seconds or not drawn:
+        next(batches)
+        drawn += batch
+    return drawn / elapsed
+
+
+def _index_cost(lr_path: Path, setting: DataSetting) -> dict[str, float]:
+    """Builds the index of a store anew, on all cores."""
+    for old in lr_path.glob('pic_*.idx'):
+        old.unlink()
+    store = LMDBStore(lr_path)
+    start = time.perf_counter()
+    index = index_of(store, setting.window, 'max', IntervalRule(bins=setting.bins))
+    elapsed = time.perf_counter() - start
+    megapixels = float(store.sizes.prod(axis=1).sum()) / 1e6
+    return {'build_s_per_lr_megapixel': elapsed / megapixels, 'bytes_per_window': index.bytes_per_window}
+
+
+_OPENING = """
+import sys, time
+from bsr_plugin.data.pic_index_of import index_of
+from bsr_plugin.data.store import LMDBStore
+from bsr_plugin.pic.intervals import IntervalRule
+
+def memory():
+    with open('/proc/self/smaps_rollup') as file:
+        return next(int(line.split()[1]) for line in file if line.startswith('Anonymous:')) / 1024
+
+path, window, bins = __import__('pathlib').Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+store = LMDBStore(path)
+before, start = memory(), time.perf_counter()
+index = index_of(store, window, 'max', IntervalRule(bins=bins))
+print(time.perf_counter() - start, memory() - before)
+"""
+
+
+def _opening_cost(lr_path: Path, setting: DataSetting) -> dict[str, float]:
+    """Opens the index of the largest store in a process of its own; memory is what cannot be shared (Linux)."""
+    index_of(LMDBStore(lr_path), setting.window, 'max', IntervalRule(bins=setting.bins))
+    words = [sys.executable, '-c', _OPENING, str(lr_path), str(setting.window), str(setting.bins)]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    seconds, megabytes = map(float, done.stdout.split())
+    return {'open_s': seconds, 'worker_mb': megabytes}

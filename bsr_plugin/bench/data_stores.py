@@ -1,0 +1,93 @@
+"""The stores that ``bsr bench data`` measures on."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bsr_plugin.data.degradation import degrade
+from bsr_plugin.data.image_file import list_images, read_image
+from bsr_plugin.data.store_write import Encoding, Record, StoreWriter, make_record
+from bsr_plugin.errors import InputError
+from bsr_plugin.parallel import ordered_map
+from bsr_plugin.progress import progress
+
+#: BasicSR's documentation cuts training images into HR sub-images of this side, this far apart.
+SUB_IMAGE, SUB_IMAGE_STEP = 480, 240
+_BATCH = 64
+
+Pair = tuple[str, NDArray[np.uint8], NDArray[np.uint8]]
+
+
+def sub_image_stores(images: Path, out: Path, scale: int) -> tuple[Path, Path]:
+    """PNG LMDBs as BasicSR's documentation recommends: sub-images, or whole images where they are smaller.
+
+    Returns:
+        The HR and the LR store.
+    """
+    side, step = SUB_IMAGE // scale * scale, SUB_IMAGE_STEP // scale * scale
+
+    def pairs() -> Iterator[Pair]:
+        for file in list_images(images):
+            hr = read_image(file)
+            hr = hr[: hr.shape[0] // scale * scale, : hr.shape[1] // scale * scale]
+            lr = degrade(hr, scale, 'bicubic')
+            corners = [(y, x) for y in _starts(hr.shape[0], side, step) for x in _starts(hr.shape[1], side, step)]
+            if min(hr.shape[:2]) < side:
+                yield file.stem, hr, lr
+                continue
+            for number, (y, x) in enumerate(corners):
+                small = lr[y // scale : (y + side) // scale, x // scale : (x + side) // scale]
+                yield f'{file.stem}_s{number:03d}', hr[y : y + side, x : x + side], small
+
+    return _write(pairs(), out / 'HR_sub.lmdb', out / 'LR_sub.lmdb', 'png', 'sub-images')
+
+
+def tiled_stores(images: Path, out: Path, scale: int, number: int, side: int) -> tuple[Path, Path]:
+    """Raw stores with a given number of HR tiles, all different: the images, shifted cyclically, cut to ``side``.
+
+    Returns:
+        The HR and the LR store.
+
+    Raises:
+        InputError: An image is smaller than ``side``.
+    """
+    sources = [read_image(file) for file in list_images(images)[:64]]
+    sources = [image for image in sources if min(image.shape[:2]) >= side]
+    if not sources:
+        raise InputError(f'{images} has no image of {side} pixels or more in both directions among the first 64.')
+
+    def pair(position: int) -> Pair:
+        image = sources[position % len(sources)]
+        shift = position // len(sources)
+        hr = np.ascontiguousarray(np.roll(image, (13 * shift, 29 * shift), axis=(0, 1))[:side, :side])
+        return f'{position:05d}', hr, degrade(hr, scale, 'bicubic')
+
+    pairs = ordered_map(pair, range(number))
+    bar = progress(pairs, total=number, label=f'Store of {number}', unit='image')
+    return _write(iter(bar), out / f'HR_{number}.lmdb', out / f'LR_{number}.lmdb', 'raw', f'tiles {number}')
+
+
+def _starts(length: int, side: int, step: int) -> list[int]:
+    """Left edges of sub-images; the last one is flush with the end."""
+    starts = list(range(0, length - side + 1, step))
+    if starts and starts[-1] + side < length:
+        starts.append(length - side)
+    return starts
+
+
+def _write(pairs: Iterator[Pair], hr_path: Path, lr_path: Path, encoding: Encoding, made: str) -> tuple[Path, Path]:
+    # Sizes are not known in advance; the database grows when its map is full.
+    writers = [StoreWriter(path, encoding, {'kind': made}, 1 << 22, 0) for path in (hr_path, lr_path)]
+    while batch := list(islice(pairs, _BATCH)):
+        for which, writer in enumerate(writers, 1):
+            records: list[Record] = [
+                make_record(str(entry[0]), np.ascontiguousarray(entry[which]), encoding) for entry in batch
+            ]
+            writer.add(records)
+    for writer in writers:
+        writer.seal()
+        writer.publish()
+    return hr_path, lr_path

@@ -1,0 +1,71 @@
+"""``bsr bench data``: what balanced batches cost."""
+
+import argparse
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from bsr_plugin.bench.data import DataFigures, DataSetting, measure_data
+from bsr_plugin.cli.output import EXIT_DONE, table, write_json
+from bsr_plugin.data.sample import write_sample
+
+_ROWS = {
+    'stock': 'BasicSR PairedImageDataset, PNG LMDB of sub-images',
+    'uniform': 'RFSPairedImageDataset, uniform',
+    'rfs': 'RFSPairedImageDataset, rfs',
+    'rejection_q999': 'RFSPairedImageDataset, rejection',
+    'rejection': 'RFSPairedImageDataset, rejection, full PIC range',
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the benchmark's arguments."""
+    parser.add_argument(
+        '--images', type=Path, metavar='DIR', help="HR images (default: scikit-image's sample photographs)"
+    )
+    parser.add_argument('--scale', type=int, default=4, help='factor (default 4)')
+    parser.add_argument('--lr-window', type=int, default=32, metavar='PIXELS', help='LR patch (default 32)')
+    parser.add_argument('--batch', type=int, default=16, metavar='N', help='patches per batch (default 16)')
+    parser.add_argument('--bins', type=int, default=16, metavar='P', help='intervals (default 16)')
+    parser.add_argument('--seconds', type=float, default=2.0, help='per kind and round, of five rounds (default 2)')
+    parser.add_argument(
+        '--counts', type=int, nargs='+', default=(100, 1000, 10000), metavar='N', help='sizes of stores to compare'
+    )
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the benchmark in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix='bsr-bench-') as folder:
+        work = Path(folder)
+        images = arguments.images or write_sample(work)[0]
+        setting = DataSetting(
+            images=images,
+            scale=arguments.scale,
+            window=arguments.lr_window,
+            batch=arguments.batch,
+            bins=arguments.bins,
+            seconds=arguments.seconds,
+            counts=tuple(arguments.counts),
+        )
+        figures = measure_data(setting, work / 'stores')
+    print(_report(figures))
+    write_json(arguments.json, asdict(figures))
+    return EXIT_DONE
+
+
+def _report(figures: DataFigures) -> str:
+    stock = figures.patches_per_s['stock']
+    rates = [(_ROWS[kind], f'{rate:,.0f}', f'{rate / stock:.1f}') for kind, rate in figures.patches_per_s.items()]
+    costs = [
+        ('index, build time per LR megapixel', f'{figures.index["build_s_per_lr_megapixel"]:.2f} s'),
+        ('index, bytes per LR window', f'{figures.index["bytes_per_window"]:.2f}'),
+        (f'index of {max(figures.by_count):,} images, opening', f'{figures.index["open_s"] * 1000:.0f} ms'),
+        (f'index of {max(figures.by_count):,} images, memory per worker', f'{figures.index["worker_mb"]:.1f} MB'),
+        *((f'ratio of rates, {name}', f'{ratio:.2f}') for name, ratio in figures.ratios.items()),
+        *((f'rfs on a store of {count:,} images', f'{rate:,.0f} /s') for count, rate in figures.by_count.items()),
+        ('ratio of rates, largest store / smallest', f'{figures.count_ratio:.2f}'),
+    ]
+    return '\n\n'.join(
+        [table(('patches per second, one core', 'rate', 'x stock'), rates), table(('further figures', ''), costs)]
+    )
