@@ -53,9 +53,8 @@ def _check_files(path: Path) -> int:
     expected = {entry.key: entry.digest for entry in parse_meta(meta.read_text(encoding='utf-8'), meta)}
     files = {key_for(file.stem): file for file in path.glob('*.png')}
     damaged = [key for key in expected if key not in files]
-    for key in progress(sorted(set(expected) & set(files)), label=f'Checking {path.name}', unit='image'):
-        if digest_of(files[key].read_bytes()) != expected[key]:
-            damaged.append(key)
+    present = progress(sorted(set(expected) & set(files)), label=f'Checking {path.name}', unit='image')
+    damaged += [key for key in present if digest_of(files[key].read_bytes()) != expected[key]]
     return _verdict(path, damaged, len(expected))
 
 
