@@ -80,7 +80,7 @@ def _crop_border(options: Options) -> Iterator[Problem]:
         border = _whole(_section(metrics, name), 'crop_border')
         if scale and border and border not in (scale, scale + 6):
             where = ('val', 'metrics', name, 'crop_border')
-            choices = f'{scale} (as published), {scale + 6} (as for DIV2K) or 0'
+            choices = f'{scale} (published), {scale + 6} (DIV2K) or 0'
             yield where, f'{border} does not go with scale {scale}; use {choices}'
 
 

@@ -45,6 +45,13 @@ class TrainingPaths(Paths):
 class OtherPaths(TrainingPaths, LenientSection):
     """Weights and states of the toolbox's other models."""
 
+    pretrain_network_d: str | None = None
+    """Weights of the discriminator to start from."""
+    param_key_d: str | None = 'params'
+    """Which weights of that file."""
+    strict_load_d: bool = True
+    """Whether every weight must be in the file and fit."""
+
 
 class Wandb(Section):
     """Weights & Biases, which mirrors the TensorBoard log."""

@@ -43,9 +43,7 @@ from bsr_plugin.options.contradictions import contradictions
         ({'network_g.num_in_ch': 1, 'network_g.rgb_mean': 0.5}, []),
         (
             {'val.metrics.psnr_y.crop_border': 3},
-            [
-                '`val.metrics.psnr_y.crop_border`: 3 does not go with scale 4; use 4 (as published), 10 (as for DIV2K) or 0'
-            ],
+            ['`val.metrics.psnr_y.crop_border`: 3 does not go with scale 4; use 4 (published), 10 (DIV2K) or 0'],
         ),
         ({'val.metrics.psnr_y.crop_border': 10}, []),
         ({'val.metrics.psnr_y.crop_border': 0}, []),
