@@ -37,9 +37,9 @@ def after_basicsr() -> None:
     """Repairs the imported toolbox; harmless to repeat."""
     forward_prefetch_errors()
     end_abandoned_prefetching()
+    outlive_stop_signals()
     prefetch_without_gpu()
     resume_from_newest_readable_state()
-    outlive_stop_signals()
     note_epochs()
     distribute_without_gpu()
     wrap_networks_without_gpu()
@@ -257,9 +257,14 @@ def outlive_stop_signals() -> None:
     As released, a worker dies of a signal sent to the whole job, and the training process of the error that follows.
     """
     import basicsr.data
+    from basicsr.data.prefetch_dataloader import CPUPrefetcher, CUDAPrefetcher
 
     from bsr_plugin.models.loop import worker_init_fn
+    from bsr_plugin.models.stopping import signals_wait
 
+    for prefetcher in (CPUPrefetcher, CUDAPrefetcher) if _has_gpu() else (CPUPrefetcher,):
+        for name in ('__init__', 'reset'):
+            _wrap(prefetcher, name, signals_wait())
     if basicsr.data.worker_init_fn is not worker_init_fn:
         worker_init_fn.stock = basicsr.data.worker_init_fn  # type: ignore[attr-defined]
         basicsr.data.worker_init_fn = worker_init_fn

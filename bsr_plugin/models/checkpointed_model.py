@@ -160,9 +160,7 @@ class CheckpointedModel(SRModel):
         content = checkpoint.read(Path(load_path))
         if param_key is not None and not {param_key, 'params'} & set(content):
             known = ', '.join(map(str, content))
-            raise InputError(
-                f'{load_path} has no weights named {param_key}: set path.param_key_g to one of {known}, or ~'
-            )
+            raise InputError(f'{load_path} has no {param_key}: set path.param_key_g to one of {known}, or to ~')
         try:
             super().load_network(net, load_path, strict, param_key)
         except (RuntimeError, AttributeError, TypeError) as error:

@@ -3,6 +3,9 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any
 
@@ -37,6 +40,18 @@ class StopRequest:
         os.write(2, f'\n{words}\n'.encode())
 
 
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Holds SIGTERM and Ctrl-C back while workers are started, for the workers until they ``ride_out``."""
+    # Starting this helper of ``multiprocessing`` lets both signals through again, so it must not happen in between.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def ride_out(*_: Any) -> None:
     """Makes a data loader's worker outlive the signal that stops the training, so that the step can be finished.
 
@@ -46,6 +61,7 @@ def ride_out(*_: Any) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _ignore_once)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def _ignore_once(number: int, frame: FrameType | None) -> None:

@@ -1,0 +1,328 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from basicsr.data import build_dataloader, build_dataset
+from basicsr.models import build_model
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.models.failures import Interrupted, NonFiniteError
+from bsr_plugin.models.loss_watch import LossWatch
+from bsr_plugin.models.self_ensemble import x8
+
+EDSR = {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 4, 'num_block': 2, 'upscale': 2}
+
+
+def weights(model):
+    return {name: value.clone() for name, value in model.net_g.state_dict().items()}
+
+
+def test_without_options_training_is_srmodels_bit_for_bit(build, batches, train):
+    plain = {'network_g': EDSR, 'train': {'ema_decay': 0, 'pixel_opt': {'type': 'L1Loss', 'loss_weight': 2.0}}}
+    ours = train(build(**plain), batches(6))
+    stock = train(build(**plain, model_type='SRModel'), batches(6))
+    assert type(stock).__name__ == 'SRModel'
+    for name, value in weights(stock).items():
+        assert torch.equal(weights(ours)[name], value), name
+    assert ours.get_current_log() == stock.get_current_log()
+
+
+@pytest.mark.parametrize('model_type', ['BSRModel', 'SRModel'])
+def test_every_option_file_works_with_both_engines(build, batches, train, model_type):
+    engine = {'amp': 'bf16', 'channels_last': True, 'compile': False, 'accumulate': 2, 'grad_clip': 1.0, 'fused': True}
+    model = build(
+        model_type=model_type,
+        train=engine,
+        val={'tile': 16, 'tile_overlap': 4, 'self_ensemble': True},
+        logger={'keep_checkpoints': 2, 'keep_best': 'psnr'},
+    )
+    train(model, batches(3))
+    assert model.get_current_log()['l_pix'] > 0
+
+
+SWITCHES = {
+    'bf16': {'amp': 'bf16'},
+    'fp16': {'amp': 'fp16'},
+    'channels_last': {'channels_last': True},
+    'fused': {'fused': True},
+    'accumulate': {'accumulate': 2},
+    'all': {'amp': 'bf16', 'channels_last': True, 'fused': True, 'accumulate': 4, 'grad_clip': 10.0},
+}
+
+
+@pytest.mark.parametrize('switch', SWITCHES)
+def test_every_switch_trains_to_the_loss_of_float32(build, batches, train, switch):
+    reference = train(build(), batches(8)).get_current_log()
+    model = train(build(train=SWITCHES[switch]), batches(8))
+    tolerance = 1e-2 if SWITCHES[switch].get('amp') else 1e-4
+    assert model.get_current_log()['l_pix'] == pytest.approx(reference['l_pix'], rel=tolerance)
+    if SWITCHES[switch].get('channels_last'):
+        assert model.lq.is_contiguous(memory_format=torch.channels_last)
+        assert model.net_g.body[0].blocks[0].conv1.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_accumulated_gradients_are_the_whole_batchs(build, batches):
+    def gradients(accumulate, reduction):
+        loss = {'type': 'HybridL1L2LpLoss', 'reduction': reduction}
+        model = build(train={'accumulate': accumulate, 'pixel_opt': loss})
+        model.feed_data(batches(1)[0])
+        losses = model._gradients(model.net_g)
+        return [weight.grad for weight in model.net_g.parameters()], losses
+
+    for reduction in ('mean', 'sum'):
+        whole, losses = gradients(1, reduction)
+        parts, losses_of_parts = gradients(4, reduction)
+        torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(losses_of_parts, losses, rtol=1e-5, atol=1e-7)
+
+
+def test_clipping_bounds_the_change_of_plain_gradient_descent(build, batches):
+    model = build(train={'grad_clip': 1e-3})
+    model.optimizer_g = torch.optim.SGD(model.net_g.parameters(), 1.0)
+    before = weights(model)
+    model.feed_data(batches(1)[0])
+    model.optimize_parameters(1)
+    change = math.sqrt(sum(float((value - before[name]).square().sum()) for name, value in weights(model).items()))
+    assert change == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_bytes_are_the_floats_they_stand_for(build):
+    generator = torch.Generator().manual_seed(1)
+    images = {side: torch.randint(0, 256, (4, 3, size, size), generator=generator, dtype=torch.uint8)
+              for side, size in (('lq', 12), ('gt', 24))}  # fmt: skip
+    floats = {side: torch.from_numpy(image.numpy().astype(np.float32) / 255) for side, image in images.items()}
+    models = []
+    for batch in (images, floats):
+        model = build()
+        model.feed_data(batch)
+        assert torch.equal(model.lq, floats['lq'])
+        assert torch.equal(model.gt, floats['gt'])
+        model.optimize_parameters(1)
+        models.append(weights(model))
+    for name, value in models[0].items():
+        assert torch.equal(value, models[1][name])
+
+
+def test_the_loss_is_logged_term_by_term(build, batches, train):
+    log = train(build(), batches(2)).get_current_log()
+    assert list(log) == ['l_pix', 'l_l2', 'l_l1', 'l_lp']
+    assert all(type(value) is float for value in log.values())
+    assert log['l_pix'] == pytest.approx(log['l_l2'] + log['l_l1'] + log['l_lp'])
+
+
+class NoWaiting(TorchDispatchMode):
+    """Fails when a value leaves its device: what would make a GPU's host wait."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.is_nonzero.default):
+            raise AssertionError(f'{function} waits for the device')
+        return function(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize('amp', [None, 'bf16'])
+def test_between_log_lines_no_iteration_waits_for_its_results(build, batches, amp):
+    model = build(train={'amp': amp, 'fused': True, 'grad_clip': 1.0, 'accumulate': 2, 'channels_last': True})
+    model._watch = LossWatch(50)
+    with NoWaiting():
+        for iteration, batch in enumerate(batches(4), 1):
+            model.update_learning_rate(iteration)
+            model.feed_data(batch)
+            model.optimize_parameters(iteration)
+        with pytest.raises(AssertionError, match='waits for the device'):
+            model.get_current_log()
+
+
+def test_the_averaged_network_follows_with_warm_up(build, batches):
+    model = build(train={'ema_decay': 0.999})
+    expected = {name: value.clone().double() for name, value in model.net_g.state_dict().items()}
+    for iteration, batch in enumerate(batches(4), 1):
+        model.feed_data(batch)
+        model.optimize_parameters(iteration)
+        decay = iteration / (9 + iteration)
+        for name, value in model.net_g.state_dict().items():
+            expected[name] = decay * expected[name] + (1 - decay) * value.double()
+    for name, value in model.net_g_ema.state_dict().items():
+        torch.testing.assert_close(value.double(), expected[name], rtol=1e-5, atol=1e-6)
+
+
+def test_a_nan_stops_the_run_before_the_weights_change(build, batches, train):
+    model = train(build(), batches(3), save_at=(2,))
+    before = weights(model)
+    batch = batches(1)[0]
+    batch['gt'][2, 1, 5, 5] = math.nan
+    model.feed_data(batch)
+    with pytest.raises(
+        NonFiniteError, match=r'iteration 4: l_pix is nan, l_l2 is nan.* batch1_image0\.png, batch1_image1'
+    ):
+        model.optimize_parameters(4)
+    assert all(torch.equal(value, before[name]) for name, value in weights(model).items())
+
+
+def test_a_nan_not_yet_looked_at_is_found_before_saving(build, batches, train, tmp_path):
+    model = train(build(), batches(2), save_at=(2,))
+    model._watch = LossWatch(50)
+    bad = batches(1)[0]
+    bad['lq'][0] = math.inf
+    model.feed_data(bad)
+    model.optimize_parameters(3)
+    for save in (lambda: model.save(0, 3), lambda: model.save(-1, -1)):
+        with pytest.raises(NonFiniteError):
+            save()
+    states = tmp_path / 'experiments' / 'tiny'
+    assert sorted(path.name for path in states.glob('*/*.*')) == ['2.state', 'net_g_2.pth']
+
+
+def test_weights_that_are_not_finite_are_never_saved(build, batches, train, tmp_path):
+    model = train(build(), batches(2))
+    with torch.no_grad():
+        model.net_g.conv_last.bias[0] = math.nan
+    with pytest.raises(NonFiniteError, match='iteration 2: the weights are no longer finite; they were not saved'):
+        model.save(0, 2)
+    assert not list((tmp_path / 'experiments' / 'tiny').glob('*/*.*'))
+
+
+@pytest.mark.parametrize('number', [2, 15])
+def test_a_signal_ends_the_run_after_the_step_with_its_state_saved(build, batches, train, tmp_path, number):
+    model = train(build(), batches(3))
+    model._stop.signal_number = number
+    with pytest.raises(Interrupted) as caught:
+        train(model, batches(4), first=4)
+    assert caught.value.code == 128 + number
+    assert (tmp_path / 'experiments/tiny/training_states/4.state').is_file()
+    assert build(resume=4).iteration == 4
+
+
+@pytest.fixture
+def validate(options):
+    """Validates as the training loop does."""
+
+    def run(model, iteration=1, save_img=False):
+        opt = {**model.opt['datasets']['val'], 'phase': 'val', 'scale': 2}
+        loader = build_dataloader(build_dataset(opt), opt)
+        model.validation(loader, iteration, None, save_img)
+        return model.metric_results['psnr']
+
+    return run
+
+
+def test_a_signal_breaks_a_validation_off(build, batches, train, validate, tmp_path):
+    model = train(build(), batches(3))
+    model._stop.signal_number = 15
+    with pytest.raises(Interrupted):
+        validate(model)
+    assert (tmp_path / 'experiments/tiny/training_states/3.state').is_file()
+
+
+@pytest.mark.parametrize('ema_decay', [0, 0.9])
+def test_validation_takes_the_averaged_network_if_there_is_one_and_leaves_modes_alone(build, batches, train, ema_decay):
+    model = train(build(train={'ema_decay': ema_decay}), batches(3))
+    model.feed_data(batches(1)[0])
+    net = model.net_g_ema if ema_decay else model.net_g
+    mode = net.training
+    model.test()
+    with torch.no_grad():
+        assert torch.equal(model.output, net(model.lq))
+    assert net.training is mode
+    assert model.net_g.training
+    model.net_g.forward = lambda x: 1 / 0
+    if not ema_decay:
+        with pytest.raises(ZeroDivisionError):
+            model.test()
+        assert model.net_g.training
+
+
+def test_tiles_and_self_ensemble_give_what_they_give_alone(build, batches):
+    image = {'lq': torch.rand(1, 3, 40, 52), 'lq_path': ['x.png']}
+
+    def output(**val):
+        model = build(val=val, is_train=False)
+        for weight in model.net_g.parameters():
+            torch.nn.init.normal_(weight, std=0.2)
+        model.feed_data(image)
+        model.test()
+        return model, model.output
+
+    model, whole = output()
+    reach = model.net_g.receptive_field
+    assert reach == 12
+    _, tiled = output(tile=2 * reach + 6, tile_overlap=reach)
+    torch.testing.assert_close(tiled, whole, rtol=0, atol=0.1 / 255)
+    _, rough = output(tile=14, tile_overlap=2)
+    assert (rough - whole).abs().max() > 1e-6
+    _, ensemble = output(self_ensemble=True)
+    with torch.no_grad():
+        torch.testing.assert_close(ensemble, x8(model.net_g, image['lq']), rtol=0, atol=1e-6)
+    _, both = output(self_ensemble=True, tile=2 * reach + 6, tile_overlap=reach)
+    torch.testing.assert_close(both, ensemble, rtol=0, atol=0.1 / 255)
+
+
+def test_validation_in_tiles_reports_the_psnr_of_whole_images(build, batches, train, validate):
+    whole = validate(train(build(), batches(2)))
+    tiled = validate(train(build(val={'tile': 26, 'tile_overlap': 12}), batches(2)))
+    assert whole == pytest.approx(tiled, abs=1e-3)
+    assert whole > 20
+
+
+def test_out_of_memory_in_validation_goes_on_in_tiles(build, batches, train, validate):
+    expected = validate(train(build(), batches(2)))
+    model = train(build(), batches(2))
+    forward, sides = model.net_g_ema.forward, []
+
+    def limited(x):
+        sides.append(max(x.shape[-2:]))
+        if sides[-1] > 30:
+            raise torch.cuda.OutOfMemoryError('CUDA out of memory.')
+        return forward(x)
+
+    model.net_g_ema.forward = limited
+    assert validate(model) == pytest.approx(expected, abs=0.05)
+    assert sides.count(48) == 1, 'only the first image is tried whole'
+
+
+def test_the_best_weights_are_kept_by_the_first_validation_set(build, batches, train, validate, tmp_path):
+    model = build(logger={'keep_best': 'psnr'})
+    path = tmp_path / 'experiments/tiny/models/net_g_best.pth'
+    kept = []
+    for iteration, value in enumerate([20.0, 22.0, 21.0, 22.5], 1):
+        train(model, batches(4), iteration, iteration)
+        model._initialize_best_metric_results('Val')
+        model._initialize_best_metric_results('Other')
+        model._update_best_metric_result('Val', 'psnr', np.float64(value), iteration)
+        model._update_best_metric_result('Other', 'psnr', 99.0, iteration)
+        kept.append(torch.load(path, weights_only=True)['best'])
+        if iteration == 2:
+            expected = {name: value.clone() for name, value in model.net_g_ema.state_dict().items()}
+        if iteration == 3:
+            stored = torch.load(path, weights_only=True)['params_ema']
+            assert all(torch.equal(stored[name], expected[name]) for name in expected)
+    assert [(best['iter'], best['val']) for best in kept] == [(1, 20.0), (2, 22.0), (2, 22.0), (4, 22.5)]
+    assert kept[0] == {'dataset': 'Val', 'metric': 'psnr', 'better': 'higher', 'val': 20.0, 'iter': 1}
+
+
+def test_validation_after_the_last_iteration_is_labelled_with_it(build, batches, train, validate):
+    model = train(build(), batches(2))
+    validate(model, iteration=17)
+    assert model.best_metric_results['Val']['psnr']['iter'] == 2
+
+
+def test_in_a_test_run_nothing_of_the_training_is_needed(options, build, validate):
+    opt = options(train=..., logger=..., datasets={'train': ...})
+    opt |= {'dist': False, 'rank': 0, 'world_size': 1, 'is_train': False}
+    model = build_model(opt)
+    assert validate(model) > 10
+
+
+def test_weights_for_another_network_are_refused_with_a_sentence(build, batches, train, tmp_path):
+    train(build(), batches(1), save_at=(1,))
+    path = str(tmp_path / 'experiments/tiny/models/net_g_1.pth')
+    with pytest.raises(InputError, match=r'net_g_1\.pth does not fit BSRNet: .*size mismatch'):
+        build(network_g={'num_feat': 8}, path={'pretrain_network_g': path})
+    with pytest.raises(InputError, match=r'net_g_1\.pth does not fit EDSR: .*Missing key'):
+        build(network_g=EDSR, path={'pretrain_network_g': path})
+    torch.save({'weights': {}}, tmp_path / 'odd.pth')
+    with pytest.raises(InputError, match=r'odd\.pth has no params: set path\.param_key_g to one of weights, or to ~'):
+        build(path={'pretrain_network_g': str(tmp_path / 'odd.pth')})
+    with pytest.raises(InputError, match=r'none\.pth does not exist'):
+        build(path={'pretrain_network_g': str(tmp_path / 'none.pth')})

@@ -1,0 +1,178 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from bsr_plugin.errors import InputError
+
+ENGINES = {
+    'as SRModel': {},
+    'all switches': {'train': {'channels_last': True, 'fused': True, 'accumulate': 2, 'grad_clip': 0.5}},
+    'fp16': {'train': {'amp': 'fp16'}},
+    'no average': {'train': {'ema_decay': 0}},
+    'cosine': {'train': {'scheduler': {'type': 'CosineAnnealingRestartLR', 'periods': [12], 'eta_min': 1e-7}}},
+}
+
+
+def files(root):
+    return sorted(path.name for path in (root / 'experiments' / 'tiny').glob('*/*'))
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(build, batches, train, same, tmp_path, engine):
+    whole, cut = tmp_path / 'whole', tmp_path / 'cut'
+    train(build(root=whole, **ENGINES[engine]), batches(12)).save(0, 12)
+    train(build(root=cut, **ENGINES[engine]), batches(12), last=5, save_at=(5,))
+    torch.manual_seed(99)
+    resumed = build(root=cut, resume=5, **ENGINES[engine])
+    train(resumed, batches(12), first=6).save(0, 12)
+    for name in ('models/net_g_12.pth', 'training_states/12.state'):
+        expected, got = (torch.load(root / 'experiments/tiny' / name, weights_only=True) for root in (whole, cut))
+        for content in (expected, got):
+            content.pop('random', None)
+            content.pop('weights', None)
+        assert same(expected, got), name
+    assert expected['iter'] == 12
+
+
+def test_weights_and_average_are_both_restored_and_differ(build, batches, train):
+    model = train(build(), batches(4), save_at=(4,))
+    resumed = build(resume=4)
+    for name, value in model.net_g.state_dict().items():
+        assert torch.equal(resumed.net_g.state_dict()[name], value)
+    for name, value in model.net_g_ema.state_dict().items():
+        assert torch.equal(resumed.net_g_ema.state_dict()[name], value)
+    assert not torch.equal(model.net_g_ema.conv_last.weight, model.net_g.conv_last.weight)
+    assert resumed.parts['ema'].updates == 4
+
+
+def test_param_key_for_the_start_does_not_count_when_resuming(build, batches, train, tmp_path):
+    train(build(), batches(3), save_at=(3,))
+    start = str(tmp_path / 'experiments/tiny/models/net_g_3.pth')
+    tuned = {'path': {'pretrain_network_g': start, 'param_key_g': 'params_ema'}, 'name': 'tuned'}
+    model = build(**tuned)
+    averaged = torch.load(start, weights_only=True)['params_ema']
+    assert torch.equal(model.net_g.state_dict()['conv_last.weight'], averaged['conv_last.weight'])
+    train(model, batches(3), save_at=(3,))
+    resumed = build(resume=3, **tuned)
+    assert torch.equal(resumed.net_g.conv_last.weight, model.net_g.conv_last.weight)
+
+
+def test_random_numbers_go_on(build, batches, train):
+    def draw():
+        return [random.random(), np.random.rand(), torch.rand(1).item()]  # noqa: NPY002
+
+    train(build(), batches(2), save_at=(2,))
+    expected = draw()
+    build(resume=2)
+    assert draw() == expected
+
+
+@pytest.mark.parametrize(('first', 'second'), [('BSRModel', 'SRModel'), ('SRModel', 'BSRModel')])
+def test_the_engines_resume_each_others_states(build, batches, train, first, second, tmp_path):
+    # Without the average: SRModel's has no warm-up.
+    plain = {'train': {'ema_decay': 0}}
+    expected = train(build(root=tmp_path / 'whole', model_type='SRModel', **plain), batches(6))
+    train(build(model_type=first, **plain), batches(6), last=3, save_at=(3,))
+    resumed = train(build(model_type=second, resume=3, **plain), batches(6), first=4)
+    for name, value in expected.net_g.state_dict().items():
+        assert torch.equal(resumed.net_g.state_dict()[name], value)
+
+
+def test_only_the_newest_pairs_are_kept(build, batches, train, tmp_path):
+    train(build(logger={'keep_checkpoints': 2}), batches(6), save_at=(1, 2, 3, 5, 6)).save(-1, -1)
+    assert files(tmp_path) == ['5.state', '6.state', 'net_g_5.pth', 'net_g_6.pth', 'net_g_latest.pth']
+
+
+def test_the_last_iteration_is_saved_even_if_it_was_not_due(build, batches, train, tmp_path):
+    train(build(), batches(5), save_at=(4,)).save(-1, -1)
+    assert files(tmp_path) == ['4.state', '5.state', 'net_g_4.pth', 'net_g_5.pth', 'net_g_latest.pth']
+    assert build(resume=5).iteration == 5
+
+
+def test_a_disk_that_fills_up_stops_the_run_and_leaves_the_state_before(build, batches, train, monkeypatch, tmp_path):
+    from bsr_plugin.models import checkpoint
+
+    model = train(build(), batches(4), save_at=(2,))
+
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    for write in ('write_bytes',):
+        monkeypatch.setattr(checkpoint.Path, write, full)
+        with pytest.raises(checkpoint.SaveError, match=r'net_g_4\.pth could not be saved: No space left on device'):
+            model.save(0, 4)
+    monkeypatch.undo()
+    assert files(tmp_path) == ['2.state', 'net_g_2.pth']
+    assert build(resume=2).iteration == 2
+
+
+def test_a_death_between_weights_and_state_leaves_the_pair_before(build, batches, train, tmp_path):
+    model = train(build(), batches(4), save_at=(2,))
+    model.save_network(model.net_g, 'net_g', 4)
+    assert files(tmp_path) == ['2.state', 'net_g_2.pth', 'net_g_4.pth']
+    assert build(resume=2).iteration == 2
+
+
+def test_damaged_weights_make_their_state_unreadable(build, batches, train, tmp_path):
+    train(build(), batches(2), save_at=(2,))
+    path = tmp_path / 'experiments/tiny/models/net_g_2.pth'
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r'net_g_2\.pth has \d+ bytes instead of \d+'):
+        build(resume=2)
+
+
+def note(model, iteration, value):
+    model._initialize_best_metric_results('Val')
+    model._update_best_metric_result('Val', 'psnr', value, iteration)
+    model.remember_best()
+
+
+def test_the_best_so_far_is_restored_also_when_it_came_after_the_state(build, batches, train, tmp_path):
+    model = train(build(logger={'keep_best': 'psnr'}), batches(3), save_at=(3,))
+    note(model, 3, 25.0)
+    resumed = build(resume=3, logger={'keep_best': 'psnr'})
+    assert resumed.best_metric_results == {'Val': {'psnr': {'better': 'higher', 'val': 25.0, 'iter': 3}}}
+    train(resumed, batches(4), first=4)
+    note(resumed, 4, 24.0)
+    best = torch.load(tmp_path / 'experiments/tiny/models/net_g_best.pth', weights_only=True)['best']
+    assert (best['iter'], best['val']) == (3, 25.0)
+
+
+def test_the_best_weights_know_their_value_if_the_run_dies_before_the_state_does(build, batches, train, tmp_path):
+    model = train(build(logger={'keep_best': 'psnr'}), batches(3), save_at=(3,))
+    model.remember_best = lambda: None
+    note(model, 3, 25.0)
+    state = torch.load(tmp_path / 'experiments/tiny/training_states/3.state', weights_only=True)
+    assert state['best_metric_results'] == {}
+    resumed = build(resume=3, logger={'keep_best': 'psnr'})
+    assert resumed.best_metric_results['Val']['psnr']['val'] == 25.0
+
+
+def test_a_metric_added_when_resuming_starts_without_a_record(build, batches, train):
+    model = train(build(), batches(3), save_at=(3,))
+    note(model, 3, 25.0)
+    psnr = {'type': 'calculate_psnr', 'crop_border': 2, 'test_y_channel': False}
+    resumed = build(resume=3, val={'metrics': {'rgb': psnr}})
+    assert resumed.best_metric_results['Val']['psnr']['val'] == 25.0
+    assert resumed.best_metric_results['Val']['rgb']['val'] == float('-inf')
+    dropped = build(resume=3, val={'metrics': {'rgb': psnr, 'psnr': ...}})
+    assert list(dropped.best_metric_results['Val']) == ['rgb']
+
+
+def test_the_state_is_not_rewritten_once_the_weights_have_moved_on(build, batches, train, tmp_path):
+    model = train(build(), batches(3), save_at=(3,))
+    path = tmp_path / 'experiments/tiny/training_states/3.state'
+    before = path.read_bytes()
+    train(model, batches(4), first=4)
+    note(model, 4, 25.0)
+    assert path.read_bytes() == before
+
+
+def test_leftovers_of_a_killed_save_are_cleared_when_resuming(build, batches, train, tmp_path):
+    train(build(), batches(3), save_at=(3,))
+    leftover = tmp_path / 'experiments/tiny/models/.net_g_4.pth.abc.tmp'
+    leftover.touch()
+    build(resume=3)
+    assert not leftover.exists()

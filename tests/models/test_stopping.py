@@ -1,0 +1,138 @@
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+from torch.utils.data import DataLoader, Dataset
+
+from bsr_plugin.models.failures import Interrupted
+from bsr_plugin.models.stopping import StopRequest, ride_out, signals_wait
+
+
+@pytest.fixture
+def request_():
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    stop = StopRequest()
+    yield stop
+    for number, handler in previous.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_remembered_and_announced(request_, number, capfd):
+    assert request_.signal_number == 0
+    request_.listen()
+    os.kill(os.getpid(), number)
+    assert request_.signal_number == number
+    assert f'{number.name}: finishing this iteration and saving.' in capfd.readouterr().err
+
+
+def test_building_a_request_changes_no_handler(request_):
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_further_sigterms_change_nothing(request_):
+    request_.listen()
+    for _ in range(3):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert request_.signal_number == signal.SIGTERM
+
+
+def test_off_the_main_thread_signals_keep_their_meaning(request_):
+    thread = threading.Thread(target=request_.listen)
+    thread.start()
+    thread.join()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    request_.listen()
+    assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+
+
+def test_the_second_ctrl_c_quits_at_once():
+    program = """
+        import os, signal, time
+        from bsr_plugin.models.stopping import StopRequest
+        stop = StopRequest()
+        stop.listen()
+        os.kill(os.getpid(), signal.SIGINT)
+        print(stop.signal_number, flush=True)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+    """
+    done = subprocess.run([sys.executable, '-c', textwrap.dedent(program)], capture_output=True, text=True, timeout=50)
+    assert done.stdout == '2\n'
+    assert done.returncode == -signal.SIGINT
+    assert 'Press Ctrl-C again to quit at once.' in done.stderr
+
+
+@pytest.mark.parametrize(('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_exit_status_is_the_shells(number, status):
+    assert Interrupted(number).code == status
+    assert Interrupted(number).signal_name == number.name
+
+
+class Slow(Dataset):
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, index):
+        time.sleep(0.01)
+        return index
+
+
+@pytest.mark.parametrize('context', ['fork', 'spawn'])
+def test_workers_outlive_the_signals_of_the_whole_job_and_end_with_their_loader(context):
+    loader = DataLoader(
+        Slow(), batch_size=2, num_workers=2, worker_init_fn=ride_out, multiprocessing_context=context, prefetch_factor=1
+    )
+    with signals_wait():
+        iterator = iter(loader)
+    # At once, when the workers have hardly begun.
+    workers = [child.pid for child in multiprocessing.active_children()]
+    assert len(workers) == 2
+    for number in (signal.SIGINT, signal.SIGTERM):
+        for worker in workers:
+            os.kill(worker, number)
+    batches = list(iterator)
+    assert len(batches) == 20
+    del iterator
+    assert not [child for child in multiprocessing.active_children() if child.pid in workers]
+
+
+def test_a_worker_ends_with_the_second_sigterm():
+    process = multiprocessing.get_context('fork').Process(target=lambda: (ride_out(), time.sleep(60)))
+    process.start()
+    time.sleep(0.3)
+    process.terminate()
+    process.join(0.5)
+    assert process.is_alive()
+    process.terminate()
+    process.join(10)
+    assert process.exitcode == -signal.SIGTERM
+
+
+def test_the_toolboxs_loaders_start_such_workers():
+    import basicsr.data
+    from basicsr.data.prefetch_dataloader import CPUPrefetcher
+
+    from bsr_plugin.models.loop import worker_init_fn
+
+    assert basicsr.data.worker_init_fn is worker_init_fn
+    assert worker_init_fn.stock.__module__ == 'basicsr.data'
+
+    class Loader:
+        def __iter__(self):
+            self.blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+            return iter(())
+
+    loader = Loader()
+    prefetcher = CPUPrefetcher(loader)
+    assert {signal.SIGINT, signal.SIGTERM} <= loader.blocked
+    loader.blocked = set()
+    prefetcher.reset()
+    assert {signal.SIGINT, signal.SIGTERM} <= loader.blocked
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
