@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     'bicubic': ('bicubic', "The paper's baseline: PSNR-Y and SSIM-Y of bicubic interpolation."),
     'options': ('options', 'Checks option files, or prints the option reference.'),
     'sample': ('sample', 'Writes the photographs that scikit-image ships, split for training and testing.'),
+    'pic': ('pic', 'Shows how the patches of a data set are spread over the intervals of PIC.'),
     'bench': ('bench', 'Measures data, training and up-scaling on this machine.'),
     'compare': ('compare', 'Compares test results with bicubic interpolation, in figures and in a picture.'),
 }

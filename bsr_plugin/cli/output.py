@@ -35,4 +35,4 @@ def write_json(path: Path | None, content: Any) -> None:
     try:
         write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + '\n')
     except OSError as error:
-        raise InputError(f'{path} cannot be written ({error.strerror}): name a file in a folder that exists.') from error
+        raise InputError(f'{path} cannot be written ({error.strerror}): name a file in an existing folder.') from error

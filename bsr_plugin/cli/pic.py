@@ -1,0 +1,102 @@
+"""``bsr pic``: how the patches of a data set are spread over the intervals."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bsr_plugin.atomic import replacing
+from bsr_plugin.cli.output import EXIT_DONE, table, write_json
+from bsr_plugin.data.pic_index_of import Store, index_of
+from bsr_plugin.data.store import open_store
+from bsr_plugin.pic.index import PICIndex
+from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.pic.sampling import BalancedSampler, batch_generator
+
+EXAMPLE = 'bsr pic datasets/DIV2K/LR_bicubic_x4.lmdb --picture pic.png'
+
+#: Example patches per interval in the picture.
+_EXAMPLES = 4
+_BAR = 40
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument('store', type=Path, metavar='LR_STORE', help='LMDB or folder of LR images')
+    parser.add_argument('--lr-window', type=int, default=48, metavar='PIXELS', help='LR patch (default 48)')
+    parser.add_argument('--pic-bins', type=int, default=16, metavar='P', help='intervals (default 16)')
+    parser.add_argument(
+        '--pic-quantile', type=float, default=0.999, metavar='Q', help='share they span (default 0.999)'
+    )
+    parser.add_argument('--pic-channels', choices=('max', 'sum'), default='max', help='default: max')
+    parser.add_argument('--picture', type=Path, metavar='FILE', help='plot the distribution with patches to FILE (PNG)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command; builds the index of the store if it has none."""
+    rule = IntervalRule(bins=arguments.pic_bins, quantile=arguments.pic_quantile)
+    backend = 'disk' if arguments.store.suffix != '.lmdb' else 'lmdb'
+    store = open_store(arguments.store, backend)
+    index = index_of(store, arguments.lr_window, arguments.pic_channels, rule)
+    before = uniform_shares(index)
+    after = balanced_shares(index)
+    print(_listing(index, before, after))
+    write_json(
+        arguments.json,
+        {'edges': index.edges.tolist(), 'uniform': before.tolist(), 'balanced': after.tolist()},
+    )
+    if arguments.picture is not None:
+        from bsr_plugin.report.pic_figure import pic_figure
+
+        figure = pic_figure(index.edges, before, after, example_patches(store, index))
+        with replacing(arguments.picture) as temporary:
+            figure.savefig(temporary, format='png', dpi=120)
+        print(f'Distribution and example patches: {arguments.picture}')
+    return EXIT_DONE
+
+
+def uniform_shares(index: PICIndex) -> NDArray[np.float64]:
+    """Share of each interval among patches drawn uniformly: a random image, a random window of it."""
+    usable = index.usable
+    shares: NDArray[np.float64] = (index.counts[usable] / index.windows[usable, None]).mean(axis=0)
+    return shares
+
+
+def balanced_shares(index: PICIndex, batches: int = 256, batch_size: int = 16) -> NDArray[np.float64]:
+    """Share of each interval among patches that random filter sampling really draws, by drawing them."""
+    sampler = BalancedSampler(index, None)
+    drawn = [sampler.draw(batch_generator(0, 0, batch_size * k), batch_size, k).intervals for k in range(batches)]
+    return np.bincount(np.concatenate(drawn), minlength=index.bins) / (batches * batch_size)
+
+
+def example_patches(store: Store, index: PICIndex) -> list[list[NDArray[np.uint8]]]:
+    """Per interval up to four patches, (w, w, 3) RGB, from random images that have it."""
+    generator = batch_generator(0, 0, 0)
+    patches: list[list[NDArray[np.uint8]]] = []
+    for interval in range(index.bins):
+        having = np.flatnonzero(index.counts[:, interval])
+        images = generator.permutation(having)[:_EXAMPLES]
+        ranks = generator.integers(0, index.counts[images, interval]) if images.size else images
+        positions = index.select(images, np.full(images.size, interval), ranks)
+        patches.append(
+            [_patch(store, index, *window) for window in zip(images.tolist(), positions.tolist(), strict=True)]
+        )
+    return patches
+
+
+def _patch(store: Store, index: PICIndex, image: int, position: int) -> NDArray[np.uint8]:
+    top, left = divmod(position, int(index.grid[image, 1]))
+    return store.image(image)[top : top + index.window, left : left + index.window, ::-1]
+
+
+def _listing(index: PICIndex, before: NDArray[np.float64], after: NDArray[np.float64]) -> str:
+    rows = []
+    for interval, (uniform, balanced) in enumerate(zip(before.tolist(), after.tolist(), strict=True)):
+        top = f'{index.edges[interval + 1]:.1f}' if interval + 1 < index.bins else 'up'
+        bar = '#' * round(_BAR * uniform / max(before.max(), 1e-9))
+        rows.append((f'{index.edges[interval]:.1f} - {top}', f'{uniform:.2%}', f'{balanced:.2%}', bar.ljust(_BAR)))
+    windows = int(index.windows.sum())
+    head = f'{windows:,} windows of {index.window} LR pixels in {index.usable.size:,} images; PIC in grey levels'
+    return f'{head}\n' + table(('interval', 'uniform', 'rfs', 'uniform'.ljust(_BAR)), rows)
