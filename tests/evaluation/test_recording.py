@@ -1,0 +1,165 @@
+"""Test runs keep what they measure, whichever engine runs them, with the figures of the toolbox's own loop."""
+
+import json
+import logging
+import re
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+from basicsr.metrics import calculate_psnr, calculate_ssim
+from basicsr.models import sr_model
+
+from bsr_plugin.evaluation import deferred
+from bsr_plugin.evaluation.results import read_results
+
+
+@pytest.fixture
+def log():
+    """The lines of the toolbox's log; its logger hands nothing on to the ones above it."""
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logging.getLogger('basicsr').addHandler(handler)
+    yield lines
+    logging.getLogger('basicsr').removeHandler(handler)
+
+
+def logged_means(log, set_name):
+    text = next(line for line in log if line.startswith(f'Validation {set_name}\n'))
+    return {name: float(value) for name, value in re.findall(r'# (\w+): ([\d.]+)', text)}
+
+
+@pytest.mark.parametrize('engine', ['SRModel', 'BSRModel'])
+def test_every_image_and_every_mean_is_kept_beside_the_log(run_test, hr_folder, tmp_path, log, engine):
+    assert run_test([{'name': 'Six', 'dataroot_gt': str(hr_folder)}], model_type=engine) == 0
+
+    result = read_results(tmp_path / 'results/run')
+    (kept,) = result.sets
+    assert [image.name for image in kept.images] == ['0', '1', '2', '3', '4', '5']
+    assert (kept.name, kept.scale, kept.degradation, kept.lr_made) == ('Six', 2, 'bicubic', True)
+    for image in kept.images:
+        saved = cv2.imread(str(tmp_path / 'results/run' / image.picture))
+        truth = cv2.imread(image.gt)[: saved.shape[0], : saved.shape[1]]
+        assert image.values == {
+            'psnr_y': calculate_psnr(saved, truth, 2, test_y_channel=True),
+            'ssim_y': calculate_ssim(saved, truth, 2, test_y_channel=True),
+            'psnr_rgb': calculate_psnr(saved, truth, 2),
+        }
+    for name, mean in kept.mean.items():
+        assert mean == pytest.approx(np.mean([image.values[name] for image in kept.images]), abs=1e-12)
+    assert logged_means(log, 'Six') == {name: round(mean, 4) for name, mean in kept.mean.items()}
+    assert result.metric_named('psnr_rgb') == 'psnr_rgb'
+    assert result.parameters == 112 + 2 * 148 + 37 + 36 + 592 + 111  # the network's convolutions, first to last
+
+
+def test_metrics_beside_the_network_are_those_of_the_stock_loop_to_the_last_bit(hr_folder, run_test, tmp_path):
+    """The stock loop, without threads, on the same network and images."""
+    sets = [{'name': 'Six', 'dataroot_gt': str(hr_folder)}]
+    run_test(sets)
+    (beside,) = read_results(tmp_path / 'results/run').sets
+
+    class Now:
+        def __init__(self, workers=None):
+            pass
+
+        def submit(self, function):
+            future = deferred.Future()
+            future.set_result(function())
+            return future
+
+        def close(self):
+            pass
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('bsr_plugin.evaluation.recording.BesideTheNetwork', Now)
+        run_test(sets)
+    (in_turn,) = read_results(tmp_path / 'results/run').sets
+    assert in_turn == beside
+
+
+def test_a_slow_metric_does_not_hold_up_the_network(run_test, hr_folder, tmp_path, monkeypatch):
+    moments = []
+    stock = sr_model.SRModel.test
+
+    def network(self):
+        moments.append(('network', time.monotonic(), threading.current_thread() is threading.main_thread()))
+        stock(self)
+
+    def slow(data, options):
+        time.sleep(0.2)
+        moments.append(('metric', time.monotonic(), threading.current_thread() is threading.main_thread()))
+        return 1.0
+
+    monkeypatch.setattr(sr_model.SRModel, 'test', network)
+    monkeypatch.setattr(sr_model, 'calculate_metric', slow)
+    one = {'psnr_y': {'type': 'calculate_psnr', 'crop_border': 2, 'test_y_channel': True}}
+    assert run_test([{'name': 'Six', 'dataroot_gt': str(hr_folder)}], val={'save_img': False, 'metrics': one}) == 0
+
+    assert [name for name, *_ in moments].index('metric') > 1
+    assert {name: main for name, _, main in moments} == {'network': True, 'metric': False}
+    (kept,) = read_results(tmp_path / 'results/run').sets
+    assert kept.mean == {'psnr_y': 1.0}
+    assert kept.images[0].picture is None
+
+
+def test_sets_follow_each_other_and_those_not_there_are_named(run_test, hr_folder, tmp_path, capfd):
+    sets = [
+        {'name': 'Six', 'dataroot_gt': str(hr_folder)},
+        {'name': 'Urban100', 'dataroot_gt': str(tmp_path / 'nowhere')},
+        {'name': 'Blurred', 'dataroot_gt': str(hr_folder), 'degradation': 'blur-down'},
+    ]
+    assert run_test(sets) == 0
+
+    assert re.search(r'Urban100 is left out: .*nowhere', capfd.readouterr().out)
+    result = read_results(tmp_path / 'results/run')
+    assert [(kept.name, kept.degradation) for kept in result.sets] == [('Six', 'bicubic'), ('Blurred', 'blur-down')]
+
+
+def test_a_missing_partner_stops_the_run_before_it_begins(run_test, hr_folder, tmp_path, capsys, picture):
+    lr = tmp_path / 'LR'
+    lr.mkdir()
+    for number in range(5):
+        cv2.imwrite(str(lr / f'{number}.png'), picture(number, 20, 20))
+    assert run_test([{'name': 'Six', 'dataroot_gt': str(hr_folder), 'dataroot_lq': str(lr)}]) == 2
+    error = capsys.readouterr().err
+    assert f'{lr} has no image 5 (1 missing)' in error
+    assert not (tmp_path / 'results/run/metrics.json').exists()
+
+
+def test_a_set_without_a_readable_image_does_not_end_the_run(run_test, hr_folder, tmp_path):
+    broken = tmp_path / 'Broken'
+    broken.mkdir()
+    (broken / 'a.png').write_bytes(b'no image')
+    sets = [{'name': 'Broken', 'dataroot_gt': str(broken)}, {'name': 'Six', 'dataroot_gt': str(hr_folder)}]
+
+    assert run_test(sets) == 1
+
+    first, second = read_results(tmp_path / 'results/run').sets
+    assert (first.images, first.mean, [image.name for image in first.skipped]) == ([], {}, ['a'])
+    assert len(second.images) == 6
+
+
+def test_the_toolbox_is_as_it_was_afterwards(run_test, hr_folder):
+    from basicsr.metrics import calculate_metric
+    from basicsr.models.base_model import BaseModel
+
+    before = BaseModel.validation
+    run_test([{'name': 'Six', 'dataroot_gt': str(hr_folder)}])
+    assert BaseModel.validation is before
+    assert sr_model.calculate_metric is calculate_metric
+
+
+def test_an_image_that_equals_its_hr_image_is_valid_json(run_test, tmp_path):
+    """The mean over an infinite PSNR is infinite; JSON has no such number."""
+    folder = tmp_path / 'Flat'
+    folder.mkdir()
+    cv2.imwrite(str(folder / 'black.png'), np.zeros((40, 40, 3), np.uint8))
+    network = {'type': 'BSRNet', 'num_feat': 4, 'num_group': 1, 'num_block': 1, 'upscale': 2, 'rgb_mean': 0.0}
+    assert run_test([{'name': 'Flat', 'dataroot_gt': str(folder)}], network_g=network) == 0
+
+    text = (tmp_path / 'results/run/metrics.json').read_text()
+    json.loads(text, parse_constant=lambda name: pytest.fail(f'{name} is no JSON'))
+    assert read_results(tmp_path / 'results/run').sets[0].mean['psnr_y'] == float('inf')
