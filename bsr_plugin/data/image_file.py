@@ -42,7 +42,7 @@ def image_size(path: Path) -> tuple[int, int]:
             return image.height, image.width
     except UnidentifiedImageError as error:
         raise InputError(f'{path} is no image that can be read: remove it or put it right.') from error
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f'{path} cannot be read ({error}): remove it or put it right.') from error
 
 

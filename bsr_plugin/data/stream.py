@@ -8,12 +8,15 @@ for, and a resumed run begins its epoch again. :func:`number_patches` lets a dat
 the sampler its numbers instead, and notes how far a resumed run had come. Other data sets are sampled as ever.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from basicsr.data.data_sampler import EnlargedSampler
-from basicsr.models.base_model import BaseModel
+if TYPE_CHECKING:
+    from basicsr.data.data_sampler import EnlargedSampler
+    from basicsr.models.base_model import BaseModel
 
 _patches_before = 0
 
@@ -41,6 +44,10 @@ def epoch_positions(epoch: int, patches_per_epoch: int) -> range:
 
 def number_patches() -> None:
     """Makes the toolbox's sampler ask data sets that offer ``epoch_positions``; a second call changes nothing."""
+    # Not at the top: the toolbox's import registers the data set, which needs this module whole.
+    from basicsr.data.data_sampler import EnlargedSampler
+    from basicsr.models.base_model import BaseModel
+
     if getattr(EnlargedSampler, 'numbers_patches', False):
         return
     EnlargedSampler.numbers_patches = True
