@@ -1,0 +1,112 @@
+"""Folders of images and stores made from them."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+from bsr_plugin.data import stream
+from bsr_plugin.data.prepare import Preparation, prepare
+
+settings.register_profile('repeatable', deadline=None, derandomize=True)
+settings.load_profile('repeatable')
+
+
+@pytest.fixture(autouse=True)
+def _fresh_stream():
+    """No test inherits the place in the stream that another resumed at."""
+    stream.resume_at(0)
+    yield
+    stream.resume_at(0)
+
+
+@pytest.fixture(scope='session')
+def picture():
+    """(height, width, 3) uint8: a smooth gradient, noise that grows to the right, every pixel's place recognisable."""
+
+    def make(height, width, seed=0):
+        rng = np.random.default_rng(seed)
+        rows, columns = np.mgrid[:height, :width]
+        smooth = np.stack([rows * 3, columns * 2, rows + columns], axis=2) % 200
+        noise = rng.normal(0, 1, (height, width, 3)) * np.linspace(0, 60, width)[None, :, None]
+        return np.clip(smooth + 20 + noise, 0, 255).astype(np.uint8)
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def write_images():
+    """Writes ``{file name: pixels}`` into a folder, whatever characters the names have."""
+
+    def write(folder, images):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, pixels in images.items():
+            done, data = cv2.imencode(name[name.rindex('.') :], pixels)
+            assert done
+            (folder / name).write_bytes(data.tobytes())
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope='session')
+def hr_images(picture):
+    """Images of different sizes, none a multiple of 2 or 3; the last is smaller than a 12 pixel window at x2."""
+    sizes = [(61, 49), (53, 73), (47, 91), (65, 35), (19, 41)]
+    return {f'{name}.png': picture(*size, seed) for seed, (name, size) in enumerate(zip('bdace', sizes, strict=True))}
+
+
+@pytest.fixture(scope='session')
+def hr_folder(tmp_path_factory, write_images, hr_images):
+    return write_images(tmp_path_factory.mktemp('hr'), hr_images)
+
+
+@pytest.fixture(scope='session')
+def stores(tmp_path_factory, hr_folder):
+    """Prepared raw stores at x2 with a window of 12 and 4 intervals; tests leave them as they are."""
+    from bsr_plugin.pic.intervals import IntervalRule
+
+    out = tmp_path_factory.mktemp('stores')
+    return prepare(Preparation(hr_folder, out, 2, lr_window=12, intervals=IntervalRule(bins=4)))
+
+
+@pytest.fixture
+def options(stores):
+    """Options of a training set on ``stores``; ``options(key=value)`` changes or adds, ``key=None`` removes."""
+
+    def make(**changes):
+        opt = {
+            'name': 'Toy',
+            'type': 'RFSPairedImageDataset',
+            'phase': 'train',
+            'scale': 2,
+            'dataroot_gt': str(stores.hr_path),
+            'dataroot_lq': str(stores.lr_path),
+            'io_backend': {'type': 'lmdb'},
+            'gt_size': 24,
+            'pic_bins': 4,
+            'use_hflip': True,
+            'use_rot': True,
+            'batch_size_per_gpu': 4,
+            'num_worker_per_gpu': 0,
+            'dataset_enlarge_ratio': 3,
+            'seed': 7,
+            **changes,
+        }
+        return {key: value for key, value in opt.items() if value is not None}
+
+    return make
+
+
+@pytest.fixture
+def as_text():
+    """A batch or sample as text that differs whenever a pixel, path, PIC or interval does."""
+
+    def text(batch):
+        plain = {key: value.tolist() if torch.is_tensor(value) else value for key, value in batch.items()}
+        return json.dumps(plain, sort_keys=True)
+
+    return text
