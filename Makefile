@@ -27,7 +27,7 @@ $(made): $(sources)
 	$(pip) install -q $(pins) pip setuptools wheel
 	$(pip) install $(pins) torch
 	$(pip) install -q $(pins) torchvision numpy cython
-	PYTHONPATH=requirements/basicsr-build $(pip) install $(pins) --no-build-isolation basicsr
+	PYTHONPATH="$(CURDIR)/requirements/basicsr-build" $(pip) install $(pins) --no-build-isolation basicsr
 	$(pip) install -q $(pins) --no-build-isolation -e '.[dev]'
 	@touch "$@"
 
