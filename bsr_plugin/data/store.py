@@ -5,7 +5,6 @@ known without reading an image. An LMDB of the ``raw`` encoding holds plain pixe
 memory map and a crop reads its own rows from disk, nothing else.
 """
 
-import ast
 import hashlib
 import os
 import re
@@ -27,7 +26,10 @@ META_FILE = 'meta_info.txt'
 #: What stands in place of the PNG compression level in a raw store's ``meta_info.txt``.
 RAW = 'raw'
 
-_META_LINE = re.compile(r'(?P<name>.+?) (?P<shape>\([\d, ]+\)) (?P<level>\S+)(?: (?P<digest>[0-9a-f]+))?')
+_META_LINE = re.compile(
+    r'(?P<name>.+?) \((?P<height>\d+), ?(?P<width>\d+)(?:, ?(?P<channels>\d+))?\)'
+    r' (?P<level>\S+)(?: (?P<digest>[0-9a-f]+))?'
+)
 _PART = re.compile(r'(?P<stem>.+)\.part(?P<number>\d+)of(?P<total>\d+)(?P<suffix>\.lmdb)?')
 
 
@@ -80,12 +82,10 @@ def parse_meta(text: str, path: Path) -> list[MetaEntry]:
     entries = []
     for number, line in enumerate(text.splitlines(), 1):
         match = _META_LINE.fullmatch(line.strip())
-        shape = ast.literal_eval(match['shape']) if match else ()
-        if not match or len(shape) not in (2, 3):
+        if not match:
             raise InputError(f'{path}, line {number}, is "{line[:60]}": expected "name.png (h,w,c) level".')
-        # BasicSR cuts a name at its first dot to get the key, and writes its keys so.
-        key = match['name'].split('.')[0]
-        entries.append(MetaEntry(key, (*shape, 1)[:3], match['level'], match['digest']))
+        shape = int(match['height']), int(match['width']), int(match['channels'] or 1)
+        entries.append(MetaEntry(match['name'].removesuffix('.png'), shape, match['level'], match['digest']))
     return entries
 
 
