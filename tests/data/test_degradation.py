@@ -88,7 +88,7 @@ def test_half_size_by_hand():
 def test_overshoot_is_cut():
     image = np.zeros((2, 8), np.uint8)
     image[:, 4:] = 255
-    # Of the first new pixel's taps the outermost, of weight -3 / 256, lies beyond the step; of the second's, 29 - 9 - 3.
+    # Beyond the step lie the outermost tap of the first new pixel, -3 / 256, and three of the second, 29 - 9 - 3.
     exact = resample(image[0].tolist(), 4)
     assert exact == [Fraction(255 * w, 256) for w in (-3, 17, 239, 259)]
     assert imresize(image, 1, 4)[0].tolist() == [0, 17, 238, 255]
