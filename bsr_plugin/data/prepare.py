@@ -28,8 +28,8 @@ from bsr_plugin.progress import progress
 
 #: A batch is committed when it holds this many bytes of HR pixels or this many images.
 _BATCH_BYTES, _BATCH_IMAGES = 1 << 26, 256
-#: LMDB's limit for keys.
-_LONGEST_KEY = 511
+#: LMDB's limit for keys, and a file system's for names less what a temporary name adds.
+_LONGEST_KEY, _LONGEST_NAME = 511, 255 - 24
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ def prepare(task: Preparation) -> Prepared:
     """
     sources = _scan(task)
     task.out.mkdir(parents=True, exist_ok=True)
-    lock = task.out / f'.{task.lr_path.name}.lock'
+    # Runs with different degradations share the HR store.
+    lock = task.out / f'.{task.hr_path.name}.lock'
     try:
         with FileLock(lock, timeout=0):
             try:
@@ -124,7 +125,7 @@ def prepare(task: Preparation) -> Prepared:
             finally:
                 lock.unlink(missing_ok=True)
     except Timeout:
-        raise InputError(f'Another bsr prepare is writing {task.lr_path}: wait for it to end.') from None
+        raise InputError(f'Another bsr prepare is at work on {task.hr_path}: wait for it to end.') from None
 
 
 def _prepare(task: Preparation, sources: Sequence[_Source]) -> Prepared:
@@ -155,20 +156,17 @@ def _index(path: Path, task: Preparation) -> PICIndex:
 
 def _scan(task: Preparation) -> list[_Source]:
     """Finds every unfit file before work begins: names and sizes come from headers alone."""
-    files = list_images(task.source)
-    if task.shard is not None:
-        files = files[task.shard[0] - 1 :: task.shard[1]]
-        if not files:
-            raise InputError(f'{task.source} has fewer images than the {task.shard[1]} shards asked for.')
     by_key: dict[str, Path] = {}
-    for file in files:
-        key = key_for(file.stem)
+    for file in list_images(task.source):
+        key = _key(file, task.encoding)
         if key in by_key:
             raise InputError(f'{by_key[key].name} and {file.name} would get the same name: rename one of them.')
-        if len(key) > _LONGEST_KEY:
-            raise InputError(f'The name of {file} is too long for a store: shorten it.')
         by_key[key] = file
     ordered = [by_key[key] for key in sorted(by_key)]
+    if task.shard is not None:
+        ordered = ordered[task.shard[0] - 1 :: task.shard[1]]
+        if not ordered:
+            raise InputError(f'{task.source} has fewer images than the {task.shard[1]} shards asked for.')
     sizes = ordered_map(image_size, ordered)
     sources = [_Source(file, file.stem, *size) for file, size in zip(ordered, sizes, strict=True)]
     small = [source for source in sources if min(source.height, source.width) < task.scale]
@@ -178,8 +176,20 @@ def _scan(task: Preparation) -> list[_Source]:
     return sources
 
 
+def _key(file: Path, encoding: Encoding) -> str:
+    try:
+        key = key_for(file.stem)
+    except UnicodeEncodeError:
+        raise InputError(f'The file name {file.name!a} is no UTF-8: rename the file.') from None
+    length, longest = (len(file.stem.encode()), _LONGEST_NAME) if encoding == 'files' else (len(key), _LONGEST_KEY)
+    if length > longest:
+        raise InputError(f'The name of {file} is too long for a store: shorten it.')
+    return key
+
+
 def _check_patch(task: Preparation, sources: Sequence[_Source]) -> None:
-    if task.encoding == 'files':
+    # PNG folders and parts get no index here, and another part may have larger images.
+    if task.encoding == 'files' or task.shard is not None:
         return
     patch = task.lr_window * task.scale
     largest = max(sources, key=lambda source: min(source.height, source.width))
@@ -194,7 +204,7 @@ def _writer(path: Path, task: Preparation, kind: str, sources: Sequence[_Source]
     description: dict[str, Any] = {
         'kind': kind,
         'scale': task.scale,
-        'degradation': task.degradation,
+        'degradation': task.degradation if kind == 'LR' else None,
         'shard': None if task.shard is None else list(task.shard),
         'sources': [_stamp(source.file) for source in sources],
     }

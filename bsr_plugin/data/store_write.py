@@ -119,6 +119,8 @@ class StoreWriter:
     def _begin(self, images: int) -> None:
         if self.partial.exists() and not self._describes(self.partial):
             shutil.rmtree(self.partial)
+        for left_over in self.partial.glob('.*.tmp'):
+            left_over.unlink()
         if self._is_whole(self.partial):
             self.count = images
             return
@@ -126,7 +128,9 @@ class StoreWriter:
         description = json.dumps(self._description, indent=1, ensure_ascii=False, sort_keys=True)
         write_text(self.partial / f'{self._hidden}{STORE_FILE}', description + '\n')
         journal = self.partial / _JOURNAL
-        lines = journal.read_text(encoding='utf-8').splitlines(keepends=True) if journal.exists() else []
+        text = journal.read_text(encoding='utf-8') if journal.exists() else ''
+        # What follows the last line end is a line that was cut short.
+        lines = text[: text.rfind('\n') + 1].splitlines(keepends=True)
         if self._encoding == 'files':
             self.count = self._leading_files(lines)
         else:
