@@ -7,8 +7,9 @@ reference. Sections nest; every problem of every section is collected in one pas
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from bsr_plugin.options.wording import MISSPELT, did_you_mean, line, nearest, sentence, shown
@@ -40,7 +41,7 @@ class Section(BaseModel):
 
     @model_validator(mode='wrap')
     @classmethod
-    def _collect(cls, value: Any, handler: ModelWrapValidatorHandler['Section'], info: ValidationInfo) -> 'Section':
+    def _collect(cls, value: Any, handler: ModelWrapValidatorHandler['Section']) -> 'Section':
         if isinstance(value, cls):
             return value
         if not isinstance(value, dict):
