@@ -1,0 +1,154 @@
+"""The command line: every command explains itself, works, and answers wrong input with one sentence and status 2."""
+
+import json
+
+import numpy as np
+import pytest
+import skimage.data
+
+from bsr_plugin import __version__
+from bsr_plugin.cli import COMMANDS, main
+from bsr_plugin.cli.output import table, write_json
+from bsr_plugin.data.image_file import encode_png
+from bsr_plugin.data.store import LMDBStore
+from bsr_plugin.errors import InputError
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    folder = tmp_path / 'photographs'
+    folder.mkdir()
+    image = skimage.data.coffee()[..., ::-1]
+    for number in range(3):
+        crop = np.ascontiguousarray(image[40 * number : 40 * number + 97, 90:210])
+        (folder / f'cup {number}.png').write_bytes(encode_png(crop))
+    return folder
+
+
+def wrong(capsys, *words):
+    """Runs a command that must fail as wrong input does, and returns its one sentence."""
+    assert main([str(word) for word in words]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ''
+    assert captured.err.count('\n') == 1
+    assert 'Traceback' not in captured.err
+    return captured.err
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_every_command_has_help_with_an_example(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([name, '--help'])
+    assert end.value.code == 0
+    assert f'example:\n  bsr {name} ' in capsys.readouterr().out
+
+
+def test_overview_and_version(capsys):
+    assert main([]) == 2
+    overview = capsys.readouterr().out
+    assert all(f'\n  {name} ' in overview for name in COMMANDS)
+    with pytest.raises(SystemExit):
+        main(['--version'])
+    assert capsys.readouterr().out == f'bsr {__version__}\n'
+
+
+def test_unknown_command(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(['prepar'])
+    assert end.value.code == 2
+    assert "invalid choice: 'prepar'" in capsys.readouterr().err
+
+
+def test_prepare_makes_stores_and_says_what_they_hold(photographs, tmp_path, capsys):
+    words = ['prepare', str(photographs), '--out', str(tmp_path / 'out'), '--scale', '2', '--lr-window', '24']
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    # 97x120 is cut to 96x120, so LR is 48x60: 25 x 37 windows of 24 pixels in each of 3 images.
+    assert f'PIC index: {3 * 25 * 37:,} windows of 24 LR pixels, 16 intervals' in said
+    assert LMDBStore(tmp_path / 'out/HR_x2.lmdb').sizes.tolist() == [[96, 120]] * 3
+    assert main(words) == 0
+    assert 'there already' in capsys.readouterr().out
+    assert main([*words, '--check']) == 0
+    assert '3 images' in capsys.readouterr().out
+
+
+def test_check_finds_one_wrong_byte(photographs, tmp_path, capsys):
+    words = ['prepare', str(photographs), '--out', str(tmp_path / 'out'), '--scale', '2', '--lr-window', '24']
+    main(words)
+    data = tmp_path / 'out/HR_x2.lmdb/data.mdb'
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(content)
+    capsys.readouterr()
+    assert 'is damaged' in wrong(capsys, *words, '--check')
+
+
+def test_bicubic_prints_and_writes_the_same_figures(photographs, tmp_path, capsys):
+    target = tmp_path / 'row.json'
+    assert main(['bicubic', str(photographs), '--scale', '3', '--json', str(target)]) == 0
+    row = json.loads(target.read_text())
+    last = capsys.readouterr().out.splitlines()[-1].split()
+    assert last[:3] == ['mean', 'of', '3']
+    assert float(last[3]) == pytest.approx(row['psnr_y'], abs=5e-5)
+    assert float(last[4]) == pytest.approx(row['ssim_y'], abs=5e-5)
+    assert set(row['images']) == {'cup 0', 'cup 1', 'cup 2'}
+
+
+def test_pic_shows_uniform_and_balanced_shares(photographs, tmp_path, capsys):
+    main(['prepare', str(photographs), '--out', str(tmp_path), '--scale', '2', '--lr-window', '16'])
+    words = ['pic', str(tmp_path / 'LR_bicubic_x2.lmdb'), '--lr-window', '16', '--pic-bins', '4']
+    assert main([*words, '--json', str(tmp_path / 'pic.json')]) == 0
+    shares = json.loads((tmp_path / 'pic.json').read_text())
+    assert sum(shares['uniform']) == pytest.approx(1)
+    assert shares['balanced'] == [0.25] * 4
+    assert shares['uniform'] != shares['balanced']
+    assert '25.00%' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('words', 'sentence'),
+    [
+        (['prepare', 'nowhere', '--out', 'out', '--scale', '2'], 'nowhere is no folder'),
+        (['prepare', 'empty', '--out', 'out', '--scale', '2'], 'empty holds no image'),
+        (['prepare', 'text', '--out', 'out', '--scale', '2'], 'note.png is no image'),
+        (['prepare', 'photographs', '--out', 'out', '--scale', '1'], 'The scale is 1: use 2 or more.'),
+        (
+            ['prepare', 'photographs', '--out', 'out', '--scale', '2', '--lr-window', '64'],
+            'as large as a patch: 128 HR',
+        ),
+        (['prepare', 'photographs', '--out', 'out', '--scale', '2', '--lr-window', '0'], 'The LR window is 0'),
+        (['prepare', 'photographs', '--out', 'out', '--scale', '2', '--pic-bins', '0'], 'pic_bins is 0'),
+        (['prepare', 'photographs', '--out', 'out', '--scale', '2', '--shard', '3/2'], 'The shard is 3/2'),
+        (['prepare', 'photographs', '--out', 'out', '--scale', '2', '--check'], 'does not exist'),
+        (['bicubic', 'nowhere', '--scale', '2'], 'nowhere is no folder'),
+        (['bicubic', 'photographs', '--scale', '2', '--json', 'nowhere/a.json'], 'nowhere/a.json cannot be written'),
+        (['pic', 'nowhere.lmdb'], 'nowhere.lmdb does not exist'),
+        (['compare', 'empty', '--hr', 'photographs', '--scale', '2'], 'empty holds no image'),
+    ],
+)
+def test_wrong_input(words, sentence, photographs, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'text').mkdir()
+    (tmp_path / 'text/note.png').write_text('no pixels')
+    if 'a.json' in ' '.join(words):
+        assert main(words) == 2
+        assert sentence in capsys.readouterr().err
+    else:
+        assert sentence in wrong(capsys, *words)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_table_has_columns():
+    assert table(('a', 'bb'), [('ccc', '1'), ('d', '22')]) == 'a    bb\nccc   1\nd    22'
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path):
+    target = tmp_path / 'figures.json'
+    write_json(target, {'x': 1})
+    with pytest.raises(TypeError):
+        write_json(target, {'x': object()})
+    assert json.loads(target.read_text()) == {'x': 1}
+    assert [path.name for path in tmp_path.iterdir()] == ['figures.json']
+    with pytest.raises(InputError, match='name a file in an existing folder'):
+        write_json(tmp_path / 'nowhere/figures.json', {})
