@@ -56,13 +56,20 @@ def ride_out(*_: Any) -> None:
     """Makes a data loader's worker outlive the signal that stops the training, so that the step can be finished.
 
     Terminals and cluster schedulers signal all processes of a job. PyTorch raises an error in the training process
-    when a worker dies, be it in the middle of saving. So a worker ignores Ctrl-C and the first SIGTERM. The second
-    one ends it: at its exit the training process sends one to the workers that are still there, twice.
+    when a worker dies, be it in the middle of saving. So a worker ignores Ctrl-C, and SIGTERM from anyone but the
+    training process, which sends one to the workers that are left when it exits.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _ignore_once)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    if hasattr(signal, 'sigwaitinfo'):  # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_at_the_parents_word, daemon=True).start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    else:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
-def _ignore_once(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)
+def _end_at_the_parents_word() -> None:
+    # Only this call, not a handler, tells who sent a signal.
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        continue
+    os._exit(0)
