@@ -1,7 +1,6 @@
 """The option files of this repository: right, and what they say can be built."""
 
 import sys
-from functools import cache
 from pathlib import Path
 
 import cv2
@@ -156,27 +155,23 @@ def test_the_loss_is_built(shipped, name):
 
 @pytest.fixture(scope='module')
 def prepared(tmp_path_factory):
-    """``prepared(name)``: a folder with the data sets that an option file names, made as its first lines say."""
-    originals = tmp_path_factory.mktemp('originals')
+    """A folder with the data sets that the option files name, made as their first lines say."""
+    originals, root = tmp_path_factory.mktemp('originals'), tmp_path_factory.mktemp('prepared')
     generator = np.random.default_rng(0)
     for number in range(2):
         noise = generator.integers(0, 256, (20, 21, 3), np.uint8)
         cv2.imwrite(str(originals / f'{number}.png'), cv2.resize(noise, (208, 200), interpolation=cv2.INTER_CUBIC))
-
-    @cache
-    def prepare_for(scale, degradation):
-        root = tmp_path_factory.mktemp('prepared')
+    for recipe in RECIPES:
+        scale, degradation = scale_of(recipe), degradation_of(recipe)
         prepare(Preparation(originals, root / 'datasets/DIV2K', scale, degradation))
         for benchmark in BENCHMARKS:
             prepare(Preparation(originals, root / 'datasets' / benchmark, scale, degradation, encoding='files'))
-        return root
-
-    return lambda name: prepare_for(scale_of(name), degradation_of(name))
+    return root
 
 
 @pytest.mark.parametrize('name', TRAINING)
 def test_the_data_sets_of_a_training_are_built(shipped, prepared, monkeypatch, name):
-    monkeypatch.chdir(prepared(name))
+    monkeypatch.chdir(prepared)
     monkeypatch.setattr(sys, 'argv', ['train.py', '-opt', str(shipped / f'{name}.yml')])
     options, _ = parse_options('.', is_train=True)
     scale, datasets = scale_of(name), options['datasets']
@@ -193,7 +188,7 @@ def test_the_data_sets_of_a_training_are_built(shipped, prepared, monkeypatch, n
 
 @pytest.mark.parametrize('name', TESTS)
 def test_the_data_sets_of_a_test_are_built(shipped, prepared, monkeypatch, name):
-    monkeypatch.chdir(prepared(name))
+    monkeypatch.chdir(prepared)
     weights = Path(options_of(shipped, name)['path']['pretrain_network_g'])
     weights.parent.mkdir(parents=True, exist_ok=True)
     weights.touch()
