@@ -71,7 +71,6 @@ class StoreWriter:
         self._description = {'version': 1, 'encoding': encoding, **description}
         self._hidden = '.' if encoding == 'files' else ''
         self._map_size = pixels * 3 * 11 // 10 + images * _OVERHEAD_PER_IMAGE + _OVERHEAD
-        self._environment: lmdb.Environment | None = None
         self.complete = self._is_whole(path) and self._describes(path)
         self.foreign = path.exists() and not self.complete
         self.count = images if self.complete else 0
@@ -94,10 +93,7 @@ class StoreWriter:
         self.count += len(records)
 
     def seal(self) -> None:
-        """Completes the folder under its hidden name: database closed, journal turned into the listing."""
-        if self._environment is not None:
-            self._environment.close()
-            self._environment = None
+        """Completes the folder under its hidden name: the journal becomes the listing."""
         if not self._is_whole(self.partial):
             (self.partial / 'lock.mdb').unlink(missing_ok=True)
             (self.partial / _JOURNAL).rename(self.partial / f'{self._hidden}{META_FILE}')
@@ -111,9 +107,6 @@ class StoreWriter:
 
     def discard(self) -> None:
         """Removes what has been written so far; a published store stays."""
-        if self._environment is not None:
-            self._environment.close()
-            self._environment = None
         shutil.rmtree(self.partial, ignore_errors=True)
 
     def _begin(self, images: int) -> None:
@@ -134,8 +127,8 @@ class StoreWriter:
         if self._encoding == 'files':
             self.count = self._leading_files(lines)
         else:
-            self._environment = lmdb.open(str(self.partial), map_size=self._map_size, lock=False)
-            self.count = int(self._environment.stat()['entries'])
+            with self._database() as database:
+                self.count = int(database.stat()['entries'])
         # A batch goes into the journal first: what is listed there and not in the store is written again.
         write_text(journal, ''.join(lines[: self.count]))
 
@@ -155,12 +148,15 @@ class StoreWriter:
         return bool(description == self._description)
 
     def _put(self, records: Sequence[Record]) -> None:
-        assert self._environment is not None  # sealed stores have every image and get no batch
+        # Opened anew for every batch: LMDB fills the unused ends of pages with what it wrote before, so that a store
+        # written in one go and one that was continued would differ there.
         try:
-            with self._environment.begin(write=True) as transaction:
+            with self._database() as database, database.begin(write=True) as transaction:
                 for record in records:
                     transaction.put(record.entry.key.encode(), record.value)
         except lmdb.MapFullError:
             self._map_size *= 2
-            self._environment.set_mapsize(self._map_size)
             self._put(records)
+
+    def _database(self) -> lmdb.Environment:
+        return lmdb.open(str(self.partial), map_size=self._map_size, lock=False)
