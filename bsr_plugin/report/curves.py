@@ -1,0 +1,112 @@
+"""Training curves from TensorBoard logs, several runs overlaid."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.report.style import PRINT, Palette, new_figure, plain_axes
+
+#: Points of a curve; a longer one is averaged over equal stretches of iterations.
+_POINTS = 400
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A scalar over the iterations.
+
+    Attributes:
+        iterations: (N,) increasing.
+        values: (N,).
+    """
+
+    iterations: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+def read_curves(folder: Path) -> dict[str, Curve]:
+    """The scalars of a TensorBoard log.
+
+    Where a resumed run repeats iterations, the later record counts.
+
+    Args:
+        folder: ``tb_logger/<name>``.
+
+    Returns:
+        Name of the scalar, such as ``losses/l_pix`` or ``metrics/Set5/psnr_y``, -> its curve.
+
+    Raises:
+        InputError: The folder holds no such log.
+    """
+    if not any(folder.glob('*tfevents*')):
+        raise InputError(f'{folder} holds no TensorBoard log: name a folder tb_logger/<name>.')
+    from tensorboard.backend.event_processing.event_accumulator import SCALARS, TENSORS, EventAccumulator
+    from tensorboard.util import tensor_util
+
+    log = EventAccumulator(str(folder), size_guidance={SCALARS: 0, TENSORS: 0}, purge_orphaned_data=False)
+    log.Reload()
+    curves = {tag: _curve([(event.step, event.value) for event in log.Scalars(tag)]) for tag in log.Tags()[SCALARS]}
+    for tag in log.Tags()[TENSORS]:
+        events = [(event.step, tensor_util.make_ndarray(event.tensor_proto)) for event in log.Tensors(tag)]
+        if all(value.size == 1 and value.dtype.kind == 'f' for _, value in events):
+            curves[tag] = _curve([(step, float(value.item())) for step, value in events])
+    return curves
+
+
+def _curve(records: Sequence[tuple[int, float]]) -> Curve:
+    by_iteration = dict(records)
+    iterations = sorted(by_iteration)
+    return Curve(np.array(iterations, np.int64), np.array([by_iteration[step] for step in iterations], np.float64))
+
+
+def thinned(curve: Curve, points: int = _POINTS) -> Curve:
+    """A curve of at most ``points`` points: means over equal numbers of neighbouring records."""
+    group = -(-len(curve.values) // points)
+    starts = np.arange(0, len(curve.values), group)
+    counts = np.diff(np.append(starts, len(curve.values)))
+    means = np.add.reduceat(curve.values, starts) / counts
+    return Curve(curve.iterations[starts + counts - 1], means)
+
+
+def curves_figure(runs: Mapping[str, Mapping[str, Curve]], palette: Palette = PRINT) -> Figure:
+    """One panel for each scalar, one line for each run.
+
+    Args:
+        runs: Name of a run -> its curves.
+        palette: Colours.
+    """
+    tags = sorted({tag for curves in runs.values() for tag in curves}, key=_order)
+    columns = min(2, len(tags))
+    rows = -(-len(tags) // columns)
+    figure = new_figure(9, 2.3 * rows + 0.4, palette)
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    for axes, tag in zip(panels, tags, strict=False):
+        for number, (name, curves) in enumerate(runs.items()):
+            if tag in curves:
+                curve = thinned(curves[tag])
+                mark = 'o' if len(curve.values) < 30 else None
+                axes.plot(
+                    curve.iterations, curve.values, color=palette.of(number), lw=1.4, marker=mark, ms=3, label=name
+                )
+        plain_axes(axes, palette)
+        axes.set_title(tag, loc='left')
+        if tag.startswith(('losses/', 'l_')) or tag == 'lr':
+            axes.set_yscale('log')
+            axes.tick_params(which='both', colors=palette.muted, labelsize=8, length=0)
+    for axes in list(figure.axes)[len(tags) :]:
+        axes.remove()
+    for axes in figure.axes[-columns:]:
+        axes.set_xlabel('iterations')
+    handles = {name: palette.of(number) for number, name in enumerate(runs)}
+    lines = [figure.axes[0].plot([], [], color=colour, label=name)[0] for name, colour in handles.items()]
+    figure.legend(handles=lines, loc='outside upper left', ncols=3, frameon=False, fontsize=9, labelcolor=palette.ink)
+    return figure
+
+
+def _order(tag: str) -> tuple[int, str]:
+    """Metrics first, losses next, the rest last."""
+    return (0 if tag.startswith('metrics/') else 1 if tag.startswith('losses/') else 2), tag

@@ -1,0 +1,158 @@
+"""Comparison tables as Markdown, CSV and LaTeX."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from bsr_plugin.report.tables import PSNR_PLACES, SSIM_PLACES, Cell, Table
+
+_CSV_COLUMNS = (
+    'table', 'degradation', 'scale', 'dataset', 'method', 'source', 'images', 'psnr_y', 'ssim_y', 'psnr_rgb',
+    'psnr_rank', 'ssim_rank', 'psnr_difference', 'ssim_difference', 'misprint', 'note',
+)  # fmt: skip
+
+
+def psnr_text(value: float | None) -> str:
+    """PSNR as tables print it; a dash where there is none."""
+    return '–' if value is None else f'{value:.{PSNR_PLACES}f}'  # noqa: RUF001
+
+
+def ssim_text(value: float | None) -> str:
+    """SSIM as tables print it; a dash where there is none."""
+    return '–' if value is None else f'{value:.{SSIM_PLACES}f}'  # noqa: RUF001
+
+
+def signed(value: float | None, places: int) -> str:
+    """A difference with its sign; nothing where there is none."""
+    return '' if value is None else f'{value:+.{places}f}'
+
+
+def footnotes(table: Table) -> list[tuple[str, str]]:
+    """What is said below a table: mark and sentence, in the order of the cells."""
+    notes: dict[str, str] = {}
+    for row in table.rows:
+        for name in table.sets:
+            cell = row.cells.get(name)
+            if cell is not None and cell.note and table.number != 4:
+                what = f'misprint of the paper: {cell.note}' if cell.misprint else cell.note
+                notes.setdefault(f'{row.method}, {name}: {what}', str(len(notes) + 1))
+    return [(mark, sentence) for sentence, mark in notes.items()]
+
+
+def mark_of(table: Table, method: str, name: str) -> str:
+    """The mark of a cell's footnote, or nothing."""
+    start = f'{method}, {name}: '
+    return next((mark for mark, sentence in footnotes(table) if sentence.startswith(start)), '')
+
+
+def to_csv(tables: Sequence[Table]) -> str:
+    """One line for each method and set of each table; measured figures at full length."""
+    text = io.StringIO()
+    lines = csv.DictWriter(text, _CSV_COLUMNS, lineterminator='\n')
+    lines.writeheader()
+    for table in tables:
+        for row in table.rows:
+            for name in table.sets:
+                cell = row.cells.get(name)
+                if cell is not None:
+                    source = 'measured' if row.measured else 'paper'
+                    lines.writerow(
+                        {
+                            'table': table.number or '', 'degradation': table.degradation, 'scale': table.scale,
+                            'dataset': name, 'method': row.method, 'source': source, **_csv_cell(cell),
+                        }
+                    )  # fmt: skip
+    return text.getvalue()
+
+
+def _csv_cell(cell: Cell) -> dict[str, object]:
+    figures = {
+        'images': cell.images, 'psnr_y': cell.psnr, 'ssim_y': cell.ssim, 'psnr_rgb': cell.psnr_rgb,
+        'psnr_rank': cell.psnr_rank, 'ssim_rank': cell.ssim_rank, 'misprint': cell.misprint, 'note': cell.note,
+    }  # fmt: skip
+    differences = {'psnr_difference': cell.psnr_difference, 'ssim_difference': cell.ssim_difference}
+    rounded = {key: None if value is None else f'{value:.6f}' for key, value in differences.items()}
+    return {key: '' if value is None else value for key, value in {**figures, **rounded}.items()}
+
+
+def to_markdown(tables: Sequence[Table]) -> str:
+    """A section for each table; per set PSNR-Y / SSIM-Y, then difference and rank of the PSNR."""
+    return '\n'.join(_markdown_table(table) for table in tables)
+
+
+def _markdown_table(table: Table) -> str:
+    both = table.number != 4
+    heads = [
+        head for name in table.sets for head in (f'{name} PSNR-Y / SSIM-Y' if both else f'{name} PSNR-Y', 'Δ (rank)')
+    ]
+    lines = [f'## {table.title}', '', _markdown_row(['Method', *heads]), _markdown_row(['---', *['---:'] * len(heads)])]
+    for row in table.rows:
+        words = [f'**{_markdown_text(row.method)}**' if row.measured else row.method]
+        for name in table.sets:
+            cell = row.cells.get(name, Cell(None, None))
+            mark = mark_of(table, row.method, name)
+            figures = f'{psnr_text(cell.psnr)} / {ssim_text(cell.ssim)}' if both else psnr_text(cell.psnr)
+            rank = f' ({cell.psnr_rank})' if cell.psnr_rank else ''
+            words += [figures + (f' [{mark}]' if mark else ''), signed(cell.psnr_difference, PSNR_PLACES) + rank]
+        lines.append(_markdown_row(words))
+    notes = [f'[{mark}] {_markdown_text(sentence)}' for mark, sentence in footnotes(table)]
+    return '\n'.join([*lines, '', '  \n'.join([_markdown_text(table.legend), *notes]), ''])
+
+
+def _markdown_row(words: Sequence[str]) -> str:
+    return f'| {" | ".join(words)} |'
+
+
+def _markdown_text(text: str) -> str:
+    for character in '\\`*_<>|[]#':
+        text = text.replace(character, f'\\{character}')
+    return text
+
+
+def to_latex(tables: Sequence[Table]) -> str:
+    """A ``table`` environment for each table, for the package booktabs; best bold, second underlined."""
+    return '% needs \\usepackage{booktabs}\n' + '\n'.join(_latex_table(table) for table in tables)
+
+
+def _latex_table(table: Table) -> str:
+    both = table.number != 4
+    columns = 2 if both else 1
+    heads = ' & '.join(f'\\multicolumn{{{columns}}}{{c}}{{{_latex_text(name)}}}' for name in table.sets)
+    kinds = ' & '.join(['PSNR & SSIM' if both else 'PSNR'] * len(table.sets))
+    lines = [
+        '\\begin{table}',
+        f'\\caption{{{_latex_text(table.title)}. In brackets: difference in dB. {_latex_text(table.legend)}}}',
+        f'\\begin{{tabular}}{{l{"r" * columns * len(table.sets)}}}',
+        '\\toprule',
+        f'Method & {heads} \\\\',
+        f' & {kinds} \\\\',
+        '\\midrule',
+    ]
+    for number, row in enumerate(table.rows):
+        if row.measured and not table.rows[number - 1].measured:
+            lines.append('\\midrule')
+        words = [_latex_text(row.method)]
+        for name in table.sets:
+            words += _latex_cell(row.cells.get(name, Cell(None, None)), mark_of(table, row.method, name), both)
+        lines.append(f'{" & ".join(words)} \\\\')
+    notes = [f'\\par\\footnotesize $^{{{mark}}}$ {_latex_text(sentence)}' for mark, sentence in footnotes(table)]
+    return '\n'.join([*lines, '\\bottomrule', '\\end{tabular}', *notes, '\\end{table}', ''])
+
+
+def _latex_cell(cell: Cell, mark: str, both: bool) -> list[str]:
+    difference = signed(cell.psnr_difference, PSNR_PLACES)
+    psnr = _emphasis('--' if cell.psnr is None else psnr_text(cell.psnr), cell.psnr_rank)
+    psnr += f' {{\\scriptsize ($ {difference} $)}}' if difference else ''
+    psnr += f'$^{{{mark}}}$' if mark else ''
+    if not both:
+        return [psnr]
+    return [psnr, _emphasis('--' if cell.ssim is None else ssim_text(cell.ssim), cell.ssim_rank)]
+
+
+def _emphasis(text: str, rank: int | None) -> str:
+    return f'\\textbf{{{text}}}' if rank == 1 else f'\\underline{{{text}}}' if rank == 2 else text
+
+
+def _latex_text(text: str) -> str:
+    escapes = {'\\': '\\textbackslash{}', '~': '\\textasciitilde{}', '^': '\\textasciicircum{}'}
+    return ''.join(escapes.get(c, f'\\{c}' if c in '&%$#_{}' else c) for c in text)

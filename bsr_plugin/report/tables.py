@@ -1,0 +1,268 @@
+"""Measured figures in the paper's tables: ranks, differences, and what does not compare."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bsr_plugin.data.degradation import Degradation
+from bsr_plugin.evaluation.results import Kind, RunResult, SetResult
+from bsr_plugin.report.baselines import BaselineKey, baseline_of
+from bsr_plugin.report.bicubic import Quality, mean_quality
+from bsr_plugin.report.published import SET_SIZES, Published, paper_name, published
+
+BICUBIC = 'Bicubic, measured here'
+#: The row of table 4 that has everything.
+BASELINE = 'BSR baseline'
+_ABLATION = ('Set5', 4, 'bicubic')
+#: Places behind the point in published tables, at which figures are ranked.
+PSNR_PLACES, SSIM_PLACES = 2, 4
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a method achieves on a set.
+
+    Attributes:
+        psnr: PSNR-Y in dB.
+        ssim: SSIM-Y; ``None`` where only PSNR is published.
+        psnr_rgb: PSNR of all three channels in dB, for what was measured here.
+        images: Number of images, for what was measured here.
+        misprint: ``psnr`` or ``ssim`` if that figure is a misprint of the paper, else empty.
+        note: What there is to say about it.
+        psnr_rank: Place among all methods of the table, 1 the best; ``None`` for a misprint.
+        ssim_rank: The same for SSIM.
+        psnr_difference: PSNR minus that of the table's reference.
+        ssim_difference: SSIM minus that of the table's reference.
+    """
+
+    psnr: float | None
+    ssim: float | None
+    psnr_rgb: float | None = None
+    images: int | None = None
+    misprint: str = ''
+    note: str = ''
+    psnr_rank: int | None = None
+    ssim_rank: int | None = None
+    psnr_difference: float | None = None
+    ssim_difference: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method.
+
+    Attributes:
+        method: Its name.
+        measured: Whether it was measured here, or is the paper's.
+        cells: Benchmark set -> cell.
+    """
+
+    method: str
+    measured: bool
+    cells: dict[str, Cell]
+
+    @property
+    def key(self) -> 'RowKey':
+        """What tells it from the other rows."""
+        return self.method, self.measured
+
+
+RowKey = tuple[str, bool]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the paper with rows of our own, or one of the same form that the paper does not have.
+
+    Attributes:
+        number: Number in the paper, or ``None``.
+        scale: Factor.
+        degradation: How the LR images were made.
+        sets: Columns.
+        rows: Published methods first, then bicubic interpolation, then test runs.
+        reference: The row that differences refer to.
+        paper_reference: The row that differences of published rows refer to.
+    """
+
+    number: int | None
+    scale: int
+    degradation: Degradation
+    sets: tuple[str, ...]
+    rows: tuple[Row, ...]
+    reference: RowKey
+    paper_reference: RowKey
+
+    @property
+    def title(self) -> str:
+        """What the table shows."""
+        where = f'Table {self.number}' if self.number else 'Not in the paper'
+        what = 'ablation, ' if self.number == 4 else ''
+        return f'{where}: {what}x{self.scale}, {self.degradation} degradation'
+
+    @property
+    def legend(self) -> str:
+        """What its differences refer to."""
+        if self.reference == self.paper_reference:
+            return f'Differences are from {self.reference[0]}.'
+        return f'Differences of published figures are from {self.paper_reference[0]}, others from {self.reference[0]}.'
+
+
+def comparison_tables(runs: Sequence[RunResult], baselines: Mapping[BaselineKey, Quality]) -> list[Table]:
+    """Tables 2 and 3, one table for each scale and degradation that was measured.
+
+    Every published row of the same scale is there, with the sets that were measured.
+
+    Args:
+        runs: Test runs, each with another name; the first of a table is what differences refer to.
+        baselines: Bicubic figures of all images.
+    """
+    shapes = sorted({(part.degradation, part.scale) for run in runs for part in run.sets if part.images})
+    return [_comparison(runs, baselines, degradation, scale) for degradation, scale in shapes]
+
+
+def _comparison(
+    runs: Sequence[RunResult], baselines: Mapping[BaselineKey, Quality], degradation: Degradation, scale: int
+) -> Table:
+    measured: dict[str, dict[str, Cell]] = {}
+    bicubic: dict[str, Cell] = {}
+    for run in runs:
+        for part in run.sets:
+            if part.images and (part.degradation, part.scale) == (degradation, scale):
+                name = paper_name(part.name)
+                measured.setdefault(run.name, {})[name] = measured_cell(run, part)
+                known = bicubic.get(name)
+                if known is None or (known.images or 0) < len(part.images):
+                    bicubic[name] = _bicubic_cell(part, baselines)
+    sets = _in_order(bicubic)
+    entries = [
+        entry
+        for entry in published()
+        if entry.table in (2, 3) and (entry.degradation, entry.scale) == (degradation, scale)
+    ]
+    rows = [
+        *_published_rows(entries, sets),
+        Row(BICUBIC, True, bicubic),
+        *(Row(name, True, cells) for name, cells in measured.items()),
+    ]
+    number = entries[0].table if entries else None
+    first = next(iter(measured)), True
+    return compared(Table(number, scale, degradation, sets, tuple(rows), first, first))
+
+
+def ablation_table(runs: Sequence[RunResult], variants: Mapping[str, str]) -> Table | None:
+    """Table 4: PSNR-Y on Set5, x4, of what is left when a part of BSR is taken away.
+
+    Args:
+        runs: Test runs, each with another name.
+        variants: Name of a run -> the row of the table it belongs to, or another name for what was trained.
+
+    Returns:
+        The table, in which differences are from the paper's baseline and from our own; ``None`` if no run tested Set5
+        at x4, or only the baseline did.
+    """
+    rows = []
+    for run in runs:
+        parts = [part for part in run.sets if (paper_name(part.name), part.scale, part.degradation) == _ABLATION]
+        if run.name in variants and parts and parts[0].images:
+            cell = replace(measured_cell(run, parts[0]), ssim=None)
+            rows.append(Row(f'{variants[run.name]}: {run.name}', True, {'Set5': cell}))
+    if not rows or {variants[run.name] for run in runs if run.name in variants} == {BASELINE}:
+        return None
+    theirs = _published_rows((entry for entry in published() if entry.table == 4), ['Set5'])
+    baselines = [row for row in [*rows, *theirs] if row.method.partition(':')[0] == BASELINE]
+    first = baselines[0].key
+    return compared(Table(4, 4, 'bicubic', ('Set5',), (*theirs, *rows), first, (BASELINE, False)))
+
+
+def _published_rows(entries: Iterable[Published], sets: Sequence[str]) -> list[Row]:
+    rows: dict[str, dict[str, Cell]] = {}
+    for entry in entries:
+        cells = rows.setdefault(entry.method, {})
+        if entry.dataset in sets:
+            cells[entry.dataset] = Cell(entry.psnr, entry.ssim, misprint=entry.misprint, note=entry.note)
+    return [Row(method, False, cells) for method, cells in rows.items() if cells]
+
+
+def measured_cell(run: RunResult, part: SetResult) -> Cell:
+    """What a test run achieved on a set, with a note if it does not compare with published figures."""
+    notes = []
+    size = SET_SIZES.get(paper_name(part.name))
+    if size is not None and len(part.images) != size:
+        notes.append(f'{len(part.images)} of {size} images')
+    elif part.skipped:
+        notes.append(f'{len(part.images)} of {len(part.images) + len(part.skipped)} images')
+    kinds: tuple[Kind, ...] = ('psnr_y', 'ssim_y')
+    for kind in kinds:
+        name = run.metric_named(kind)
+        border = run.metrics[name].get('crop_border') if name else None
+        if name and border != part.scale:
+            notes.append(f'{name} with crop_border {border} in place of {part.scale}')
+    return Cell(
+        psnr=run.value(part, 'psnr_y'),
+        ssim=run.value(part, 'ssim_y'),
+        psnr_rgb=run.value(part, 'psnr_rgb'),
+        images=len(part.images),
+        note='; '.join(notes),
+    )
+
+
+def _bicubic_cell(part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> Cell:
+    qualities = baseline_of(part, baselines)
+    if not qualities:
+        return Cell(None, None, images=0)
+    mean = mean_quality(qualities)
+    size = SET_SIZES.get(paper_name(part.name), len(part.images))
+    note = '' if size == len(qualities) else f'{len(qualities)} of {size} images'
+    return Cell(mean.psnr_y, mean.ssim_y, images=len(qualities), note=note)
+
+
+def compared(table: Table) -> Table:
+    """The table with ranks and differences filled in."""
+    by_key = {row.key: row.cells for row in table.rows}
+    own, theirs = by_key[table.reference], by_key[table.paper_reference]
+    ranks = {
+        (name, key): _ranks([_figure(row.cells.get(name), key) for row in table.rows], places)
+        for name in table.sets
+        for key, places in (('psnr', PSNR_PLACES), ('ssim', SSIM_PLACES))
+    }
+    rows = []
+    for number, row in enumerate(table.rows):
+        cells = {}
+        for name, cell in row.cells.items():
+            base = (own if row.measured else theirs).get(name)
+            cells[name] = replace(
+                cell,
+                psnr_rank=ranks[name, 'psnr'][number],
+                ssim_rank=ranks[name, 'ssim'][number],
+                psnr_difference=_difference(_figure(cell, 'psnr'), _figure(base, 'psnr')),
+                ssim_difference=_difference(_figure(cell, 'ssim'), _figure(base, 'ssim')),
+            )
+        rows.append(replace(row, cells=cells))
+    return replace(table, rows=tuple(rows))
+
+
+def _figure(cell: Cell | None, key: str) -> float | None:
+    """A figure that can be compared: misprints cannot."""
+    if cell is None or cell.misprint == key:
+        return None
+    return cell.psnr if key == 'psnr' else cell.ssim
+
+
+def _ranks(values: Sequence[float | None], places: int) -> list[int | None]:
+    """Places from the top; what is equal as printed shares a place."""
+    printed = [None if value is None else round(value, places) for value in values]
+    known = [value for value in printed if value is not None]
+    return [None if value is None else 1 + sum(other > value for other in known) for value in printed]
+
+
+def _difference(value: float | None, reference: float | None) -> float | None:
+    if value is None or reference is None or not np.isfinite([value, reference]).all():
+        return None
+    return value - reference
+
+
+def _in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """The paper's sets in its order, then the others."""
+    order = list(SET_SIZES)
+    return tuple(sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name)))
