@@ -184,13 +184,15 @@ class _Reader:
 #: LMDB may be opened once per process, whoever reads it. A forked worker inherits the reader and may use it: there
 #: are no locks in the file and no reader slots.
 _READERS: 'WeakValueDictionary[str, _Reader]' = WeakValueDictionary()
+_OPENING = threading.Lock()
 
 
 def _reader_of(path: Path) -> _Reader:
     name = str(path.resolve())
-    reader = _READERS.get(name)
-    if reader is None:
-        reader = _READERS[name] = _Reader(path)
+    with _OPENING:
+        reader = _READERS.get(name)
+        if reader is None:
+            reader = _READERS[name] = _Reader(path)
     return reader
 
 
