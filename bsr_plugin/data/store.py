@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, unquote
-from weakref import WeakValueDictionary
 
 import lmdb
 import numpy as np
@@ -137,7 +136,10 @@ class LMDBStore:
         self._reader: _Reader | None = None
 
     def image(self, position: int) -> NDArray[np.uint8]:
-        """The whole image, (H, W, 3) BGR: a read-only view of the memory map for raw stores, decoded otherwise."""
+        """The whole image, (H, W, 3) BGR.
+
+        For raw stores a read-only view of the memory map, valid as long as this store is; copy it to keep it longer.
+        """
         entry = self.entries[position]
         value = self.value(position)
         if entry.level != RAW:
@@ -181,19 +183,20 @@ class _Reader:
             return self._transaction.get(key)
 
 
-#: LMDB may be opened once per process, whoever reads it. A forked worker inherits the reader and may use it: there
-#: are no locks in the file and no reader slots.
-_READERS: 'WeakValueDictionary[str, _Reader]' = WeakValueDictionary()
+#: Readers by device and inode. LMDB may be opened once per process, whoever reads it, and is never closed: an image
+#: does not keep its memory map alive. A forked worker inherits the reader and may use it: there are no locks in the
+#: file and no reader slots.
+_READERS: dict[tuple[int, int], _Reader] = {}
 _OPENING = threading.Lock()
 
 
 def _reader_of(path: Path) -> _Reader:
-    name = str(path.resolve())
+    status = (path / 'data.mdb').stat()
+    place = status.st_dev, status.st_ino
     with _OPENING:
-        reader = _READERS.get(name)
-        if reader is None:
-            reader = _READERS[name] = _Reader(path)
-    return reader
+        if place not in _READERS:
+            _READERS[place] = _Reader(path)
+        return _READERS[place]
 
 
 @dataclass
