@@ -50,12 +50,13 @@ def init_ends(first: nn.Conv2d, last: nn.Conv2d) -> None:
     basis = _orthogonal(num_feat, max(num_feat, num_in_ch))
     num_neighbour = first.weight[0].numel() - num_in_ch
     neighbours = basis[:, num_in_ch:] @ _orthogonal(basis.size(1) - num_in_ch, num_neighbour)
+    neighbours = neighbours.view(num_feat, num_in_ch, -1)
 
     taps = torch.ones(first.kernel_size, dtype=torch.bool)
     taps[first.kernel_size[0] // 2, first.kernel_size[1] // 2] = False
-    first.weight[:, :, taps] = neighbours.view(num_feat, num_in_ch, -1)
+    first.weight[:, :, taps] = neighbours
     nn.init.zeros_(_bias(first))
-    _centre(first).copy_(basis[:, :num_in_ch])
+    _centre(first).copy_(basis[:, :num_in_ch] - neighbours.sum(2))
 
     num_shared = min(num_in_ch, last.out_channels)
     centre = torch.zeros(last.out_channels, num_feat)

@@ -257,25 +257,24 @@ def _check_count(name: str, value: object) -> None:
         raise InputError(f'{name} is {value!r}: use a whole number of at least 1')
 
 
-def _is_finite_number(value: object) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _checked_range(img_range: float) -> float:
-    if not _is_finite_number(img_range) or img_range <= 0:
+    if not _is_number(img_range) or img_range <= 0:
         raise InputError(f'img_range is {img_range!r}: use the value of white, 1 or 255')
     return float(img_range)
 
 
 def _mean_colour(rgb_mean: float | Sequence[float], num_in_ch: int, num_out_ch: int) -> Tensor:
     """(1, C, 1, 1), with C = 1 where one number serves all channels."""
-    single = isinstance(rgb_mean, int | float)
-    entries = [rgb_mean] if single else list(rgb_mean) if isinstance(rgb_mean, Sequence) else []
-    if not entries or not all(_is_finite_number(entry) for entry in entries):
+    means = list(rgb_mean) if isinstance(rgb_mean, Sequence) else [rgb_mean]
+    if not means or not all(_is_number(mean) and 0 <= mean <= 1 for mean in means):
         raise InputError(f'rgb_mean is {rgb_mean!r}: use one number per channel, in unit range')
-    if not single and not len(entries) == num_in_ch == num_out_ch:
+    if isinstance(rgb_mean, Sequence) and not len(means) == num_in_ch == num_out_ch:
         raise InputError(
-            f'rgb_mean has {len(entries)} entries for {num_in_ch} input and {num_out_ch} output channels: '
+            f'rgb_mean has {len(means)} entries for {num_in_ch} input and {num_out_ch} output channels: '
             'use one per channel, or a single number such as 0.44'
         )
-    return torch.tensor(entries, dtype=torch.float32).view(1, -1, 1, 1)
+    return torch.tensor(means, dtype=torch.float32).view(1, -1, 1, 1)

@@ -22,7 +22,7 @@ class HybridL1L2LpLoss(nn.Module):
         f = loss_weight * (l2_weight d^2 + l1_weight |d| + lp_weight ((d^2 + eps^2)^(p/2) - eps^p))
 
     f is 0 where d is 0. The Lp term is smoothed by ``eps``: |d|^p has an infinite slope at 0, the smoothed term's
-    slope is 0 there and at most about (2 eps)^(p-1). Everything is computed in float32 whatever autocast is in force,
+    slope is 0 there and nowhere above p eps^(p-1). Everything is computed in float32 whatever autocast is in force,
     float64 stays float64.
 
     The paper gives no weights. The defaults are chosen by what each term adds to the gradient of a pixel whose error
@@ -58,15 +58,15 @@ class HybridL1L2LpLoss(nn.Module):
         super().__init__()
         weights = {'l2_weight': l2_weight, 'l1_weight': l1_weight, 'lp_weight': lp_weight}
         for name, weight in weights.items():
-            if not _is_finite_number(weight) or weight < 0:
+            if not _is_number(weight) or weight < 0:
                 raise InputError(f'{name} is {weight!r}: use a number of at least 0')
         if not any(weights.values()):
             raise InputError('l2_weight, l1_weight and lp_weight are all 0: give at least one term a weight above 0')
-        if not _is_finite_number(loss_weight) or loss_weight <= 0:
+        if not _is_number(loss_weight) or loss_weight <= 0:
             raise InputError(f'loss_weight is {loss_weight!r}: use a number above 0, or leave the loss out')
-        if not _is_finite_number(p) or not 0 < p <= 1:
+        if not _is_number(p) or not 0 < p <= 1:
             raise InputError(f'p is {p!r}: use a number above 0 and at most 1')
-        if not _is_finite_number(eps) or eps < SMALLEST_EPS:
+        if not _is_number(eps) or eps < SMALLEST_EPS:
             raise InputError(f'eps is {eps!r}: use a number of at least {SMALLEST_EPS}, such as 0.001')
         if reduction not in REDUCTIONS:
             raise InputError(f"reduction is {reduction!r}: use 'none', 'mean' or 'sum'")
@@ -134,7 +134,7 @@ class HybridL1L2LpLoss(nn.Module):
         return self.eps**self.p * torch.expm1(0.5 * self.p * torch.log1p(ratio))
 
 
-def _is_finite_number(value: object) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
