@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, unquote
+from weakref import WeakValueDictionary
 
 import lmdb
 import numpy as np
@@ -138,7 +139,7 @@ class LMDBStore:
     def image(self, position: int) -> NDArray[np.uint8]:
         """The whole image, (H, W, 3) BGR.
 
-        For raw stores a read-only view of the memory map, valid as long as this store is; copy it to keep it longer.
+        For raw stores a read-only view of the memory map, which stays valid when this store is gone.
         """
         entry = self.entries[position]
         value = self.value(position)
@@ -156,7 +157,7 @@ class LMDBStore:
             InputError: The key that ``meta_info.txt`` names is not in the database.
         """
         if self._reader is None:
-            self._reader = _reader_of(self.path)
+            self._reader = _reader_of(self.path, gives_views=self.entries[0].level == RAW)
         value = self._reader.get(self.entries[position].key.encode())
         if value is None:
             raise InputError(f'{self.path} has no image {self.names[position]}: make it again with bsr prepare.')
@@ -167,7 +168,7 @@ class LMDBStore:
 
 
 class _Reader:
-    """One read transaction on an LMDB for the life of the process: the store never changes, and views stay valid."""
+    """One read transaction on an LMDB, for as long as it is read: the store never changes."""
 
     def __init__(self, path: Path):
         try:
@@ -183,20 +184,24 @@ class _Reader:
             return self._transaction.get(key)
 
 
-#: Readers by device and inode. LMDB may be opened once per process, whoever reads it, and is never closed: an image
-#: does not keep its memory map alive. A forked worker inherits the reader and may use it: there are no locks in the
-#: file and no reader slots.
-_READERS: dict[tuple[int, int], _Reader] = {}
+#: Readers in use, by device and inode: LMDB may be opened once per process, whoever reads it. A forked worker inherits
+#: the reader and may use it: there are no locks in the file and no reader slots.
+_READERS: 'WeakValueDictionary[tuple[int, int], _Reader]' = WeakValueDictionary()
+#: Readers whose images are views. A view does not keep the memory map alive, so these are never closed.
+_READERS_WITH_VIEWS: set[_Reader] = set()
 _OPENING = threading.Lock()
 
 
-def _reader_of(path: Path) -> _Reader:
+def _reader_of(path: Path, gives_views: bool) -> _Reader:
     status = (path / 'data.mdb').stat()
     place = status.st_dev, status.st_ino
     with _OPENING:
-        if place not in _READERS:
-            _READERS[place] = _Reader(path)
-        return _READERS[place]
+        reader = _READERS.get(place)
+        if reader is None:
+            reader = _READERS[place] = _Reader(path)
+        if gives_views:
+            _READERS_WITH_VIEWS.add(reader)
+    return reader
 
 
 @dataclass
