@@ -150,18 +150,19 @@ class LMDBStore:
             raise InputError(f'{self.path} is damaged at {self.names[position]}: make it again with bsr prepare.')
         return pixels.reshape(entry.shape)
 
-    def value(self, position: int) -> memoryview:
-        """The stored bytes of an image, as a view of the memory map.
+    def value(self, position: int) -> memoryview | bytes:
+        """The stored bytes of an image; for raw stores a view of the memory map.
 
         Raises:
             InputError: The key that ``meta_info.txt`` names is not in the database.
         """
+        entry = self.entries[position]
         if self._reader is None:
-            self._reader = _reader_of(self.path, gives_views=self.entries[0].level == RAW)
-        value = self._reader.get(self.entries[position].key.encode())
+            self._reader = _reader_of(self.path, gives_views=entry.level == RAW)
+        value = self._reader.get(entry.key.encode())
         if value is None:
             raise InputError(f'{self.path} has no image {self.names[position]}: make it again with bsr prepare.')
-        return value
+        return value if entry.level == RAW else bytes(value)
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, '_reader': None}
