@@ -1,6 +1,8 @@
+import gc
 import pickle
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import lmdb
 import numpy as np
@@ -52,6 +54,28 @@ def test_raw_images_are_views_of_the_memory_map(stores):
     assert np.shares_memory(first, np.frombuffer(store.value(1), np.uint8))
     with pytest.raises(ValueError, match='read-only'):
         first[0, 0] = 0
+
+
+def test_an_image_outlives_its_store(copied):
+    image = LMDBStore(copied).image(1)
+    expected = image.copy()
+    gc.collect()
+    shutil.rmtree(copied)
+    np.testing.assert_array_equal(image, expected)
+
+
+def test_a_store_made_anew_in_the_same_place_is_the_new_one(copied, stores):
+    LMDBStore(copied).image(0)
+    shutil.rmtree(copied)
+    shutil.copytree(stores.lr_path, copied)
+    np.testing.assert_array_equal(LMDBStore(copied).image(0), LMDBStore(stores.lr_path).image(0))
+
+
+def test_threads_may_open_a_store_at_the_same_moment(copied):
+    store = LMDBStore(copied)
+    with ThreadPoolExecutor(8) as pool:
+        images = list(pool.map(lambda _: store.image(2), range(16)))
+    assert len({image.ctypes.data for image in images}) == 1
 
 
 def test_one_environment_serves_all_readers_and_threads(stores):
@@ -235,6 +259,6 @@ def test_reading_leaves_no_trace(stores):
     )
 
 
-def test_values_are_where_basicsr_looks_for_them(stores):
-    with lmdb.open(str(stores.lr_path), readonly=True, lock=False) as other, other.begin() as transaction:
+def test_values_are_where_basicsr_looks_for_them(copied):
+    with lmdb.open(str(copied), readonly=True, lock=False) as other, other.begin() as transaction:
         assert [key for key, _ in transaction.cursor()] == [b'a', b'b', b'c', b'd', b'e']

@@ -37,6 +37,11 @@ def sums_by_convolution(image, window, channels):
     return np.lib.stride_tricks.sliding_window_view(gradient, (window, window)).sum(axis=(2, 3))
 
 
+def every_rank(index, image, interval):
+    ranks = np.arange(index.counts[image, interval])
+    return index.select(np.full(ranks.size, image), np.full(ranks.size, interval), ranks).tolist()
+
+
 @settings(max_examples=60)
 @given(small_stores(), st.integers(1, 256), st.sampled_from([0.5, 0.9, 0.999, 1.0]), st.sampled_from(['max', 'sum']))
 def test_every_window_can_be_drawn_by_its_rank(indexed, textured, store, bins, quantile, channels):
@@ -60,8 +65,9 @@ def test_every_window_can_be_drawn_by_its_rank(indexed, textured, store, bins, q
             raster = np.flatnonzero(binned == interval)
             assert index.counts[image, interval] == raster.size
             assert index.positions(image, interval).tolist() == raster.tolist()
-            assert [index.select(image, interval, rank) for rank in range(raster.size)] == raster.tolist()
-        assert [index.interval_at(image, at) for at in range(binned.size)] == binned.tolist()
+            assert every_rank(index, image, interval) == raster.tolist()
+        found = index.intervals_at(np.full(binned.size, image), np.arange(binned.size))
+        assert found.tolist() == binned.tolist()
 
 
 @pytest.mark.parametrize('bins', [16, 256])
@@ -71,8 +77,14 @@ def test_draws_reach_every_window_between_anchors(indexed, textured, bins):
     for image in range(2):
         assert index.windows[image] > span_for(16)
         for interval in range(bins):
-            found = [index.select(image, interval, rank) for rank in range(index.counts[image, interval])]
-            assert found == index.positions(image, interval).tolist()
+            assert every_rank(index, image, interval) == index.positions(image, interval).tolist()
+    # All of it at once and out of order is the same.
+    places = [(i, b, r) for i in range(2) for b in range(bins) for r in range(index.counts[i, b])]
+    shuffled = np.random.default_rng(0).permutation(places)
+    whole = {tuple(place): at for place, at in zip(shuffled.tolist(), index.select(*shuffled.T).tolist(), strict=True)}
+    assert [whole[place] for place in places] == [
+        position for i in range(2) for b in range(bins) for position in index.positions(i, b).tolist()
+    ]
     assert index.counts.sum(axis=1).tolist() == index.windows.tolist()
 
 
@@ -80,7 +92,9 @@ def test_draws_reach_every_window_between_anchors(indexed, textured, bins):
 def test_anchors_are_every_stride_th_window_of_their_interval(intervals, bins):
     intervals = np.array(intervals, np.uint8)
     counts, strides, anchors = anchors_of(intervals, bins)
-    expected = [np.flatnonzero(intervals == interval)[:: strides[interval]] for interval in range(bins)]
+    expected = [
+        [*np.flatnonzero(intervals == interval)[:: strides[interval]], intervals.size] for interval in range(bins)
+    ]
     assert counts.tolist() == [int((intervals == interval).sum()) for interval in range(bins)]
     assert anchors.tolist() == np.concatenate(expected).tolist()
     # The scan of a draw, averaged over all ranks of an interval, stays below the span however rare the interval is.

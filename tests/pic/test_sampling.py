@@ -110,13 +110,14 @@ def test_uniform_takes_candidates_in_turn(index, candidates, batch_size, images)
         assert len(times) == images
         assert max(times.values()) - min(times.values()) <= 1
         assert (draws.positions < index.windows[draws.images]).all()
-        bins = [index.interval_at(*where) for where in zip(draws.images, draws.positions, strict=True)]
-        assert draws.intervals.tolist() == bins
+        for image, position, interval in zip(draws.images, draws.positions, draws.intervals, strict=True):
+            assert position in index.positions(image, interval)
         assert (draws.widened, draws.displaced) == (0, 0)
 
 
 def constant(index):
-    return lambda image, position: {0: 0, 2: 16, 4: 48}[index.interval_at(image, position)]
+    values = {0: 0, 2: 16, 4: 48}
+    return lambda image, position: values[int(index.intervals_at(np.array([image]), np.array([position]))[0])]
 
 
 def test_occupied_intervals_of_the_fixture(flat_and_busy):
@@ -131,8 +132,8 @@ def test_empty_intervals_are_filled_from_the_nearest(flat_and_busy, kind):
     # Two each of 0..6: the lower neighbour serves 1 and 3 on a tie, and 5 and 6 go to 4.
     assert Counter(draws.intervals.tolist()) == {0: 4, 2: 4, 4: 6}
     assert (draws.widened, draws.displaced) == (0, 8)
-    for where in zip(draws.images, draws.positions, draws.intervals, strict=True):
-        assert flat_and_busy.interval_at(where[0], where[1]) == where[2]
+    found = flat_and_busy.intervals_at(draws.images, draws.positions)
+    assert draws.intervals.tolist() == found.tolist()
 
 
 def test_windows_that_candidates_lack_come_from_the_whole_data_set(flat_and_busy):
