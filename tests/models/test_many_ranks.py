@@ -1,0 +1,231 @@
+"""Two processes over gloo, as torchrun starts them."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+import torch
+import yaml
+
+pytestmark = pytest.mark.slow
+
+#: What both ranks of a job do: a model as the launcher builds it, and no launcher around it.
+PREAMBLE = """
+    import datetime, os, signal, sys, time
+    import torch, yaml
+    import torch.distributed as dist
+    import bsr_plugin
+    from basicsr.models import build_model
+
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo', timeout=datetime.timedelta(seconds=float(os.environ.get('PATIENCE', '60'))))
+    rank, out = dist.get_rank(), sys.argv[2]
+    opt = yaml.safe_load(open(sys.argv[1]))
+    opt.update(dist=True, rank=rank, world_size=2, is_train=True, auto_resume=False)
+    opt['path'].update(models=out, training_states=out, visualization=out)
+    torch.manual_seed(rank)
+    model = build_model(opt)
+
+    def batches(iteration):
+        generator = torch.Generator().manual_seed(iteration)
+        lq = torch.rand(8, 3, 12, 12, generator=generator)
+        return {'lq': lq, 'gt': torch.rand(8, 3, 24, 24, generator=generator), 'lq_path': ['x'] * 8}
+
+    def half(iteration):
+        return {name: batch[4 * rank : 4 * rank + 4] for name, batch in batches(iteration).items()}
+
+    def step(iteration):
+        model.update_learning_rate(iteration)
+        model.feed_data(half(iteration))
+        model.optimize_parameters(iteration)
+"""
+
+
+@pytest.fixture
+def two_ranks(tmp_path, options):
+    """Runs a program on two ranks; gives torchrun's exit status and output."""
+
+    def run(program, patience=60, **changes):
+        (tmp_path / 'opt.yml').write_text(yaml.safe_dump(options(**changes)))
+        script = tmp_path / 'program.py'
+        script.write_text(textwrap.dedent(PREAMBLE) + textwrap.dedent(program))
+        command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2', str(script)]
+        environment = {
+            'PYTHONPATH': str(_repository()),
+            'OMP_NUM_THREADS': '1',
+            'PATIENCE': str(patience),
+            'PATH': '/bin:/usr/bin',
+        }
+        done = subprocess.run(
+            [*command, str(tmp_path / 'opt.yml'), str(tmp_path)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def _repository():
+    import bsr_plugin
+
+    return bsr_plugin.__path__[0].rpartition('/')[0]
+
+
+@pytest.mark.parametrize('accumulate', [1, 2])
+def test_gradients_losses_and_weights_are_those_of_one_process_with_the_joint_batch(
+    two_ranks, build, tmp_path, accumulate
+):
+    program = """
+        model.feed_data(half(1))
+        model._losses = model._gradients(model.net_g)
+        gradients = {name: weight.grad.clone() for name, weight in model.get_bare_model(model.net_g).named_parameters()}
+        log = model.get_current_log()
+        for iteration in (1, 2, 3):
+            step(iteration)
+        weights = model.get_bare_model(model.net_g).state_dict()
+        torch.save({'gradients': gradients, 'log': log, 'weights': weights}, f'{out}/rank{rank}.pth')
+        model.save(0, 3)
+        dist.barrier()
+    """
+    status, output = two_ranks(program, train={'accumulate': accumulate})
+    assert status == 0, output
+    ranks = [torch.load(tmp_path / f'rank{rank}.pth', weights_only=True) for rank in (0, 1)]
+    torch.manual_seed(0)
+    alone = build(datasets={'train': {'batch_size_per_gpu': 8}})
+    joint = _joint_batches()
+    alone.feed_data(joint[0])
+    alone._losses = alone._gradients(alone.net_g)
+    gradients = {name: weight.grad.clone() for name, weight in alone.net_g.named_parameters()}
+    log = alone.get_current_log()
+    for iteration in (1, 2, 3):
+        alone.feed_data(joint[iteration - 1])
+        alone.optimize_parameters(iteration)
+    for rank in ranks:
+        torch.testing.assert_close(rank['gradients'], gradients, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(rank['weights'], dict(alone.net_g.state_dict()), rtol=1e-4, atol=1e-5)
+    assert ranks[0]['log'] == pytest.approx(log, rel=1e-5)
+    state = torch.load(tmp_path / '3.state', weights_only=True)
+    assert len(state['random']) == 2
+    assert not torch.equal(state['random'][0]['torch'], state['random'][1]['torch'])
+
+
+def _joint_batches():
+    batches = []
+    for iteration in (1, 2, 3):
+        generator = torch.Generator().manual_seed(iteration)
+        lq = torch.rand(8, 3, 12, 12, generator=generator)
+        batches.append({'lq': lq, 'gt': torch.rand(8, 3, 24, 24, generator=generator)})
+    return batches
+
+
+def test_a_validation_longer_than_the_groups_patience_times_nobody_out(two_ranks, tmp_path):
+    program = """
+        from basicsr.data import build_dataloader, build_dataset
+        step(1)
+        opt = {**model.opt['datasets']['val'], 'phase': 'val', 'scale': 2}
+        loader = build_dataloader(build_dataset(opt), opt)
+        test = model.test
+        model.test = lambda: (time.sleep(2), test())
+        began = time.time()
+        model.validation(loader, 1, None)
+        assert time.time() - began > 7, 'all ranks waited for the validation'
+        step(2)
+        open(f'{out}/done{rank}', 'w').close()
+        dist.barrier()
+    """
+    status, output = two_ranks(program, patience=4)
+    assert status == 0, output
+    assert (tmp_path / 'done0').exists()
+    assert (tmp_path / 'done1').exists()
+
+
+def test_a_signal_to_one_rank_stops_all_at_the_same_iteration_with_one_state(two_ranks, tmp_path):
+    program = """
+        try:
+            for iteration in range(1, 1000):
+                if (rank, iteration) == (1, 5):
+                    os.kill(os.getpid(), signal.SIGTERM)
+                step(iteration)
+        except SystemExit as error:
+            with open(f'{out}/rank{rank}.txt', 'w') as file:
+                file.write(f'{model.iteration} {error.code}')
+            raise
+    """
+    status, output = two_ranks(program)
+    assert status != 0
+    told = [(tmp_path / f'rank{rank}.txt').read_text().split() for rank in (0, 1)]
+    assert told[0] == told[1]
+    iteration, code = map(int, told[0])
+    assert iteration in (5, 6)
+    assert code == 143
+    assert sorted(path.name for path in tmp_path.glob('*.state')) == [f'{iteration}.state']
+    assert 'Timed out' not in output
+
+
+@pytest.fixture
+def distributed(training_run):
+    """A run for two ranks of the real launcher."""
+
+    def make(name):
+        return training_run(
+            name,
+            train={'total_iter': 40},
+            val={'val_freq': 20},
+            datasets={'train': {'num_worker_per_gpu': 1, 'dataset_enlarge_ratio': 200, 'persistent_workers': True}},
+            logger={'print_freq': 1, 'save_checkpoint_freq': 5},
+        )
+
+    return make
+
+
+def _wait_for_state(run):
+    deadline = time.time() + 120
+    while not run.saved():
+        assert time.time() < deadline
+        time.sleep(0.02)
+
+
+def _ranks_of(process):
+    found = subprocess.run(['pgrep', '-P', str(process.pid), '-f', 'train.py'], capture_output=True, text=True)
+    return [int(word) for word in found.stdout.split()]
+
+
+def test_a_job_of_two_ranks_survives_a_killed_rank_and_a_signal_bit_for_bit(distributed, same):
+    whole = distributed('whole')
+    status, output = whole.finish(processes=2)
+    assert status == 0, output
+    assert whole.saved() == [5, 10, 15, 20, 25, 30, 35, 40]
+    assert len(list(whole.experiment.glob('*.log'))) == 1
+
+    run = distributed('disturbed')
+    process = run.start(processes=2)
+    _wait_for_state(run)
+    os.kill(_ranks_of(process)[1], signal.SIGKILL)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    first = run.saved()
+    assert first
+    assert first[-1] < 40, 'the run was killed before its end'
+
+    process = run.start('--auto_resume', processes=2)
+    for line in process.stdout:
+        if re.search(r'iter: .*lr:', line):
+            process.send_signal(signal.SIGTERM)
+            break
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    stopped = int(re.search(r'stopped after iteration (\d+)', output)[1])
+    assert first[-1] < stopped < 40
+    assert run.saved()[-1] == stopped
+
+    status, output = run.finish('--auto_resume', processes=2)
+    assert status == 0, output
+    assert same(run.weights(40), whole.weights(40))
