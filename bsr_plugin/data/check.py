@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from bsr_plugin.data.memory import let_go
 from bsr_plugin.data.store import META_FILE, LMDBStore, digest_of, find_parts, key_for, parse_meta
 from bsr_plugin.errors import InputError
 from bsr_plugin.parallel import ordered_map
@@ -37,13 +40,20 @@ def _check_lmdb(path: Path) -> int:
     store = LMDBStore(path)
     damaged = []
     places = progress(range(len(store.names)), label=f'Checking {path.name}', unit='image')
-    digests = ordered_map(lambda place: digest_of(store.value(place)), places)
+    digests = ordered_map(lambda place: _digest_once(store.value(place)), places)
     for name, entry, digest in zip(store.names, store.entries, digests, strict=True):
         if entry.digest is None:
             raise InputError(f'{path} has no digests, so it cannot be checked: it was not made by bsr prepare.')
         if entry.digest != digest:
             damaged.append(name)
     return _verdict(path, damaged, len(store.names))
+
+
+def _digest_once(value: bytes | memoryview) -> str:
+    digest = digest_of(value)
+    if isinstance(value, memoryview):
+        let_go(np.frombuffer(value, np.uint8))
+    return digest
 
 
 def _check_files(path: Path) -> int:

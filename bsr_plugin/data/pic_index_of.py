@@ -5,6 +5,10 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from bsr_plugin.data.memory import let_go
 from bsr_plugin.data.store import FolderStore, JoinedStore, LMDBStore
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.index import IndexKey, PICIndex
@@ -43,7 +47,7 @@ def index_of(store: Store, window: int, channels: ChannelRule, intervals: Interv
             f'{store.path} has no PIC index for a window of {window} pixels and {path.parent} cannot be written to: '
             f'run "bsr pic {store.path} --lr-window {window}" where it can.'
         )
-    return build_index(store, key, path)
+    return build_index(_ReadOnce(store), key, path)
 
 
 def index_path(store: Store, key: IndexKey) -> Path:
@@ -55,3 +59,21 @@ def index_path(store: Store, key: IndexKey) -> Path:
     hidden = '.' if isinstance(store, FolderStore) else ''
     joined = f'_of{len(store.parts)}' if isinstance(store, JoinedStore) else ''
     return folder / f'{hidden}pic_w{key.window}_p{key.intervals.count}_{label}{joined}.idx'
+
+
+class _ReadOnce:
+    """The images of a store for one pass: copies, so that a store of any size takes the memory of a few images."""
+
+    def __init__(self, store: Store):
+        self._store = store
+        self.digest = store.digest
+        self.sizes = store.sizes
+
+    def image(self, position: int) -> NDArray[np.uint8]:
+        """The whole image, (H, W, 3) BGR."""
+        image = self._store.image(position)
+        if image.flags.writeable:
+            return image
+        copy = image.copy()
+        let_go(image)
+        return copy

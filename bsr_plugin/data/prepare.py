@@ -27,7 +27,7 @@ from bsr_plugin.pic.measure import ChannelRule
 from bsr_plugin.progress import progress
 
 #: A batch is committed when it holds this many bytes of HR pixels or this many images.
-_BATCH_BYTES, _BATCH_IMAGES = 1 << 26, 256
+_BATCH_BYTES, _BATCH_IMAGES = 1 << 24, 256
 #: LMDB's limit for keys, and a file system's for names less what a temporary name adds.
 _LONGEST_KEY, _LONGEST_NAME = 511, 255 - 24
 
