@@ -27,7 +27,8 @@ def train(root_path: str | Path) -> int:
     """
     import basicsr.train
 
-    return _run(basicsr.train, basicsr.train.train_pipeline, root_path)
+    with _closing_curves(basicsr.train):
+        return _run(basicsr.train, basicsr.train.train_pipeline, root_path)
 
 
 def test(root_path: str | Path) -> int:
@@ -69,3 +70,22 @@ def _checked_options(program: Any) -> Iterator[None]:
         yield
     finally:
         program.parse_options = stock
+
+
+@contextmanager
+def _closing_curves(program: Any) -> Iterator[None]:
+    """Writes out the curves of a run that ends early; the toolbox does it only after the last iteration."""
+    stock, writers = program.init_tb_logger, []
+
+    def init_tb_logger(log_dir: str) -> Any:
+        writer = stock(log_dir)
+        writers.append(writer)
+        return writer
+
+    program.init_tb_logger = init_tb_logger
+    try:
+        yield
+    finally:
+        program.init_tb_logger = stock
+        for writer in filter(None, writers):
+            writer.close()

@@ -174,8 +174,8 @@ class Run:
         self.option_file.write_text(tag + yaml.safe_dump(opt, sort_keys=False))
         shutil.copytree(REPOSITORY / 'basicsr', root / 'basicsr', dirs_exist_ok=True)
 
-    def start(self, *words, processes=1, prefix=(), **settings):
-        """Starts the launcher with ``words`` after its option file; the caller waits for it."""
+    def start(self, *words, processes=1, variables=None, **settings):
+        """Starts the launcher with ``words`` after its option file, as ``processes`` ranks; the caller waits for it."""
         program = [str(self.root / 'basicsr' / 'train.py'), '-opt', str(self.option_file), *words]
         if processes > 1:
             distributed = ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={processes}']
@@ -185,9 +185,10 @@ class Run:
             'OMP_NUM_THREADS': '1',
             'PATH': '/usr/bin:/bin',
             'HOME': str(self.root),
+            **(variables or {}),
         }
         settings = {'cwd': '/', 'text': True, 'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT, **settings}
-        return subprocess.Popen([*prefix, sys.executable, *program], env=environment, **settings)
+        return subprocess.Popen([sys.executable, *program], env=environment, **settings)
 
     def finish(self, *words, **settings):
         """Runs the launcher to its end; gives the exit status and the output."""

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -229,3 +230,39 @@ def test_a_job_of_two_ranks_survives_a_killed_rank_and_a_signal_bit_for_bit(dist
     status, output = run.finish('--auto_resume', processes=2)
     assert status == 0, output
     assert same(run.weights(40), whole.weights(40))
+
+
+def _as_slurm_task(run, task, scontrol, *words):
+    variables = {'SLURM_PROCID': str(task), 'SLURM_NTASKS': '2', 'SLURM_NODELIST': 'node[1-2]'}
+    return run.start('--launcher', 'slurm', *words, variables={**variables, 'PATH': f'{scontrol.parent}:/usr/bin:/bin'})
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def test_tasks_of_slurm_stop_at_its_signal_and_the_requeued_job_goes_on(training_run, tmp_path):
+    scontrol = tmp_path / 'bin' / 'scontrol'
+    scontrol.parent.mkdir()
+    scontrol.write_text('#!/bin/sh\necho 127.0.0.1\n')
+    scontrol.chmod(0o755)
+    run = training_run(
+        'slurm',
+        train={'total_iter': 40},
+        logger={'print_freq': 1, 'save_checkpoint_freq': 100},
+        dist_params={'backend': 'nccl', 'port': _free_port()},
+    )
+    tasks = [_as_slurm_task(run, task, scontrol, '--auto_resume') for task in (0, 1)]
+    next(line for line in tasks[0].stdout if re.search(r'iter: .*lr:', line))
+    for task in tasks:
+        task.send_signal(signal.SIGTERM)
+    outputs = [task.communicate(timeout=60)[0] for task in tasks]
+    assert [task.returncode for task in tasks] == [143, 143], outputs
+    assert len(run.saved()) == 1
+    tasks = [_as_slurm_task(run, task, scontrol, '--auto_resume') for task in (0, 1)]
+    outputs = [task.communicate(timeout=100)[0] for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], outputs
+    assert f'iter: {run.saved()[0]}.' in outputs[0]
+    assert run.saved()[-1] == 40
