@@ -8,21 +8,21 @@ from bsr_plugin.atomic import replacing
 from bsr_plugin.data.image_file import encode_png, read_image
 from bsr_plugin.errors import InputError
 
-#: Photographs to train on. The two motorcycles are one scene seen twice and must stay on one side of the split.
+#: Photographs to train on.
 TRAINING = (
-    'astronaut.png',
     'brick.png',
+    'chelsea.png',
     'coins.png',
     'grass.png',
     'gravel.png',
     'hubble_deep_field.jpg',
     'ihc.png',
-    'motorcycle_left.png',
-    'motorcycle_right.png',
     'page.png',
+    'rocket.jpg',
+    'text.png',
 )
-#: Photographs that training never sees.
-HELD_OUT = ('camera.png', 'chelsea.png', 'coffee.png', 'rocket.jpg')
+#: Photographs that training never sees. The right-hand view of the motorcycle is in neither set: it is the same scene.
+HELD_OUT = ('astronaut.png', 'camera.png', 'coffee.png', 'motorcycle_left.png')
 
 
 def write_sample(folder: Path) -> tuple[Path, Path]:
