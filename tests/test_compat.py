@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from functools import partial
 from importlib import util
 from pathlib import Path
 
@@ -239,7 +240,9 @@ class Counting(torch.utils.data.Dataset):
 
 def prefetched(mode, dataset, **settings):
     from basicsr.data import prefetch_dataloader as module
+    from basicsr.data import worker_init_fn
 
+    settings['worker_init_fn'] = partial(worker_init_fn, num_workers=1, rank=0, seed=0)  # as build_dataloader does
     if mode == 'cpu':
         return module.CPUPrefetcher(module.PrefetchDataLoader(1, dataset=dataset, **settings))
     return module.CUDAPrefetcher(torch.utils.data.DataLoader(dataset, **settings), {'num_gpu': 0})
