@@ -1,14 +1,13 @@
 """``RFSPairedImageDataset``: LR/HR pairs whose batches are balanced by patch information capacity."""
 
 from collections.abc import Mapping, Sequence
-from multiprocessing import Array
 from typing import Any
 
 import torch
 from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import get_dist_info
 from basicsr.utils.registry import DATASET_REGISTRY
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from bsr_plugin.data import stream
 from bsr_plugin.data.pairs import PairedStores
@@ -20,6 +19,8 @@ from bsr_plugin.pic.measure import patch_sum
 from bsr_plugin.pic.sampling import Draws, batch_generator, make_sampler
 
 stream.number_patches()
+
+_COUNTER_ROWS = 257
 
 
 @DATASET_REGISTRY.register()
@@ -85,8 +86,11 @@ class RFSPairedImageDataset(Dataset):
         # BasicSR seeds each rank with manual_seed + rank before it builds the data sets.
         seed = opt.get('seed')
         self._seed = (torch.initial_seed() - self._rank if seed is None else int(seed)) % 2**64
-        #: Widened and displaced draws of all worker processes since the last report.
-        self._counters = Array('q', 2)
+        #: Widened and displaced draws, a row for each worker process so that none has to wait for another.
+        self._counters = torch.zeros(_COUNTER_ROWS, 2, dtype=torch.int64).share_memory_()
+        self._reported = torch.zeros(2, dtype=torch.int64)
+        # A new data set begins a new run; the toolbox resumes a run after its data sets are made.
+        stream.resume_at(0)
         small = len(self) - self.index.usable.size
         if small:
             get_root_logger().warning(
@@ -163,14 +167,14 @@ class RFSPairedImageDataset(Dataset):
 
     def _count(self, draws: Draws) -> None:
         if draws.widened or draws.displaced:
-            with self._counters.get_lock():
-                self._counters[0] += draws.widened
-                self._counters[1] += draws.displaced
+            worker = get_worker_info()
+            row = self._counters[0 if worker is None else worker.id % (_COUNTER_ROWS - 1) + 1]
+            row += torch.tensor([draws.widened, draws.displaced])
 
     def _report(self) -> None:
-        with self._counters.get_lock():
-            widened, displaced = self._counters[:]
-            self._counters[:] = [0, 0]
+        total = self._counters.sum(dim=0)
+        widened, displaced = (total - self._reported).tolist()
+        self._reported = total
         if widened or displaced:
             get_root_logger().info(
                 f'RFS since the last epoch: {widened} patches from outside their candidate images, whose windows miss '
