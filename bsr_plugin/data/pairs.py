@@ -1,5 +1,6 @@
 """An HR store and the LR store that belongs to it, checked against each other once."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,13 +73,17 @@ class PairedStores:
 
 
 def _match(hr: Store, lr: Store, template: str) -> tuple[int, ...]:
-    at = {template.format(name): position for position, name in enumerate(hr.names)}
-    lonely = [name for name in lr.names if name not in at]
-    if lonely:
-        raise InputError(f'{lr.path} has {lonely[0]} and {hr.path} no image for it ({len(lonely)} without a partner).')
-    if len(hr.names) > len(lr.names):
-        lonely = sorted(set(at) - set(lr.names))
-        raise InputError(f'{hr.path} has {lonely[0]} and {lr.path} no image for it ({len(lonely)} without a partner).')
+    if '{}' not in template:
+        raise InputError(f"filename_tmpl is '{template}': it must contain {{}}, which stands for the HR name.")
+    at = {template.replace('{}', name): position for position, name in enumerate(hr.names)}
+    for store, names in ((hr, at), (lr, set(lr.names))):
+        if len(names) < len(store.names):
+            twice = next(name for name, times in Counter(store.names).items() if times > 1)
+            raise InputError(f'{store.path} has several images of the name {twice}: keep one of them.')
+    for store, other, lonely in ((lr, hr, set(lr.names) - set(at)), (hr, lr, set(at) - set(lr.names))):
+        if lonely:
+            first, number = min(lonely), len(lonely)
+            raise InputError(f'{store.path} has {first} and {other.path} no image for it ({number} without a partner).')
     return tuple(at[name] for name in lr.names)
 
 
