@@ -1,6 +1,7 @@
 """Folders of images and stores made from them."""
 
 import json
+from hashlib import sha1
 
 import cv2
 import numpy as np
@@ -25,14 +26,14 @@ def _fresh_stream():
 
 @pytest.fixture(scope='session')
 def picture():
-    """(height, width, 3) uint8: a smooth gradient, noise that grows to the right, every pixel's place recognisable."""
+    """(height, width, 3) uint8: smooth on the left, noisier and noisier to the right."""
 
     def make(height, width, seed=0):
         rng = np.random.default_rng(seed)
         rows, columns = np.mgrid[:height, :width]
-        smooth = np.stack([rows * 3, columns * 2, rows + columns], axis=2) % 200
-        noise = rng.normal(0, 1, (height, width, 3)) * np.linspace(0, 60, width)[None, :, None]
-        return np.clip(smooth + 20 + noise, 0, 255).astype(np.uint8)
+        smooth = np.stack([rows, columns / 2, (rows + columns) / 3], axis=2)
+        noise = rng.normal(0, 1, (height, width, 3)) * np.linspace(-20, 60, width).clip(0)[None, :, None]
+        return np.clip(smooth + 60 + noise, 0, 255).astype(np.uint8)
 
     return make
 
@@ -103,10 +104,14 @@ def options(stores):
 
 @pytest.fixture
 def as_text():
-    """A batch or sample as text that differs whenever a pixel, path, PIC or interval does."""
+    """A batch as JSON that differs whenever a pixel, path, PIC or interval does; patches are given by digests."""
+
+    def plain(value):
+        if not torch.is_tensor(value):
+            return value
+        return value.tolist() if value.ndim < 2 else [sha1(patch.numpy().tobytes()).hexdigest() for patch in value]
 
     def text(batch):
-        plain = {key: value.tolist() if torch.is_tensor(value) else value for key, value in batch.items()}
-        return json.dumps(plain, sort_keys=True)
+        return json.dumps({key: plain(value) for key, value in batch.items()}, sort_keys=True)
 
     return text

@@ -1,0 +1,141 @@
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from bsr_plugin.data.pic_index_of import index_of, index_path
+from bsr_plugin.data.prepare import Preparation, prepare
+from bsr_plugin.data.store import LMDBStore, open_store
+from bsr_plugin.errors import InputError
+from bsr_plugin.pic.index import IndexKey, PICIndex
+from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.pic.measure import gradient_map, window_sums
+
+RULE = IntervalRule(bins=4)
+
+
+@pytest.fixture
+def lr(stores, tmp_path):
+    """A copy of the LR store without its index."""
+    path = shutil.copytree(stores.lr_path, tmp_path / 'LR.lmdb')
+    for index in path.glob('*.idx'):
+        index.unlink()
+    return LMDBStore(path)
+
+
+def indexes(store):
+    return sorted(path.name for path in store.path.iterdir() if path.suffix == '.idx')
+
+
+def test_it_is_built_once(lr, monkeypatch):
+    built = index_of(lr, 12, 'max', RULE)
+    assert indexes(lr) == [built.path.name]
+    stamp = built.path.stat().st_mtime_ns
+    assert index_of(LMDBStore(lr.path), 12, 'max', RULE).path.stat().st_mtime_ns == stamp
+    monkeypatch.setattr(LMDBStore, 'image', None)  # nothing is measured again
+    assert index_of(LMDBStore(lr.path), 12, 'max', RULE).path == built.path
+
+
+def test_other_windows_rules_and_intervals_lie_side_by_side(lr):
+    wanted = [
+        (12, 'max', RULE),
+        (11, 'max', RULE),
+        (12, 'sum', RULE),
+        (12, 'max', IntervalRule(bins=5)),
+        (12, 'max', IntervalRule(bins=4, quantile=0.9)),
+        (12, 'max', IntervalRule(edges=(0, 10, 20, 30, 40))),
+        (12, 'max', IntervalRule(edges=(0, 10, 20, 30, 41))),
+    ]
+    paths = [index_of(lr, *one).path for one in wanted]
+    assert len(set(paths)) == len(wanted)
+    assert sorted(path.name for path in paths) == indexes(lr)
+    for (window, channels, rule), path in zip(wanted, paths, strict=True):
+        index = PICIndex(path)
+        assert (index.window, index.channels, index.bins) == (window, channels, rule.count)
+
+
+def test_an_index_made_for_another_patch_size_is_not_used(lr):
+    twelve = index_of(lr, 12, 'max', RULE)
+    place = index_path(lr, IndexKey(9, 'max', RULE, lr.digest))
+    shutil.copy(twelve.path, place)
+    nine = index_of(lr, 9, 'max', RULE)
+    assert nine.path == place
+    assert nine.window == 9
+    assert nine.grid.tolist() == np.maximum(lr.sizes - 8, 0).tolist()
+
+
+def test_a_stale_index_is_made_anew(lr, stores, tmp_path):
+    before = index_of(lr, 12, 'max', RULE)
+    other = shutil.copytree(stores.hr_path, tmp_path / 'other.lmdb')
+    shutil.copy(before.path, other)
+    store = LMDBStore(other)
+    index = index_of(store, 12, 'max', RULE)
+    assert index.path.name == before.path.name
+    assert index.key['digest'] == store.digest != before.key['digest']
+    assert index.counts.sum(axis=1).tolist() == [window_sums(gradient_map(store.image(at)), 12).size for at in range(5)]
+
+
+@pytest.mark.parametrize('damage', ['cut', 'empty', 'text', 'version', 'header'])
+def test_a_damaged_index_is_made_anew(lr, damage):
+    path = index_of(lr, 12, 'max', RULE).path
+    whole = path.read_bytes()
+    broken = {
+        'cut': whole[:-1],
+        'empty': b'',
+        'text': b'no index' * 5000,
+        'version': b'BSRPIC0\n' + whole[8:],
+        'header': whole[:60] + bytes([whole[60] ^ 1]) + whole[61:],
+    }[damage]
+    path.write_bytes(broken)
+    assert index_of(lr, 12, 'max', RULE).counts.sum() > 0
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize('state', ['missing', 'damaged', 'stale'])
+def test_a_read_only_store_names_the_command(lr, stores, monkeypatch, state):
+    if state == 'damaged':
+        index_path(lr, IndexKey(12, 'max', RULE, lr.digest)).write_bytes(b'')
+    if state == 'stale':
+        shutil.copy(stores.index.path, lr.path)
+        lr.digest = 'of other images'
+    monkeypatch.setattr(os, 'access', lambda path, mode: mode != os.W_OK)
+    with pytest.raises(InputError, match='has no PIC index for a window of 12 pixels') as error:
+        index_of(lr, 12, 'max', RULE)
+    assert f'run "bsr pic {lr.path} --lr-window 12" where it can' in str(error.value)
+
+
+def test_a_read_only_store_with_an_index_is_fine(stores, monkeypatch):
+    monkeypatch.setattr(os, 'access', lambda path, mode: mode != os.W_OK)
+    assert index_of(LMDBStore(stores.lr_path), 12, 'max', RULE).path == stores.index.path
+
+
+def test_in_a_folder_it_is_hidden_from_the_toolbox(hr_folder, tmp_path):
+    folder = shutil.copytree(hr_folder, tmp_path / 'images')
+    index = index_of(open_store(folder, 'disk'), 12, 'max', RULE)
+    assert index.path.parent == folder
+    assert index.path.name.startswith('.')
+    again = open_store(folder, 'disk')
+    assert again.names == ['a', 'b', 'c', 'd', 'e']
+    assert index_of(again, 12, 'max', RULE).key == index.key
+
+
+def test_parts_have_one_index_together(hr_folder, stores, tmp_path):
+    for number in (1, 2, 3):
+        made = prepare(Preparation(hr_folder, tmp_path, 2, lr_window=12, shard=(number, 3)))
+        assert made.index is None
+    joined = open_store(tmp_path / 'LR_bicubic_x2.lmdb', 'lmdb')
+    index = index_of(joined, 12, 'max', RULE)
+    assert index.path.parent == joined.parts[0].path
+    order = [joined.names.index(name) for name in 'abcde']
+    assert index.counts[order].tolist() == stores.index.counts.tolist()
+    assert index.edges.tolist() == stores.index.edges.tolist()
+    # The first part alone is another store.
+    alone = index_of(joined.parts[0], 12, 'max', RULE)
+    assert alone.path != index.path
+
+
+def test_no_image_large_enough_names_the_sizes(lr):
+    with pytest.raises(InputError, match='the window is 99 LR pixels and the largest LR image'):
+        index_of(lr, 99, 'max', RULE)
+    assert indexes(lr) == []
