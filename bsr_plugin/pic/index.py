@@ -73,6 +73,7 @@ class PICIndex:
         thresholds: (p - 1,) the inner edges as integer PIC sums.
         grid: (N, 2) rows and columns of window positions per image, 0 where the image is smaller than a window.
         counts: (N, p) windows of an image in an interval.
+        shares: (N, p) the same as shares of the image's windows.
         windows: (N,) windows per image.
         usable: Positions of the images that have a window at all.
 
@@ -94,6 +95,7 @@ class PICIndex:
         self.thresholds = np.asarray(header['thresholds'], np.int64)
         self.grid: NDArray[np.int32] = arrays['grid']
         self.counts: NDArray[np.uint32] = arrays['counts']
+        self.shares: NDArray[np.float64] = arrays['shares']
         self.windows: NDArray[np.int64] = self.grid.astype(np.int64).prod(axis=1)
         self.usable: NDArray[np.int64] = np.flatnonzero(self.windows)
         self._starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.windows)])
@@ -129,22 +131,16 @@ class PICIndex:
         Returns:
             (N,) ``row * columns + column`` of the windows' upper left pixels, ``columns`` being ``grid[image, 1]``.
         """
-        strides = self._strides[images, intervals]
-        steps, remainders = np.divmod(ranks, strides)
+        steps, rests = np.divmod(ranks, self._strides[images, intervals])
         places = self._anchor_starts[images, intervals] + steps
-        found: NDArray[np.int64] = self._anchors[places].astype(np.int64)
-        between = remainders.nonzero()[0]
-        if not between.size:
-            return found
-        # The windows up to the interval's next anchor are scanned; behind its last one stands the image's end.
-        starts = self._starts[images[between]]
-        begins, ends = starts + found[between], starts + self._anchors[places[between] + 1]
-        scans = zip(
-            begins.tolist(), ends.tolist(), intervals[between].tolist(), remainders[between].tolist(), strict=True
-        )
-        codes = self._intervals
-        found[between] += [(codes[begin:end] == code).nonzero()[0][rest] for begin, end, code, rest in scans]
-        return found
+        anchors: NDArray[np.int64] = self._anchors[places].astype(np.int64)
+        # From the anchor to the interval's next one; behind its last one stands the number of windows.
+        starts, codes = self._starts[images], self._intervals
+        begins, ends = starts + anchors, starts + self._anchors[places + 1]
+        scans = zip(begins.tolist(), ends.tolist(), intervals.tolist(), rests.tolist(), strict=True)
+        return anchors + [
+            (codes[begin:end] == code).nonzero()[0][rest] if rest else 0 for begin, end, code, rest in scans
+        ]
 
     def positions(self, image: int, interval: int) -> NDArray[np.int64]:
         """Raster positions of all windows of an image in an interval, ascending."""

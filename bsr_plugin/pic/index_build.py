@@ -36,7 +36,7 @@ def build_index(images: LRImages, key: IndexKey, path: Path) -> PICIndex:
     grid = np.maximum(0, np.asarray(images.sizes, np.int64) - (key.window - 1))
     grid[(grid == 0).any(axis=1)] = 0
     if not grid.any():
-        largest = tuple(int(side) for side in images.sizes.max(axis=0)) if len(images.sizes) else (0, 0)
+        largest = max(images.sizes.tolist(), key=min, default=(0, 0))
         raise InputError(
             f'No image is as large as a patch: the window is {key.window} LR pixels and the largest LR image '
             f'{largest[0]}x{largest[1]}; use a smaller gt_size or larger images.'
@@ -75,6 +75,7 @@ def _write(
     writer = ArraysWriter(file)
     writer.reserve('grid', np.int32, (number, 2))
     writer.reserve('counts', np.uint32, (number, bins))
+    writer.reserve('shares', np.float64, (number, bins))
     writer.reserve('strides', np.uint32, (number, bins))
     writer.reserve('anchor_starts', np.int64, (number, bins))
     writer.reserve('intervals', np.uint8, (int(grid.prod(axis=1).sum()),))
@@ -100,6 +101,7 @@ def _write(
         anchor_at += anchors.size
     writer.extend_last('anchors', anchor_at)
     writer.write('grid', grid)
+    writer.write('shares', tables['counts'] / np.maximum(1, grid.prod(axis=1))[:, None])
     for name, table in tables.items():
         writer.write(name, table)
     writer.finish({'key': key.as_header(), 'edges': edges.tolist(), 'thresholds': inner.tolist()})

@@ -124,7 +124,7 @@ class UniformSampler:
         """The windows of one batch; ``ordinal`` plays no part."""
         candidates = choose_candidates(generator, self._index.usable, self._candidates or batch_size)
         images = np.resize(candidates, batch_size)
-        positions = generator.integers(0, self._index.windows[images])
+        positions = (generator.random(batch_size) * self._index.windows[images]).astype(np.int64)
         return Draws(images, positions, self._index.intervals_at(images, positions))
 
 
@@ -152,8 +152,7 @@ class _Feasibility:
         """All images that have the interval, and their cumulative probabilities up to a factor."""
         if interval not in self._cumulative:
             images = np.flatnonzero(self._index.counts[:, interval])
-            shares = self._index.counts[images, interval] / self._index.windows[images]
-            self._cumulative[interval] = (images, np.cumsum(shares))
+            self._cumulative[interval] = (images, self._index.shares[images, interval].cumsum())
         return self._cumulative[interval]
 
 
@@ -169,23 +168,23 @@ class BalancedSampler:
         """The windows of the batch with this ordinal, which decides where the remainder of the quotas goes."""
         index = self._index
         candidates = choose_candidates(generator, index.usable, self._candidates or batch_size)
-        intervals = np.repeat(np.arange(index.bins), quotas(batch_size, index.bins, ordinal))
+        intervals = np.arange(index.bins).repeat(quotas(batch_size, index.bins, ordinal))
         generator.shuffle(intervals)
+        which_image, which_window = generator.random((2, batch_size))
         # (M, N) cumulative share of each place's interval over the candidates.
-        shares = (index.counts[candidates] / index.windows[candidates, None])[:, intervals].cumsum(axis=0)
-        chance = generator.random(batch_size)
-        chosen = (shares <= chance * shares[-1]).sum(axis=0)
-        images = candidates[np.minimum(chosen, candidates.size - 1)]
-        short = np.flatnonzero(shares[-1] == 0)
-        displaced = 0
-        for place in short.tolist():
+        shares = index.shares[candidates[:, None], intervals].cumsum(axis=0)
+        total = shares[-1]
+        images = candidates[(shares[:-1] <= which_image * total).sum(axis=0)]
+        widened = displaced = 0
+        for place in () if total.all() else np.flatnonzero(total == 0).tolist():
             interval = self._feasibility.nearest(int(intervals[place]))
-            displaced += interval != intervals[place]
+            moved = interval != intervals[place]
+            widened, displaced = widened + (not moved), displaced + moved
             everywhere, cumulative = self._feasibility.anywhere(interval)
-            at = np.searchsorted(cumulative, chance[place] * cumulative[-1], side='right')
-            intervals[place], images[place] = interval, everywhere[min(int(at), everywhere.size - 1)]
-        ranks = generator.integers(0, index.counts[images, intervals])
-        return Draws(images, index.select(images, intervals, ranks), intervals, short.size - displaced, displaced)
+            at = cumulative[:-1].searchsorted(which_image[place] * cumulative[-1], side='right')
+            intervals[place], images[place] = interval, everywhere[at]
+        ranks = (which_window * index.counts[images, intervals]).astype(np.int64)
+        return Draws(images, index.select(images, intervals, ranks), intervals, widened, displaced)
 
 
 class RejectionSampler:
