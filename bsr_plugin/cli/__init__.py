@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     'pic': ('pic', 'Shows how the patches of a data set are spread over the intervals of PIC.'),
     'bench': ('bench', 'Measures data, training and up-scaling on this machine.'),
     'compare': ('compare', 'Compares test results with bicubic interpolation, in figures and in a picture.'),
+    'report': ('report', "Test results beside the paper's: one page, and tables as Markdown, CSV and LaTeX."),
+    'figure': ('figure', "Draws one of the paper's figures: PIC, crops, differences, attention, training curves."),
 }
 
 

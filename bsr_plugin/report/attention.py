@@ -7,16 +7,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from basicsr.archs import build_network
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from bsr_plugin.archs.bsr_arch import BSRNet
 from bsr_plugin.data.patch import to_tensor
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import RunResult
-from bsr_plugin.report.style import PRINT, Palette, new_figure, picture_axes, plain_axes
+from bsr_plugin.report.style import PRINT, Palette, caption, new_figure, plain_axes
 
 _COLUMNS = 5
+#: Inches.
+_WIDTH, _BARS = 9.0, 2.4
+#: LR pixels on a side of what maps are computed on.
+_SIDE = 128
 COLOUR_MAP = 'viridis'
 
 
@@ -44,8 +49,9 @@ def load_network(run: RunResult) -> BSRNet:
     Raises:
         InputError: It is no BSRNet, or its weights are gone or do not fit.
     """
-    if run.network.get('type') != 'BSRNet':
-        raise InputError(f'{run.name} tested {run.network.get("type")}, which has no attention maps: use a BSRNet.')
+    kind = run.network.get('type')
+    if kind != 'BSRNet' or run.network.get('attention') == 'none':
+        raise InputError(f'{run.name} tested a {kind} without attention: use a BSRNet with it.')
     network = build_network(run.network)
     if run.weights is not None:
         network.load_state_dict(_weights(Path(run.weights), run.param_key))
@@ -75,41 +81,68 @@ def attention_of(network: BSRNet, lr: NDArray[np.uint8]) -> Attention:
     return Attention(lr[..., ::-1], np.stack([weights[0, 0].numpy() for weights in maps]))
 
 
-def weights_figure(attentions: Sequence[Attention], palette: Palette = PRINT) -> Figure:
-    """A bar for the mean weight of each group over the images, a line over the means of single images."""
-    means = np.stack([attention.means for attention in attentions])
+def measure_attention(run: RunResult, images: Sequence[NDArray[np.uint8]]) -> list[Attention]:
+    """The attention of a run's network on the middle of some LR images, (h, w, 3) BGR.
+
+    Raises:
+        InputError: As :func:`load_network`.
+    """
+    network = load_network(run)
+    return [attention_of(network, _middle(image)) for image in images]
+
+
+def _middle(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    top, left = (max(0, length - _SIDE) // 2 for length in image.shape[:2])
+    return image[top : top + _SIDE, left : left + _SIDE]
+
+
+def attention_figure(attentions: Sequence[Attention], palette: Palette = PRINT) -> Figure:
+    """The mean weight of every group over the images; below it the LR image and the maps of the first of them.
+
+    Args:
+        attentions: One for each image.
+        palette: Colours.
+    """
+    first = attentions[0]
+    columns = min(_COLUMNS, len(first.maps) + 1)
+    rows = -(-(len(first.maps) + 1) // columns)
+    height, width = first.image.shape[:2]
+    below = rows * (_WIDTH / columns * height / width + 0.25)
+    figure = new_figure(_WIDTH, _BARS + below, palette)
+    grid = figure.add_gridspec(2, 1, height_ratios=[_BARS, below])
+    upper, lower = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
+    for part in (upper, lower):
+        part.set_facecolor('none')
+    _draw_weights(upper.subplots(), np.stack([attention.means for attention in attentions]), palette)
+    _draw_maps(lower, first, (rows, columns), palette)
+    return figure
+
+
+def _draw_weights(axes: Axes, means: NDArray[np.float32], palette: Palette) -> None:
+    """A bar for each group, a line over the means of single images; ``means`` is (images, groups)."""
     groups = np.arange(1, means.shape[1] + 1)
     average = means.mean(axis=0)
-    figure = new_figure(7, 2.6, palette)
-    axes = figure.subplots()
     axes.bar(groups, average, 0.7, color=palette.of(0))
-    if len(attentions) > 1:
+    if len(means) > 1:
         reach = np.stack([average - means.min(axis=0), means.max(axis=0) - average])
         axes.errorbar(groups, average, reach, fmt='none', ecolor=palette.ink, elinewidth=1, capsize=2)
     plain_axes(axes, palette)
     axes.set_xticks(groups)
-    axes.set_ylim(0, max(1.0, float(means.max()) * 1.05))
+    axes.set_ylim(0, 1)
     axes.set_xlabel('feature mapping group')
     axes.set_ylabel('mean weight')
-    return figure
 
 
-def maps_figure(attention: Attention, palette: Palette = PRINT) -> Figure:
+def _draw_maps(part: SubFigure, attention: Attention, shape: tuple[int, int], palette: Palette) -> None:
     """The LR image and the map of every group, on one scale from 0 to 1."""
-    count = len(attention.maps) + 1
-    columns = min(_COLUMNS, count)
-    rows = -(-count // columns)
-    height, width = attention.image.shape[:2]
-    figure = new_figure(9, rows * (9 / columns * height / width + 0.25), palette)
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    panels = list(part.subplots(*shape, squeeze=False).flat)
     for axes in panels:
-        picture_axes(axes, palette)
+        axes.set_axis_off()
     panels[0].imshow(attention.image, interpolation='nearest')
-    panels[0].set_title('LR image')
+    caption(panels[0], 'LR image', palette)
     for number, (axes, weights) in enumerate(zip(panels[1:], attention.maps, strict=False), 1):
         drawn = axes.imshow(weights, cmap=COLOUR_MAP, vmin=0, vmax=1, interpolation='nearest')
-        axes.set_title(f'A{number}: mean {weights.mean():.3f}')
-    bar = figure.colorbar(drawn, ax=panels, shrink=0.6, pad=0.01)
+        caption(axes, f'A{number}: mean {weights.mean():.3f}', palette)
+    bar = part.colorbar(drawn, ax=panels, shrink=0.6, pad=0.01)
     bar.ax.tick_params(colors=palette.muted, labelsize=8)
     bar.outline.set_visible(False)
-    return figure

@@ -93,7 +93,7 @@ def curves_figure(runs: Mapping[str, Mapping[str, Curve]], palette: Palette = PR
                     curve.iterations, curve.values, color=palette.of(number), lw=1.4, marker=mark, ms=3, label=name
                 )
         plain_axes(axes, palette)
-        axes.set_title(tag, loc='left')
+        axes.set_title(tag, loc='left', color=palette.ink, fontsize=10)
         if tag.startswith(('losses/', 'l_')) or tag == 'lr':
             axes.set_yscale('log')
             axes.tick_params(which='both', colors=palette.muted, labelsize=8, length=0)

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bsr_plugin.report.style import PRINT, Palette, new_figure, picture_axes
+from bsr_plugin.report.style import PRINT, Palette, caption, new_figure
 
 #: Differences are shown with this colour map, from dark (none) to light (the largest in the image).
 COLOUR_MAP = 'inferno'
@@ -54,8 +54,8 @@ def difference_figure(result: Image, truth: Image, label: str, p: float = 0.5, p
     )
     height, width = truth.shape[:2]
     figure = new_figure(10, 10 / 4 * height / width + 0.3, palette)
-    for axes, (caption, picture) in zip(figure.subplots(1, 4), pictures, strict=True):
-        picture_axes(axes, palette)
+    for axes, (text, picture) in zip(figure.subplots(1, 4), pictures, strict=True):
+        axes.set_axis_off()
         axes.imshow(picture, interpolation='nearest')
-        axes.set_title(caption)
+        caption(axes, text, palette)
     return figure

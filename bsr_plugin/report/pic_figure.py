@@ -1,6 +1,7 @@
 """The paper's Fig. 1: how patches are spread over the PIC intervals, with example patches."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,7 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from bsr_plugin.report.style import PRINT, Palette, new_figure, picture_axes, plain_axes
+from bsr_plugin.data.pic_index_of import index_of
+from bsr_plugin.data.store import open_store
+from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.report.pic_distribution import balanced_shares, example_patches, uniform_shares
+from bsr_plugin.report.style import PRINT, Palette, new_figure, plain_axes
 
 _BAR = 0.4
 #: Inches: width of the chart, height of the bars, largest side of a patch, and the part of its place that it fills.
@@ -46,11 +51,32 @@ def pic_figure(
     chart.set_xticks(list(shown), [_label(edges, interval) for interval in shown])
     chart.tick_params(labelbottom=True)
     for strip in others:
-        picture_axes(strip, palette)
+        strip.set_axis_off()
         _patches(strip, examples, shown, side * bins / _WIDTH)
         strip.set_xlim(-0.5, bins - 0.5)
         strip.set_ylim(rows, 0)
     return figure
+
+
+def distribution_figure(
+    path: Path, window: int, bins: int = 16, quantile: float = 0.999, palette: Palette = PRINT
+) -> Figure:
+    """Fig. 1 for a store of LR images, whose PIC index is built if it has none.
+
+    Args:
+        path: LMDB or folder of LR images.
+        window: Side of the patches in LR pixels.
+        bins: Number of intervals.
+        quantile: They span [0, q], q being this quantile of the PIC of all patches.
+        palette: Colours.
+
+    Raises:
+        InputError: There is no such store, or it has no index and cannot be given one.
+    """
+    store = open_store(path, 'lmdb' if path.suffix == '.lmdb' else 'disk')
+    index = index_of(store, window, 'max', IntervalRule(bins=bins, quantile=quantile))
+    shares = uniform_shares(index), balanced_shares(index)
+    return pic_figure(index.edges, *shares, example_patches(store, index), palette)
 
 
 def _bars(chart: Axes, before: NDArray[np.float64], after: NDArray[np.float64], palette: Palette) -> None:

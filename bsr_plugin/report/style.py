@@ -8,6 +8,7 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -18,6 +19,8 @@ from bsr_plugin.errors import InputError
 
 FORMATS = ('.png', '.svg', '.pdf')
 _DPI = 160
+#: Letters in a line of a caption.
+_CAPTION = 28
 
 
 @dataclass(frozen=True)
@@ -80,18 +83,14 @@ def plain_axes(axes: Axes, palette: Palette, grid: bool = True) -> None:
     axes.yaxis.label.set_color(palette.muted)
     axes.xaxis.label.set_fontsize(9)
     axes.yaxis.label.set_fontsize(9)
-    axes.title.set_color(palette.ink)
-    axes.title.set_fontsize(10)
     if grid:
         axes.grid(axis='y', color=palette.line, linewidth=0.8)
         axes.set_axisbelow(True)
 
 
-def picture_axes(axes: Axes, palette: Palette) -> None:
-    """Axes that hold a picture: no frame, no ticks, a caption above."""
-    axes.set_axis_off()
-    axes.title.set_color(palette.ink)
-    axes.title.set_fontsize(8)
+def caption(axes: Axes, text: str, palette: Palette) -> None:
+    """Writes a small caption above a picture, in several lines where it is long."""
+    axes.set_title('\n'.join(wrap(text, _CAPTION)), fontsize=8, color=palette.ink)
 
 
 def write_figure(path: Path, figure: Figure) -> None:

@@ -24,7 +24,10 @@ def ssim_text(value: float | None) -> str:
 
 def signed(value: float | None, places: int) -> str:
     """A difference with its sign; nothing where there is none."""
-    return '' if value is None else f'{value:+.{places}f}'
+    if value is None:
+        return ''
+    text = f'{value:+.{places}f}'
+    return text if float(text) else text[1:]
 
 
 def footnotes(table: Table) -> list[tuple[str, str]]:
@@ -37,6 +40,11 @@ def footnotes(table: Table) -> list[tuple[str, str]]:
                 what = f'misprint of the paper: {cell.note}' if cell.misprint else cell.note
                 notes.setdefault(f'{row.method}, {name}: {what}', str(len(notes) + 1))
     return [(mark, sentence) for sentence, mark in notes.items()]
+
+
+def below(table: Table) -> list[str]:
+    """What is said below a table as a whole."""
+    return [table.legend, *([table.reproduction] if table.reproduction else [])]
 
 
 def mark_of(table: Table, method: str, name: str) -> str:
@@ -96,7 +104,7 @@ def _markdown_table(table: Table) -> str:
             words += [figures + (f' [{mark}]' if mark else ''), signed(cell.psnr_difference, PSNR_PLACES) + rank]
         lines.append(_markdown_row(words))
     notes = [f'[{mark}] {_markdown_text(sentence)}' for mark, sentence in footnotes(table)]
-    return '\n'.join([*lines, '', '  \n'.join([_markdown_text(table.legend), *notes]), ''])
+    return '\n'.join([*lines, '', '  \n'.join([*map(_markdown_text, below(table)), *notes]), ''])
 
 
 def _markdown_row(words: Sequence[str]) -> str:
@@ -119,9 +127,10 @@ def _latex_table(table: Table) -> str:
     columns = 2 if both else 1
     heads = ' & '.join(f'\\multicolumn{{{columns}}}{{c}}{{{_latex_text(name)}}}' for name in table.sets)
     kinds = ' & '.join(['PSNR & SSIM' if both else 'PSNR'] * len(table.sets))
+    caption = _latex_text(f'{table.title}. In brackets: difference in dB. {" ".join(below(table))}')
     lines = [
         '\\begin{table}',
-        f'\\caption{{{_latex_text(table.title)}. In brackets: difference in dB. {_latex_text(table.legend)}}}',
+        f'\\caption{{{caption}}}',
         f'\\begin{{tabular}}{{l{"r" * columns * len(table.sets)}}}',
         '\\toprule',
         f'Method & {heads} \\\\',
@@ -129,7 +138,7 @@ def _latex_table(table: Table) -> str:
         '\\midrule',
     ]
     for number, row in enumerate(table.rows):
-        if row.measured and not table.rows[number - 1].measured:
+        if row.measured and number and not table.rows[number - 1].measured:
             lines.append('\\midrule')
         words = [_latex_text(row.method)]
         for name in table.sets:

@@ -107,6 +107,21 @@ class Table:
             return f'Differences are from {self.reference[0]}.'
         return f'Differences of published figures are from {self.paper_reference[0]}, others from {self.reference[0]}.'
 
+    @property
+    def reproduction(self) -> str:
+        """How near the bicubic row measured here is to the published one: whether the files are the same."""
+        rows = {row.key: row.cells for row in self.rows}
+        published_cells, cells = rows.get(('Bicubic', False), {}), rows.get((BICUBIC, True), {})
+        distances = [
+            f'{psnr:+.3f} dB and {ssim:+.4f} on {name}'
+            for name in self.sets
+            if name in published_cells and name in cells
+            for psnr in [_difference(cells[name].psnr, published_cells[name].psnr)]
+            for ssim in [_difference(cells[name].ssim, published_cells[name].ssim)]
+            if psnr is not None and ssim is not None
+        ]
+        return f'Bicubic interpolation is off its published row by {", ".join(distances)}.' if distances else ''
+
 
 def comparison_tables(runs: Sequence[RunResult], baselines: Mapping[BaselineKey, Quality]) -> list[Table]:
     """Tables 2 and 3, one table for each scale and degradation that was measured.
@@ -118,7 +133,8 @@ def comparison_tables(runs: Sequence[RunResult], baselines: Mapping[BaselineKey,
         baselines: Bicubic figures of all images.
     """
     shapes = sorted({(part.degradation, part.scale) for run in runs for part in run.sets if part.images})
-    return [_comparison(runs, baselines, degradation, scale) for degradation, scale in shapes]
+    tables = [_comparison(runs, baselines, degradation, scale) for degradation, scale in shapes]
+    return sorted(tables, key=lambda table: (table.number is None, table.number))
 
 
 def _comparison(
@@ -140,12 +156,13 @@ def _comparison(
         for entry in published()
         if entry.table in (2, 3) and (entry.degradation, entry.scale) == (degradation, scale)
     ]
+    theirs = _published_rows(entries, sets)
     rows = [
-        *_published_rows(entries, sets),
+        *theirs,
         Row(BICUBIC, True, bicubic),
         *(Row(name, True, cells) for name, cells in measured.items()),
     ]
-    number = entries[0].table if entries else None
+    number = entries[0].table if theirs else None
     first = next(iter(measured)), True
     return compared(Table(number, scale, degradation, sets, tuple(rows), first, first))
 

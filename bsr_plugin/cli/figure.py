@@ -1,0 +1,125 @@
+"""``bsr figure``: the figures of the paper, one small command each."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from bsr_plugin.cli.output import EXIT_DONE
+from bsr_plugin.errors import InputError
+from bsr_plugin.evaluation.results import ImageResult, SetResult
+from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, Run
+from bsr_plugin.report.style import FORMATS, write_figure
+
+EXAMPLE = 'bsr figure crops results/test_BSR_x4 --image butterfly -o butterfly.pdf'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    kinds = parser.add_subparsers(dest='kind', required=True, metavar='KIND')
+    pic = _kind(kinds, 'pic', 'patches over the intervals of PIC, with examples (Fig. 1)', _pic)
+    pic.add_argument('store', type=Path, metavar='LR_STORE', help='LMDB or folder of LR images')
+    pic.add_argument('--lr-window', type=int, default=48, metavar='PIXELS', help='LR patch (default 48)')
+    pic.add_argument('--pic-bins', type=int, default=16, metavar='P', help='intervals (default 16)')
+    pic.add_argument('--pic-quantile', type=float, default=0.999, metavar='Q', help='share they span (default 0.999)')
+    crops = _kind(kinds, 'crops', 'bicubic, test runs and HR: the detail with the most texture (Fig. 2, 7)', _crops)
+    crops.add_argument('results', nargs='+', type=Path, metavar='RESULTS', help='folders results/<name>')
+    difference = _kind(kinds, 'difference', 'L2 and Lp difference from the HR image (Fig. 8)', _difference)
+    difference.add_argument('results', type=Path, metavar='RESULTS', help='folder results/<name>')
+    difference.add_argument('--p', type=float, default=0.5, help='exponent of Lp (default 0.5)')
+    attention = _kind(kinds, 'attention', "the groups' attention maps and mean weights (section III-C)", _attention)
+    attention.add_argument('results', type=Path, metavar='RESULTS', help='folder results/<name>')
+    for kind in (crops, difference, attention):
+        kind.add_argument('--set', metavar='NAME', help='benchmark set (default: the first)')
+        kind.add_argument('--image', action='append', metavar='NAME', help='image (default: the first); repeatable')
+    curves = _kind(kinds, 'curves', 'training curves of several runs', _curves)
+    curves.add_argument('logs', nargs='+', type=Path, metavar='LOG', help='TensorBoard logs tb_logger/<name>')
+
+
+def _kind(
+    kinds: 'argparse._SubParsersAction[argparse.ArgumentParser]',
+    name: str,
+    summary: str,
+    draw: Callable[[argparse.Namespace], Figure],
+) -> argparse.ArgumentParser:
+    parser = kinds.add_parser(name, help=summary, description=f'{summary[0].upper()}{summary[1:]}.')
+    parser.add_argument(
+        '-o', '--out', type=Path, required=True, metavar='FILE', help=f'the picture ({", ".join(FORMATS)})'
+    )
+    parser.set_defaults(draw=draw)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    write_figure(arguments.out, arguments.draw(arguments))
+    print(arguments.out)
+    return EXIT_DONE
+
+
+def _pic(arguments: argparse.Namespace) -> Figure:
+    from bsr_plugin.report.pic_figure import distribution_figure
+
+    return distribution_figure(arguments.store, arguments.lr_window, arguments.pic_bins, arguments.pic_quantile)
+
+
+def _crops(arguments: argparse.Namespace) -> Figure:
+    from bsr_plugin.report.examples import crops_figure
+
+    return crops_figure(_examples(arguments.results, arguments.set, arguments.image)[1])
+
+
+def _difference(arguments: argparse.Namespace) -> Figure:
+    from bsr_plugin.report.difference import difference_figure
+
+    if not 0 < arguments.p <= 1:
+        raise InputError(f'--p is {arguments.p}: use a number above 0 and up to 1.')
+    _, (example, *_) = _examples([arguments.results], arguments.set, arguments.image)
+    result = next(version for version in example.versions if version.label not in (BICUBIC_LABEL, HR_LABEL))
+    return difference_figure(result.picture, example.versions[-1].picture, result.caption, arguments.p)
+
+
+def _attention(arguments: argparse.Namespace) -> Figure:
+    from bsr_plugin.report.attention import attention_figure, measure_attention
+
+    runs, examples = _examples([arguments.results], arguments.set, arguments.image)
+    return attention_figure(measure_attention(runs[0].result, [example.lr for example in examples]))
+
+
+def _curves(arguments: argparse.Namespace) -> Figure:
+    from bsr_plugin.report.curves import curves_figure, read_curves
+
+    return curves_figure({log.name: read_curves(log) for log in arguments.logs})
+
+
+def _examples(folders: list[Path], dataset: str | None, names: list[str] | None) -> tuple[list[Run], list[Example]]:
+    """The images that the command line names, of the first run, in the versions of all runs."""
+    from bsr_plugin.report.baselines import measure_baselines
+    from bsr_plugin.report.build import load_runs
+    from bsr_plugin.report.examples import load_example
+
+    runs = load_runs(folders)
+    part = _set_named(runs[0], dataset)
+    images = [_image_named(part, name) for name in names or [part.images[0].name]]
+    baselines, _ = measure_baselines([SetResult(**{**vars(part), 'images': images})])
+    if not any(image.picture for image in images):
+        raise InputError(f'{folders[0]} has no pictures: run the test with save_img: true.')
+    return runs, [load_example(runs, part, image, baselines) for image in images]
+
+
+def _set_named(run: Run, name: str | None) -> SetResult:
+    parts = [part for part in run.result.sets if part.images]
+    for part in parts:
+        if name is None or part.name == name:
+            return part
+    there = ', '.join(part.name for part in parts) or 'none'
+    raise InputError(f"{run.folder} has no images of a set '{name or ''}': there is {there}.")
+
+
+def _image_named(part: SetResult, name: str) -> ImageResult:
+    for image in part.images:
+        if image.name == name:
+            return image
+    there = ', '.join(image.name for image in part.images)
+    raise InputError(f"{part.name} has no image '{name}': there are {there}.")

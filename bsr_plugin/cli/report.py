@@ -1,0 +1,58 @@
+"""``bsr report``: test results beside the paper's, as tables and as a page."""
+
+import argparse
+from pathlib import Path
+
+from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, table
+from bsr_plugin.report.table_formats import psnr_text, ssim_text
+
+EXAMPLE = 'bsr report results/test_BSR_x2 results/test_BSR_x4 --out report'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument(
+        'results',
+        nargs='+',
+        type=Path,
+        metavar='RESULTS',
+        help='folders results/<name>; differences are from the first',
+    )
+    parser.add_argument(
+        '--out', type=Path, required=True, metavar='DIR', help='gets index.html, tables.md, tables.csv and tables.tex'
+    )
+    parser.add_argument(
+        '--log', type=Path, action='append', default=[], metavar='DIR',
+        help='TensorBoard log tb_logger/<name> to show besides those of the tested weights; repeatable',
+    )  # fmt: skip
+    parser.add_argument(
+        '--pic',
+        type=Path,
+        metavar='LR_STORE',
+        help='store whose PIC is shown (default: of the training set)',
+    )
+    parser.add_argument('--examples', type=int, default=3, metavar='N', help='pictures of every set (default 3)')
+    parser.add_argument('--title', default='BSR: test results', help='heading of the page')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from bsr_plugin.report.build import Wishes, build_report
+
+    wishes = Wishes(arguments.log, arguments.pic, max(0, arguments.examples), arguments.title)
+    report = build_report(arguments.results, arguments.out, wishes)
+    for comparison in report.tables:
+        print(f'{comparison.title}. {comparison.legend}')
+        rows = [(row.method, *(_summary(row.cells.get(name)) for name in comparison.sets)) for row in comparison.rows]
+        print(table(('', *comparison.sets), rows), end='\n\n')
+    for problem in report.problems:
+        print(f'Left out: {problem}')
+    print(f'{arguments.out / "index.html"}')
+    return EXIT_PARTLY if report.problems else EXIT_DONE
+
+
+def _summary(cell) -> str:  # type: ignore[no-untyped-def]
+    if cell is None:
+        return ''
+    figures = psnr_text(cell.psnr) + (f' {ssim_text(cell.ssim)}' if cell.ssim is not None else '')
+    return f'{figures} ({cell.psnr_rank})' if cell.psnr_rank else figures

@@ -1,0 +1,200 @@
+"""Images to look at: bicubic interpolation, every test run and the HR image, region by region (Fig. 2 and 7)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from bsr_plugin.data.degradation import degrade, imresize
+from bsr_plugin.data.image_file import read_image
+from bsr_plugin.errors import InputError
+from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult
+from bsr_plugin.report.baselines import BaselineKey, hr_image, key_of
+from bsr_plugin.report.bicubic import Quality
+from bsr_plugin.report.crops import busiest_region
+from bsr_plugin.report.style import PRINT, Palette, caption, new_figure
+
+Image = NDArray[np.uint8]
+
+BICUBIC_LABEL, HR_LABEL = 'Bicubic', 'HR'
+#: Sides in HR pixels: of what the page shows of an image, and of the detail that is enlarged.
+REGION, DETAIL = 320, 64
+
+
+@dataclass(frozen=True)
+class Run:
+    """A test run and where it lies.
+
+    Attributes:
+        result: What it measured; its name is unique among the runs of a report.
+        folder: ``results/<name>``.
+    """
+
+    result: RunResult
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Version:
+    """One way of getting at an image.
+
+    Attributes:
+        label: Method.
+        picture: (H, W, 3) BGR uint8.
+        psnr: PSNR-Y in dB, as the tables have it; ``None`` for the HR image.
+        ssim: SSIM-Y; ``None`` for the HR image.
+    """
+
+    label: str
+    picture: Image
+    psnr: float | None = None
+    ssim: float | None = None
+
+    @property
+    def caption(self) -> str:
+        """Label and PSNR."""
+        return self.label if self.psnr is None else f'{self.label}, {self.psnr:.2f} dB'
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image of a benchmark set in all versions: bicubic first, HR last.
+
+    Attributes:
+        dataset: Name of the set.
+        scale: Factor.
+        degradation: How the LR image was made.
+        name: Name of the image.
+        versions: The versions, all of one size.
+        lr: The LR image, (h, w, 3) BGR uint8.
+    """
+
+    dataset: str
+    scale: int
+    degradation: str
+    name: str
+    versions: tuple[Version, ...]
+    lr: Image
+
+    @property
+    def detail(self) -> tuple[int, int, int]:
+        """Top, left and side of the square with the most texture."""
+        side = min(DETAIL, *self.versions[-1].picture.shape[:2])
+        return *busiest_region(self.versions[-1].picture, side), side
+
+    @property
+    def region(self) -> tuple[slice, slice]:
+        """Rows and columns of what the page shows: the detail and what is around it."""
+        top, left, side = self.detail
+        height, width = self.versions[-1].picture.shape[:2]
+        return _around(top + side // 2, REGION, height), _around(left + side // 2, REGION, width)
+
+
+def _around(centre: int, length: int, limit: int) -> slice:
+    start = min(max(0, centre - length // 2), max(0, limit - length))
+    return slice(start, min(limit, start + length))
+
+
+def choose(
+    runs: Sequence[Run], baselines: Mapping[BaselineKey, Quality], per_set: int
+) -> list[tuple[SetResult, ImageResult]]:
+    """Images of every set that the first runs with saved pictures tested, from the largest gain to the smallest.
+
+    The gain is the first such run's PSNR-Y over bicubic interpolation; both ends are always among them.
+
+    Args:
+        runs: Test runs.
+        baselines: Bicubic figures.
+        per_set: Number of images for each set, scale and degradation.
+    """
+    chosen: dict[tuple[str, int, str], list[tuple[SetResult, ImageResult]]] = {}
+    for run in runs:
+        for part in run.result.sets:
+            key = part.name, part.scale, part.degradation
+            shown = [image for image in part.images if image.picture and key_of(part, image) in baselines]
+            if key in chosen or not shown or not per_set:
+                continue
+            shown.sort(key=lambda image: -_gain(run.result, part, image, baselines))
+            places = np.linspace(0, len(shown) - 1, min(per_set, len(shown))).round().astype(int)
+            chosen[key] = [(part, shown[place]) for place in places]
+    return [pair for pairs in chosen.values() for pair in pairs]
+
+
+def _gain(run: RunResult, part: SetResult, image: ImageResult, baselines: Mapping[BaselineKey, Quality]) -> float:
+    value = run.value(image, 'psnr_y')
+    return 0.0 if value is None else value - baselines[key_of(part, image)].psnr_y
+
+
+def load_example(
+    runs: Sequence[Run], part: SetResult, image: ImageResult, baselines: Mapping[BaselineKey, Quality]
+) -> Example:
+    """Reads an image in all versions there are.
+
+    Raises:
+        InputError: The HR image or a saved picture is gone, or has another size than it had.
+    """
+    truth = hr_image(part, image)
+    lr = degrade(truth, part.scale, part.degradation)
+    figures = baselines.get(key_of(part, image))
+    versions = [
+        Version(
+            BICUBIC_LABEL,
+            imresize(lr, *truth.shape[:2]),
+            None if figures is None else figures.psnr_y,
+            None if figures is None else figures.ssim_y,
+        )
+    ]
+    for run in runs:
+        found = _same_image(run.result, part, image)
+        if found is not None and found.picture is not None:
+            picture = read_image(run.folder / found.picture)
+            truth = truth[: picture.shape[0], : picture.shape[1]]  # LR images may stem from a smaller cut
+            psnr, ssim = run.result.value(found, 'psnr_y'), run.result.value(found, 'ssim_y')
+            versions.append(Version(run.result.name, picture, psnr, ssim))
+    versions = [_cut(version, truth) for version in [*versions, Version(HR_LABEL, truth)]]
+    return Example(part.name, part.scale, part.degradation, image.name, tuple(versions), lr)
+
+
+def _same_image(run: RunResult, part: SetResult, image: ImageResult) -> ImageResult | None:
+    for other in run.sets:
+        if (other.scale, other.degradation) == (part.scale, part.degradation):
+            for candidate in other.images:
+                if candidate.gt == image.gt:
+                    return candidate
+    return None
+
+
+def _cut(version: Version, truth: Image) -> Version:
+    height, width = truth.shape[:2]
+    picture = version.picture[:height, :width]
+    if picture.shape != truth.shape:
+        raise InputError(f'The saved picture of {version.label} is smaller than others of it: run the test again.')
+    return Version(version.label, picture, version.psnr, version.ssim)
+
+
+def crops_figure(examples: Sequence[Example], palette: Palette = PRINT) -> Figure:
+    """One row for each image: the whole, then the detail with the most texture in every version, enlarged."""
+    columns = 1 + max(len(example.versions) for example in examples)
+    figure = new_figure(1.9 * columns, 2.3 * len(examples), palette)
+    panels = figure.subplots(len(examples), columns, squeeze=False)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    for row, example in zip(panels, examples, strict=True):
+        top, left, side = example.detail
+        row[0].imshow(example.versions[-1].picture[..., ::-1])
+        row[0].add_patch(_frame(left, top, side, palette))
+        caption(row[0], f'{example.dataset}: {example.name}, x{example.scale}', palette)
+        for axes, version in zip(row[1:], example.versions, strict=False):
+            crop = version.picture[top : top + side, left : left + side, ::-1]
+            axes.imshow(crop, interpolation='nearest')
+            caption(axes, version.caption, palette)
+    return figure
+
+
+def _frame(left: int, top: int, side: int, palette: Palette):  # type: ignore[no-untyped-def]
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor=palette.of(1), linewidth=1.5)
