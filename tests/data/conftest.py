@@ -1,12 +1,14 @@
 """Folders of images and stores made from them."""
 
 import json
+import logging
 from hashlib import sha1
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from basicsr.utils import get_root_logger
 from hypothesis import settings
 
 from bsr_plugin.data import stream
@@ -115,3 +117,18 @@ def as_text():
         return json.dumps({key: plain(value) for key, value in batch.items()}, sort_keys=True)
 
     return text
+
+
+@pytest.fixture
+def log():
+    """The messages that the toolbox's logger gets during the test."""
+    messages = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    logger = get_root_logger()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield messages
+    logger.setLevel(level)
+    logger.removeHandler(handler)

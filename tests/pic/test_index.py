@@ -137,7 +137,7 @@ def test_header_carries_the_key(indexed, textured):
 
 def test_no_image_as_large_as_the_window(in_memory, textured, tmp_path):
     images = in_memory([textured(4, 90, 9, 0), textured(6, 5, 9, 1)])
-    with pytest.raises(InputError, match='the window is 7 LR pixels and the largest LR image') as error:
+    with pytest.raises(InputError, match=r'the window is 7 LR pixels and the largest LR image 6x5;') as error:
         build_index(images, IndexKey(7, 'max', IntervalRule(), ''), tmp_path / 'pic.idx')
     assert 'use a smaller gt_size or larger images' in str(error.value)
     assert list(tmp_path.iterdir()) == []

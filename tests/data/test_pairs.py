@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+from basicsr.utils.lmdb_util import make_lmdb_from_imgs
+
+from bsr_plugin.data.pairs import PairedStores
+from bsr_plugin.errors import InputError
+
+
+@pytest.fixture
+def folders(tmp_path, write_images, picture):
+    """HR and LR folders of three pairs at x2, and options that name them."""
+    hr = {f'{name}.png': picture(20 + 2 * at, 30, at) for at, name in enumerate('abc')}
+    write_images(tmp_path / 'HR', hr)
+    write_images(tmp_path / 'LR', {name: image[::2, ::2] for name, image in hr.items()})
+    return {
+        'name': 'Toy',
+        'dataroot_gt': str(tmp_path / 'HR'),
+        'dataroot_lq': str(tmp_path / 'LR'),
+        'io_backend': {'type': 'disk'},
+        'scale': 2,
+    }
+
+
+def hr_of(opt, position):
+    pairs = PairedStores.open(opt)
+    return pairs.lr_image(position), pairs.hr_image(position)
+
+
+def test_partners_are_found_by_name(tmp_path, folders, write_images, picture):
+    # Another format on one side: the files' order is another one, the names are the same.
+    (tmp_path / 'LR' / 'a.png').unlink()
+    write_images(tmp_path / 'LR', {'a.bmp': picture(20, 30)[::2, ::2]})
+    pairs = PairedStores.open(folders)
+    assert len(pairs) == 3
+    for position in range(3):
+        lr, hr = pairs.lr_image(position), pairs.hr_image(position)
+        np.testing.assert_array_equal(hr[::2, ::2], lr)
+        assert pairs.paths(position)['lq_path'].endswith(f'LR/{"abc"[position]}.png')
+        assert pairs.paths(position)['gt_path'].endswith(f'HR/{"abc"[position]}.png')
+
+
+def test_partners_in_lmdbs_of_different_order(tmp_path, folders):
+    for folder, order in (('HR', 'abc'), ('LR', 'cab')):
+        names = [f'{name}.png' for name in order]
+        make_lmdb_from_imgs(
+            str(tmp_path / folder), str(tmp_path / f'{folder}.lmdb'), names, list(order), map_size=1 << 22
+        )
+    opt = {
+        **folders,
+        'dataroot_gt': str(tmp_path / 'HR.lmdb'),
+        'dataroot_lq': str(tmp_path / 'LR.lmdb'),
+        'io_backend': {'type': 'lmdb'},
+    }
+    pairs = PairedStores.open(opt)
+    assert pairs.partners == (2, 0, 1)
+    for position in range(3):
+        np.testing.assert_array_equal(pairs.hr_image(position)[::2, ::2], pairs.lr_image(position))
+
+
+def test_names_by_template(tmp_path, folders):
+    for path in (tmp_path / 'LR').iterdir():
+        path.rename(path.with_name(f'{path.stem}x2.png'))
+    with pytest.raises(InputError, match=r'LR has ax2 and .*HR no image for it \(3 without a partner\)'):
+        PairedStores.open(folders)
+    lr, hr = hr_of({**folders, 'filename_tmpl': '{}x2'}, 1)
+    np.testing.assert_array_equal(hr[::2, ::2], lr)
+    with pytest.raises(InputError, match=r"filename_tmpl is 'x2': it must contain \{\}"):
+        PairedStores.open({**folders, 'filename_tmpl': 'x2'})
+
+
+@pytest.mark.parametrize(('folder', 'other'), [('HR', 'LR'), ('LR', 'HR')])
+def test_lonely_images_are_named(tmp_path, folders, folder, other):
+    (tmp_path / other / 'b.png').unlink()
+    with pytest.raises(InputError, match=rf'{folder} has b and .*{other} no image for it \(1 without a partner\)\.'):
+        PairedStores.open(folders)
+
+
+@pytest.mark.parametrize('folder', ['HR', 'LR'])
+def test_two_images_of_one_name_are_refused(tmp_path, folders, folder, write_images, picture):
+    write_images(tmp_path / folder, {'b.bmp': picture(20, 30)})
+    with pytest.raises(InputError, match=rf'{folder} has several images of the name b: keep one of them\.'):
+        PairedStores.open(folders)
+
+
+@pytest.mark.parametrize('size', [(22, 28), (20, 30), (23, 30), (11, 15)])
+def test_sizes_that_do_not_match_are_named(tmp_path, folders, write_images, picture, size):
+    write_images(tmp_path / 'HR', {'b.png': picture(*size)})
+    said = rf'b is {size[0]}x{size[1]} in .*HR and 11x15 in .*LR, which is not 1/2 of it \(1 such pairs\): make both'
+    with pytest.raises(InputError, match=said):
+        PairedStores.open(folders)
+
+
+def test_a_wrong_scale_is_named(folders):
+    with pytest.raises(InputError, match=r'a is 20x30 in .* and 10x15 in .*, which is not 1/4 of it \(3 such pairs\)'):
+        PairedStores.open({**folders, 'scale': 4})
+
+
+@pytest.mark.parametrize('key', ['dataroot_gt', 'dataroot_lq', 'io_backend', 'scale'])
+def test_missing_options_are_named(folders, key):
+    with pytest.raises(InputError, match=rf'The data set Toy lacks the option {key}\.'):
+        PairedStores.open({name: value for name, value in folders.items() if name != key})
