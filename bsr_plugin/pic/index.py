@@ -14,9 +14,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bsr_plugin.pic.index_file import map_arrays, read_header
+from bsr_plugin.pic.index_file import IndexFileError, map_arrays, read_header
 from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.pic.measure import ChannelRule
+
+#: What an index file holds.
+ARRAYS = {'grid', 'counts', 'shares', 'strides', 'anchor_starts', 'intervals', 'anchors'}
 
 #: Mean number of windows between two anchors, for up to 32 intervals; in proportion for more.
 _SPAN = 512
@@ -87,6 +90,8 @@ class PICIndex:
     def __init__(self, path: Path):
         header = read_header(path)
         arrays = map_arrays(path, header)
+        if set(arrays) != ARRAYS:
+            raise IndexFileError(f'{path} was written by another version.')
         self.path = path
         self.key: dict[str, Any] = header['key']
         self.window = int(header['key']['window'])
