@@ -8,6 +8,7 @@ EXAMPLE = 'bsr bench data --images datasets/BSDS300/train'
 #: Benchmark -> (module, what it measures in one line). A module offers ``add_arguments`` and ``run`` as commands do.
 BENCHMARKS = {
     'data': ('bsr_plugin.cli.bench_data', 'patches per second of the toolbox and of each kind of sampling'),
+    'train': ('bsr_plugin.cli.bench_train', 'iterations per second of SRModel and of BSRModel with each switch'),
 }
 
 

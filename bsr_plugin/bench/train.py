@@ -1,0 +1,270 @@
+"""What an iteration costs: BasicSR's SRModel and BSRModel with its switches, in one process, taken in turn.
+
+All contenders train the same network from the same weights on the same batches, so that their losses can be compared
+as well. Batches are in memory before the clock starts: what drawing them costs is another benchmark.
+"""
+
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from basicsr.archs import build_network
+from basicsr.data import build_dataloader, build_dataset
+from basicsr.losses import build_loss
+from basicsr.models import build_model
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from bsr_plugin.bench.engines import ENGINES, KNOWN_NETWORKS, PIXEL_LOSS, Engine, engine_options
+from bsr_plugin.bench.memory import peak_memory_mb
+from bsr_plugin.data.prepare import Preparation, prepare
+from bsr_plugin.progress import progress
+
+ROUNDS = 10
+NETWORK_ROUNDS = 3
+#: Batches on which the loss is taken after each round.
+LOSS_BATCHES = 4
+MATRIX_SIDE = {'cpu': 2048, 'cuda': 8192}
+
+
+@dataclass(frozen=True)
+class TrainSetting:
+    """What is measured, and where.
+
+    Attributes:
+        device: ``cpu`` or ``cuda``.
+        scale: Factor.
+        window: Side of an LR patch.
+        batch: Patches per batch.
+        features: Channels of the network.
+        groups: Its feature mapping groups.
+        blocks: Residual blocks in each.
+        steps: Iterations of every engine, in ``ROUNDS`` parts.
+        engines: Which engines, by their names in ``ENGINES``; ``stock`` among them.
+        networks: Which of ``KNOWN_NETWORKS`` beside.
+    """
+
+    device: str = 'cpu'
+    scale: int = 4
+    window: int = 48
+    batch: int = 4
+    features: int = 64
+    groups: int = 2
+    blocks: int = 2
+    steps: int = 200
+    engines: tuple[str, ...] = tuple(ENGINES)
+    networks: tuple[str, ...] = tuple(KNOWN_NETWORKS)
+
+    def chosen(self) -> dict[str, Engine]:
+        """The engines to measure on the device."""
+        return {name: ENGINES[name] for name in self.engines if self.device in ENGINES[name].devices}
+
+    def network(self) -> dict[str, Any]:
+        """The options of the network that all engines train."""
+        return {
+            'type': 'BSRNet',
+            'num_feat': self.features,
+            'num_group': self.groups,
+            'num_block': self.blocks,
+            'upscale': self.scale,
+        }
+
+
+@dataclass
+class TrainFigures:
+    """What was measured; dictionaries are by engine where nothing else is said.
+
+    Attributes:
+        iterations_per_s: Median rate over the rounds.
+        times_stock: Median over the rounds of the rate divided by ``stock``'s in the same round.
+        loss: After every round, on the same batches, in float32.
+        loss_difference: Relative difference of the last loss from ``stock``'s.
+        peak_memory_mb: Of a process of its own, beyond what it needs before the model is built.
+        gmacs_per_iteration: Multiply-adds of the network, forward and backward, in units of 10^9.
+        matrix_gmacs_per_s: By type of number: what a plain matrix product reaches.
+        networks: BasicSR's own networks: iterations per second by engine, and multiply-adds.
+        device: Where.
+    """
+
+    device: str
+    iterations_per_s: dict[str, float] = field(default_factory=dict)
+    times_stock: dict[str, float] = field(default_factory=dict)
+    loss: dict[str, list[float]] = field(default_factory=dict)
+    loss_difference: dict[str, float] = field(default_factory=dict)
+    peak_memory_mb: dict[str, float] = field(default_factory=dict)
+    gmacs_per_iteration: float = 0.0
+    matrix_gmacs_per_s: dict[str, float] = field(default_factory=dict)
+    networks: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+class Contender:
+    """One engine in training.
+
+    Args:
+        engine: Which one.
+        network: Options of the network.
+        setting: The device.
+        folder: Where it could save.
+    """
+
+    def __init__(self, engine: Engine, network: Mapping[str, Any], setting: TrainSetting, folder: Path) -> None:
+        self._as_bytes = engine.as_bytes
+        self._iteration = 0
+        torch.manual_seed(0)
+        self.model = build_model(engine_options(engine, network, setting.device, folder))
+
+    def train(self, batches: Sequence[Mapping[str, Tensor]]) -> float:
+        """Trains on all batches; gives the iterations per second."""
+        fed = batches if self._as_bytes else [_as_floats(batch) for batch in batches]
+        with _own_signals():
+            _finish(self.model.device)
+            began = time.perf_counter()
+            for batch in fed:
+                self._iteration += 1
+                self.model.update_learning_rate(self._iteration)
+                self.model.feed_data(batch)
+                self.model.optimize_parameters(self._iteration)
+            _finish(self.model.device)
+        return len(fed) / (time.perf_counter() - began)
+
+    @torch.no_grad()
+    def loss(self, batches: Sequence[Mapping[str, Tensor]]) -> float:
+        """Mean loss of the network as it is, in float32."""
+        criterion, device = build_loss(dict(PIXEL_LOSS)), self.model.device
+        floats = [{side: image.to(device) for side, image in _as_floats(batch).items()} for batch in batches]
+        losses = [criterion(self.model.net_g(batch['lq']), batch['gt']) for batch in floats]
+        return float(torch.stack(losses).mean())
+
+
+def measure_train(setting: TrainSetting, batches: Sequence[Mapping[str, Tensor]], folder: Path) -> TrainFigures:
+    """Measures all engines on one device.
+
+    Args:
+        setting: What and where.
+        batches: uint8 batches as ``draw_batches`` makes them; used in turn.
+        folder: Where models may save.
+    """
+    figures = TrainFigures(setting.device)
+    figures.matrix_gmacs_per_s = matrix_rates(setting.device)
+    figures.gmacs_per_iteration = gmacs_per_iteration(setting.network(), batches[0])
+    _compare_engines(setting, batches, folder, figures)
+    for name in setting.networks:
+        network = {**KNOWN_NETWORKS[name], 'upscale': setting.scale}
+        figures.networks[name] = _network_rates(network, setting, batches, folder)
+    for name, engine in progress(setting.chosen().items(), label='Measuring memory', unit='engine'):
+        opt = engine_options(engine, setting.network(), setting.device, folder)
+        fed = batches[0] if engine.as_bytes else _as_floats(batches[0])
+        figures.peak_memory_mb[name] = peak_memory_mb(opt, fed)
+    return figures
+
+
+def draw_batches(setting: TrainSetting, images: Path, folder: Path) -> list[dict[str, Tensor]]:
+    """Makes stores of the images and draws balanced batches, one for every step.
+
+    Raises:
+        InputError: The images are unfit.
+    """
+    task = Preparation(images, folder, setting.scale, lr_window=setting.window)
+    prepare(task)
+    opt = {
+        'name': 'bench',
+        'type': 'RFSPairedImageDataset',
+        'phase': 'train',
+        'dataroot_gt': str(task.hr_path),
+        'dataroot_lq': str(task.lr_path),
+        'io_backend': {'type': 'lmdb'},
+        'gt_size': setting.window * setting.scale,
+        'scale': setting.scale,
+        'batch_size_per_gpu': setting.batch,
+        'num_worker_per_gpu': 0,
+        'uint8': True,
+        'seed': 0,
+    }
+    dataset = build_dataset(opt)
+    loader = build_dataloader(dataset, opt, sampler=range(setting.steps * setting.batch), seed=0)
+    return [{side: batch[side] for side in ('lq', 'gt')} for batch in loader]
+
+
+def matrix_rates(device: str) -> dict[str, float]:
+    """10^9 multiply-adds per second of a square matrix product, the best of several."""
+    side = MATRIX_SIDE[device]
+    rates = {}
+    for name, dtype in (('float32', torch.float32), ('bf16', torch.bfloat16)):
+        left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+        seconds = []
+        for _ in range(6):
+            _finish(torch.device(device))
+            began = time.perf_counter()
+            left @ right
+            _finish(torch.device(device))
+            seconds.append(time.perf_counter() - began)
+        rates[name] = side**3 / min(seconds) / 1e9
+    return rates
+
+
+def gmacs_per_iteration(network: Mapping[str, Any], batch: Mapping[str, Tensor]) -> float:
+    """10^9 multiply-adds of one forward and backward pass."""
+    with FlopCounterMode(display=False) as counter:
+        build_network(dict(network))(_as_floats(batch)['lq']).sum().backward()
+    return counter.get_total_flops() / 2 / 1e9
+
+
+def _compare_engines(
+    setting: TrainSetting, batches: Sequence[Mapping[str, Tensor]], folder: Path, figures: TrainFigures
+) -> None:
+    contenders = {
+        name: Contender(engine, setting.network(), setting, folder) for name, engine in setting.chosen().items()
+    }
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    figures.loss = {name: [] for name in contenders}
+    supply = cycle(batches)
+    per_round = max(1, setting.steps // ROUNDS)
+    for _ in progress(range(ROUNDS), label=f'Training on {setting.device}', unit='round'):
+        of_this_round = list(islice(supply, per_round))
+        for name, contender in contenders.items():
+            rates[name].append(contender.train(of_this_round))
+            figures.loss[name].append(contender.loss(batches[:LOSS_BATCHES]))
+    for name in contenders:
+        # The first round warms up: memory, kernels, compilation.
+        pairs = list(zip(rates[name][1:], rates['stock'][1:], strict=True))
+        figures.iterations_per_s[name] = median(rate for rate, _ in pairs)
+        figures.times_stock[name] = median(rate / stock for rate, stock in pairs)
+        figures.loss_difference[name] = figures.loss[name][-1] / figures.loss['stock'][-1] - 1
+
+
+def _network_rates(
+    network: Mapping[str, Any], setting: TrainSetting, batches: Sequence[Mapping[str, Tensor]], folder: Path
+) -> dict[str, float]:
+    figures = {'gmacs_per_iteration': gmacs_per_iteration(network, batches[0])}
+    for name in ('stock', 'bsr'):
+        contender = Contender(ENGINES[name], network, setting, folder)
+        contender.train(batches[:1])
+        figures[name] = median(contender.train(batches[:1]) for _ in range(NETWORK_ROUNDS))
+    return figures
+
+
+def _as_floats(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {side: image.float() / 255 for side, image in batch.items()}
+
+
+def _finish(device: torch.device) -> None:
+    if device.type == 'cuda':
+        torch.cuda.synchronize()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Lets Ctrl-C end the benchmark, which has nothing to save."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,42 @@
+import json
+import signal
+
+import pytest
+
+from bsr_plugin.cli import main
+
+SMALL = ['--device', 'cpu', '--steps', '20', '--batch', '1', '--groups', '1', '--blocks', '1', '--features', '8']
+
+
+@pytest.mark.slow
+def test_the_figures_are_those_of_the_engines_named(tmp_path, capsys):
+    before = signal.getsignal(signal.SIGINT)
+    path = tmp_path / 'figures.json'
+    engines = ['--engines', 'float32', 'bsr', '--networks', 'EDSR-M', '--lr-window', '12', '--scale', '2']
+    assert main(['bench', 'train', *SMALL, *engines, '--json', str(path)]) == 0
+    figures = json.loads(path.read_text())
+    assert list(figures['iterations_per_s']) == ['stock', 'float32', 'bsr']
+    assert min(figures['iterations_per_s'].values()) > 0
+    assert figures['times_stock']['stock'] == 1
+    assert figures['loss']['float32'] == figures['loss']['stock'], 'without switches the arithmetic is the same'
+    assert figures['loss']['bsr'] != figures['loss']['stock']
+    assert figures['loss_difference']['bsr'] == pytest.approx(0, abs=0.05)
+    assert len(figures['loss']['bsr']) == 10
+    assert min(figures['peak_memory_mb'].values()) > 1
+    # Multiply-adds per LR pixel: conv_first, body, attention, conv_fuse, upsample, and conv_last on four HR pixels.
+    first, others = 3 * 8 * 9, 2 * 8 * 8 * 9 + 8 * 9 + 16 * 8 + 8 * 32 * 9 + 4 * 8 * 3 * 9
+    # Forward, gradient of the input (not the image's), gradient of the weights.
+    assert figures['gmacs_per_iteration'] == pytest.approx(144 * (2 * first + 3 * others) / 1e9, rel=1e-3)
+    assert set(figures['networks']) == {'EDSR-M'}
+    assert all(row['stock'] > 0 and row['bsr'] > 0 for row in figures['networks'].values())
+    printed = capsys.readouterr().out
+    assert f'{figures["iterations_per_s"]["bsr"]:.2f}' in printed
+    assert 'matrix product, GMAC/s: float32 ' in printed
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_wrong_arguments_get_a_sentence(capsys, tmp_path):
+    assert main(['bench', 'train', '--steps', '3']) == 2
+    assert '--steps is 3: use at least 20.' in capsys.readouterr().err
+    assert main(['bench', 'train', *SMALL, '--images', str(tmp_path / 'none')]) == 2
+    assert 'none' in capsys.readouterr().err
