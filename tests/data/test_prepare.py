@@ -8,6 +8,7 @@ from basicsr.data.paired_image_dataset import PairedImageDataset
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bsr_plugin import parallel
 from bsr_plugin.data import prepare as preparing
 from bsr_plugin.data.check import check_stores
 from bsr_plugin.data.degradation import degrade
@@ -335,3 +336,13 @@ def test_a_task_is_not_changed_by_running_it(tmp_path, hr_folder):
     prepare(task)
     assert task == before
     assert isinstance(open_store(hr_folder, 'disk'), FolderStore)
+
+
+def test_bytes_do_not_depend_on_the_number_of_threads(tmp_path, hr_folder, monkeypatch):
+    written = []
+    for workers in (1, 4):
+        monkeypatch.setattr(parallel, 'available_cores', lambda workers=workers: workers)
+        prepare(Preparation(hr_folder, tmp_path / f'{workers}', 2, lr_window=12))
+        written.append(contents(tmp_path / f'{workers}'))
+    assert written[0] == written[1]
+    assert len(written[0]) == 7
