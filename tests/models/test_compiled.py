@@ -76,13 +76,3 @@ def test_once_it_has_worked_an_error_is_not_the_compilers(net, monkeypatch):
     with pytest.raises(MemoryError):
         maybe.run(broken)
     assert len(calls) == 2
-
-
-@pytest.mark.slow
-def test_the_compiled_network_is_the_one_that_runs(net):
-    seen = []
-    maybe = MaybeCompiled(net, True, LOGGER)
-    result = maybe.run(lambda network: seen.append(network) or network(torch.ones(1, 2)))
-    assert isinstance(seen[0], torch._dynamo.OptimizedModule)
-    torch.testing.assert_close(result, net(torch.ones(1, 2)))
-    assert not any(name.startswith('_orig_mod') for name in net.state_dict())

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import torch
+from basicsr.data import build_dataloader, build_dataset
+from basicsr.models import build_model
+
+from bsr_plugin.models.failures import Interrupted
+from bsr_plugin.models.self_ensemble import x8
+
+
+@pytest.fixture
+def validate():
+    """Validates as the training loop does."""
+
+    def run(model, iteration=1, save_img=False):
+        opt = {**model.opt['datasets']['val'], 'phase': 'val', 'scale': 2}
+        loader = build_dataloader(build_dataset(opt), opt)
+        model.validation(loader, iteration, None, save_img)
+        return model.metric_results['psnr']
+
+    return run
+
+
+def test_a_signal_breaks_a_validation_off(build, batches, train, validate, tmp_path):
+    model = train(build(), batches(3))
+    model._stop.signal_number = 15
+    with pytest.raises(Interrupted):
+        validate(model)
+    assert (tmp_path / 'experiments/tiny/training_states/3.state').is_file()
+
+
+@pytest.mark.parametrize('ema_decay', [0, 0.9])
+def test_validation_takes_the_averaged_network_if_there_is_one_and_leaves_modes_alone(build, batches, train, ema_decay):
+    model = train(build(train={'ema_decay': ema_decay}), batches(3))
+    model.feed_data(batches(1)[0])
+    net = model.net_g_ema if ema_decay else model.net_g
+    mode = net.training
+    model.test()
+    with torch.no_grad():
+        assert torch.equal(model.output, net(model.lq))
+    assert net.training is mode
+    assert model.net_g.training
+    model.net_g.forward = lambda x: 1 / 0
+    if not ema_decay:
+        with pytest.raises(ZeroDivisionError):
+            model.test()
+        assert model.net_g.training
+
+
+def test_tiles_and_self_ensemble_give_what_they_give_alone(build, batches):
+    image = {'lq': torch.rand(1, 3, 40, 52), 'lq_path': ['x.png']}
+
+    def output(**val):
+        model = build(val=val, is_train=False)
+        for weight in model.net_g.parameters():
+            torch.nn.init.normal_(weight, std=0.2)
+        model.feed_data(image)
+        model.test()
+        return model, model.output
+
+    model, whole = output()
+    reach = model.net_g.receptive_field
+    assert reach == 12
+    _, tiled = output(tile=2 * reach + 6, tile_overlap=reach)
+    torch.testing.assert_close(tiled, whole, rtol=0, atol=0.1 / 255)
+    _, rough = output(tile=14, tile_overlap=2)
+    assert (rough - whole).abs().max() > 1e-6
+    _, ensemble = output(self_ensemble=True)
+    with torch.no_grad():
+        torch.testing.assert_close(ensemble, x8(model.net_g, image['lq']), rtol=0, atol=1e-6)
+    _, both = output(self_ensemble=True, tile=2 * reach + 6, tile_overlap=reach)
+    torch.testing.assert_close(both, ensemble, rtol=0, atol=0.1 / 255)
+
+
+def test_validation_in_tiles_reports_the_psnr_of_whole_images(build, batches, train, validate):
+    whole = validate(train(build(), batches(2)))
+    tiled = validate(train(build(val={'tile': 26, 'tile_overlap': 12}), batches(2)))
+    assert whole == pytest.approx(tiled, abs=1e-3)
+    assert whole > 20
+
+
+def test_out_of_memory_in_validation_goes_on_in_tiles(build, batches, train, validate):
+    expected = validate(train(build(), batches(2)))
+    model = train(build(), batches(2))
+    forward, sides = model.net_g_ema.forward, []
+
+    def limited(x):
+        sides.append(max(x.shape[-2:]))
+        if sides[-1] > 30:
+            raise torch.cuda.OutOfMemoryError('CUDA out of memory.')
+        return forward(x)
+
+    model.net_g_ema.forward = limited
+    assert validate(model) == pytest.approx(expected, abs=0.05)
+    assert sides.count(48) == 1, 'only the first image is tried whole'
+
+
+def test_the_best_weights_are_kept_by_the_first_validation_set(build, batches, train, validate, tmp_path):
+    model = build(logger={'keep_best': 'psnr'})
+    path = tmp_path / 'experiments/tiny/models/net_g_best.pth'
+    kept = []
+    for iteration, value in enumerate([20.0, 22.0, 21.0, 22.5], 1):
+        train(model, batches(4), iteration, iteration)
+        model._initialize_best_metric_results('Val')
+        model._initialize_best_metric_results('Other')
+        model._update_best_metric_result('Val', 'psnr', np.float64(value), iteration)
+        model._update_best_metric_result('Other', 'psnr', 99.0, iteration)
+        kept.append(torch.load(path, weights_only=True)['best'])
+        if iteration == 2:
+            expected = {name: value.clone() for name, value in model.net_g_ema.state_dict().items()}
+        if iteration == 3:
+            stored = torch.load(path, weights_only=True)['params_ema']
+            assert all(torch.equal(stored[name], expected[name]) for name in expected)
+    assert [(best['iter'], best['val']) for best in kept] == [(1, 20.0), (2, 22.0), (2, 22.0), (4, 22.5)]
+    assert kept[0] == {'dataset': 'Val', 'metric': 'psnr', 'better': 'higher', 'val': 20.0, 'iter': 1}
+
+
+def test_validation_after_the_last_iteration_is_labelled_with_it(build, batches, train, validate):
+    model = train(build(), batches(2))
+    validate(model, iteration=17)
+    assert model.best_metric_results['Val']['psnr']['iter'] == 2
+
+
+def test_in_a_test_run_nothing_of_the_training_is_needed(options, build, validate):
+    opt = options(train=..., logger=..., datasets={'train': ...})
+    opt |= {'dist': False, 'rank': 0, 'world_size': 1, 'is_train': False}
+    model = build_model(opt)
+    assert validate(model) > 10
