@@ -54,7 +54,10 @@ def load_network(run: RunResult) -> BSRNet:
         raise InputError(f'{run.name} tested a {kind} without attention: use a BSRNet with it.')
     network = build_network(run.network)
     if run.weights is not None:
-        network.load_state_dict(_weights(Path(run.weights), run.param_key))
+        try:
+            network.load_state_dict(_weights(Path(run.weights), run.param_key))
+        except RuntimeError as error:
+            raise InputError(f'{run.weights} and the network of {run.name} do not fit: run the test again.') from error
     return network.eval()
 
 
@@ -125,7 +128,7 @@ def _draw_weights(axes: Axes, means: NDArray[np.float32], palette: Palette) -> N
     axes.bar(groups, average, 0.7, color=palette.of(0))
     if len(means) > 1:
         reach = np.stack([average - means.min(axis=0), means.max(axis=0) - average])
-        axes.errorbar(groups, average, reach, fmt='none', ecolor=palette.ink, elinewidth=1, capsize=2)
+        axes.errorbar(groups, average, reach, fmt='none', color=palette.ink, elinewidth=1, capsize=2)
     plain_axes(axes, palette)
     axes.set_xticks(groups)
     axes.set_ylim(0, 1)

@@ -1,0 +1,160 @@
+"""``bsr report`` and ``bsr figure`` on real test runs, from the command line to the files."""
+
+import csv
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from bsr_plugin.cli import main
+from bsr_plugin.evaluation.results import read_results
+
+
+def test_one_command_writes_the_page_and_the_tables(project, tmp_path, capsys):
+    out = tmp_path / 'report'
+    assert main(['report', str(project.first), str(project.second), '--out', str(out), '--examples', '1']) == 0
+
+    assert sorted(path.name for path in out.iterdir()) == ['index.html', 'tables.csv', 'tables.md', 'tables.tex']
+    lines = {(row['method'], row['dataset']): row for row in csv.DictReader((out / 'tables.csv').open())}
+    (part,) = read_results(project.first).sets
+    assert float(lines['first', 'Set5']['psnr_y']) == part.mean['psnr_y']
+    assert float(lines['first', 'Set5']['psnr_rgb']) == part.mean['psnr_rgb']
+    assert float(lines['BSR', 'Set5']['psnr_difference']) == pytest.approx(38.30 - part.mean['psnr_y'], abs=1e-6)
+    assert '## Table 2: x2, bicubic degradation' in (out / 'tables.md').read_text()
+    assert '\\caption{Table 2: x2, bicubic degradation.' in (out / 'tables.tex').read_text()
+    printed = capsys.readouterr().out
+    assert f'first  {part.mean["psnr_y"]:.2f}' in ' '.join(printed.split()).replace(' ', '  ')
+    assert str(out / 'index.html') in printed
+
+
+def test_the_bicubic_row_is_measured_on_the_files_of_the_run(project, tmp_path):
+    from bsr_plugin.report.bicubic import bicubic_baseline
+
+    assert main(['report', str(project.first), '--out', str(tmp_path), '--examples', '0']) == 0
+    rows = {row['method']: row for row in csv.DictReader((tmp_path / 'tables.csv').open())}
+    expected = bicubic_baseline(project.hr, 2).mean
+    assert float(rows['Bicubic, measured here']['psnr_y']) == pytest.approx(expected.psnr_y, abs=1e-9)
+    assert float(rows['Bicubic, measured here']['ssim_y']) == pytest.approx(expected.ssim_y, abs=1e-9)
+
+
+def test_runs_of_one_name_are_told_apart(project, tmp_path):
+    copy = tmp_path / 'elsewhere'
+    shutil.copytree(project.first, copy)
+    assert main(['report', str(project.first), str(copy), '--out', str(tmp_path / 'out'), '--examples', '0']) == 0
+    methods = [row['method'] for row in csv.DictReader((tmp_path / 'out/tables.csv').open())]
+    assert methods[-2:] == [str(project.first), str(copy)]
+
+
+def test_what_is_missing_is_named_and_the_rest_is_made(project, tmp_path, capsys):
+    broken = tmp_path / 'broken'
+    shutil.copytree(project.first, broken)
+    content = json.loads((broken / 'metrics.json').read_text())
+    content['weights'] = '/nowhere/net.pth'
+    content['sets'][0]['skipped'] = [{'name': 'lost', 'reason': 'lost.png cannot be read.'}]
+    content['sets'][0]['images'][2]['gt'] = '/nowhere/butterfly.png'
+    (broken / 'metrics.json').write_text(json.dumps(content))
+
+    assert main(['report', str(broken), '--out', str(tmp_path / 'out')]) == 1
+
+    printed = capsys.readouterr().out
+    for sentence in (
+        'Left out: first, Set5, lost: lost.png cannot be read.',
+        'Left out: No bicubic figure: /nowhere/butterfly.png cannot be read',
+        'Left out: /nowhere/net.pth cannot be read',
+    ):
+        assert sentence in printed
+    page = (tmp_path / 'out/index.html').read_text()
+    assert 'lost.png cannot be read.' in page
+    assert 'class="compare"' in page
+    rows = {row['method']: row for row in csv.DictReader((tmp_path / 'out/tables.csv').open())}
+    assert rows['Bicubic, measured here']['note'] == '4 of 5 images'
+
+
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        (None, 'holds no metrics.json: name a folder results/<name>'),
+        ('{', r'metrics.json cannot be read'),
+        ('[]', r'metrics.json cannot be read'),
+        ('{"format": 9}', 'has format 9, this version reads 1'),
+        ('{"format": 1, "name": "x"}', 'cannot be read (Field required'),
+    ],
+)
+def test_what_is_no_result_is_one_sentence_and_status_2(tmp_path, capsys, content, sentence):
+    folder = tmp_path / 'results'
+    folder.mkdir()
+    if content is not None:
+        (folder / 'metrics.json').write_text(content)
+    assert main(['report', str(folder), '--out', str(tmp_path / 'out')]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count('\n') == 1
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_file_in_place_of_the_folder_is_one_sentence(project, tmp_path, capsys):
+    (tmp_path / 'out').write_text('')
+    assert main(['report', str(project.first), '--out', str(tmp_path / 'out'), '--examples', '0']) == 2
+    assert 'cannot be written to' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('suffix', ['png', 'svg', 'pdf'])
+def test_crops_in_every_format(project, tmp_path, suffix):
+    file = tmp_path / f'figures/crops.{suffix}'
+    words = ['--image', 'bird', '--image', 'woman', '-o', str(file)]
+    assert main(['figure', 'crops', str(project.first), str(project.second), *words]) == 0
+    assert file.read_bytes().startswith({'png': b'\x89PNG', 'svg': b'<?xml', 'pdf': b'%PDF'}[suffix])
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_every_kind_of_figure(project, tmp_path):
+    commands = {
+        'pic': ['pic', str(project.lr_store), '--lr-window', '16'],
+        'difference': ['difference', str(project.first), '--set', 'Set5', '--p', '0.7'],
+        'attention': ['attention', str(project.first), '--image', 'bird'],
+        'curves': ['curves', str(project.log)],
+    }
+    for name, words in commands.items():
+        file = tmp_path / f'{name}.png'
+        assert main(['figure', *words, '-o', str(file)]) == 0
+        pixels = np.asarray(Image.open(file).convert('RGB'))
+        assert pixels.shape[1] > 600
+        assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
+
+
+def test_what_cannot_be_drawn_is_one_sentence_and_status_2(project, tmp_path, capsys):
+    first, file = str(project.first), str(tmp_path / 'x.png')
+    plain = tmp_path / 'plain'
+    shutil.copytree(project.first, plain)
+    content = json.loads((plain / 'metrics.json').read_text())
+    for image in content['sets'][0]['images']:
+        image['picture'] = None
+    (plain / 'metrics.json').write_text(json.dumps(content))
+    for words, sentence in (
+        (['crops', first, '--image', 'cat', '-o', file], "Set5 has no image 'cat': there are baby, bird"),
+        (['crops', first, '--set', 'Set6', '-o', file], "no images of a set 'Set6': there is Set5"),
+        (['crops', first, '-o', str(tmp_path / 'x.gif')], "ends in '.gif': name a file that ends in .png"),
+        (['crops', str(plain), '-o', file], 'has no pictures: run the test with save_img: true'),
+        (['difference', first, '--p', '2', '-o', file], '--p is 2.0: use a number above 0 and up to 1'),
+        (['pic', str(tmp_path / 'no.lmdb'), '-o', file], 'no.lmdb does not exist'),
+        (['curves', str(tmp_path), '-o', file], 'holds no TensorBoard log'),
+    ):
+        assert main(['figure', *words]) == 2
+        error = capsys.readouterr().err
+        assert sentence in error
+        assert error.count('\n') == 1
+    assert not (tmp_path / 'x.png').exists()
+
+
+def test_the_difference_figure_is_of_the_saved_picture(project):
+    from bsr_plugin.report.difference import difference_maps
+
+    truth = cv2.imread(str(project.hr / 'baby.png'))
+    saved = cv2.imread(str(project.first / 'visualization/Set5/baby_first.png'))
+    l2, _ = difference_maps(saved, truth)
+    psnr = -10 * np.log10(l2[2:-2, 2:-2].mean())
+    (part,) = read_results(project.first).sets
+    assert psnr == pytest.approx(part.images[0].values['psnr_rgb'], abs=1e-6)
