@@ -1,6 +1,7 @@
 # make demo   a small BSR trained, tested and compared with bicubic: minutes on a CPU
 # make env    the environment in .venv        make test    every check and the whole test suite
 # make lint   style and types alone           make clean   removes what make made
+# make browser   Chromium and ChromeDriver, which the tests of the report's page drive; needs apt-get and root
 # Another interpreter: make test PYTHON=python3.13
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ made := $(venv)/made-with-python-$(shell "$(PYTHON)" -c 'import platform; print(
 sources := Makefile requirements/constraints.txt requirements/basicsr-build/sitecustomize.py bsr_plugin/__init__.py \
 	setup.py pyproject.toml startup/bsr_plugin.pth startup/bsr_plugin_hook.py
 
-.PHONY: env demo test lint clean
+.PHONY: env demo test lint browser clean
 .DEFAULT_GOAL := test
 
 env: $(made)
@@ -45,8 +46,21 @@ demo: env
 	$(bsr) compare $(results)/visualization/held-out --hr $(sample)/test --scale 2 --picture demo/crops.png \
 		--name demo --images "held-out photographs"
 
+# Without a browser the suite runs without the tests that are marked so, and says it.
+has_browser := command -v chromedriver > /dev/null && \
+	{ command -v chromium || command -v chromium-browser || command -v google-chrome; } > /dev/null
+
 test: lint
-	$(python) -m pytest
+	@{ $(has_browser); } || [ "$$(id -u)" != 0 ] || $(MAKE) --no-print-directory browser || true
+	@if { $(has_browser); }; then set -x; $(python) -m pytest; else \
+	echo "No Chromium with ChromeDriver here: the tests of the page in a browser are left out (make browser)."; \
+	set -x; $(python) -m pytest -m "not browser"; fi
+
+browser:
+	@{ $(has_browser); } || { command -v apt-get > /dev/null && \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core; } || \
+	{ echo "Chromium cannot be installed here: install it and ChromeDriver with your system's tools." >&2; exit 1; }
 
 lint: env
 	$(python) -m ruff check .
