@@ -306,13 +306,11 @@ def test_check_finds_a_single_wrong_byte(tmp_path, hr_folder, encoding):
     made = prepare(Preparation(hr_folder, tmp_path, 2, lr_window=12, encoding=encoding))
     assert check_stores([made.hr_path, made.lr_path]) == 5
     victim = made.lr_path / ('c.png' if encoding == 'files' else 'data.mdb')
-    whole = victim.read_bytes()
-    if encoding == 'files':
-        at = len(whole) // 2
-    else:
-        value = bytes(LMDBStore(made.lr_path).value(2))
-        at = whole.index(value) + len(value) // 2
-    victim.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    value = victim.read_bytes() if encoding == 'files' else bytes(LMDBStore(made.lr_path).value(2))
+    middle = len(value) // 2
+    wrong = value[:middle] + bytes([value[middle] ^ 1]) + value[middle + 1 :]
+    # Everywhere: what LMDB moves from page to page stays behind where it was.
+    victim.write_bytes(victim.read_bytes().replace(value, wrong))
     with pytest.raises(InputError, match=r'is damaged: c is missing or not what was written \(1 of 5 images\)'):
         check_stores([made.hr_path, made.lr_path])
 

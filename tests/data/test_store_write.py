@@ -88,16 +88,17 @@ def test_a_store_goes_on_where_it_was(tmp_path, images, encoding, stop):
 
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
-def test_what_a_crash_leaves_in_the_journal_does_no_harm(tmp_path, images, encoding):
+@pytest.mark.parametrize('tail', ['i2.png (22,31,3) raw 00\n', 'i2.png (22,', 'i1', 'i2.png (22,31,3) raw 00\ni1'])
+def test_what_a_crash_leaves_in_the_journal_does_no_harm(tmp_path, images, encoding, tail):
     whole = writer_for(tmp_path / 'whole', encoding)
     write(whole, images, 0, 6)
     whole.seal()
     whole.publish()
     writer = writer_for(tmp_path / 'again', encoding)
     write(writer, images, 0, 2)
-    # Listed but not stored, then a line cut short whose beginning is the name of a stored image.
+    # Listed but not stored, or cut short, perhaps where it reads like the name of a stored image.
     with (writer.partial / 'journal.txt').open('a') as journal:
-        journal.write('i2.png (22,31,3) raw 00\ni1')
+        journal.write(tail)
     (writer.partial / '.i3.png.abc.tmp').write_bytes(b'half an image')
     (writer.partial / '.pic_w48.idx.abc.tmp').write_bytes(b'half an index')
     second = writer_for(tmp_path / 'again', encoding)

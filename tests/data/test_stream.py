@@ -192,7 +192,7 @@ def in_time(function, seconds=60):
 
 
 @pytest.mark.parametrize(
-    ('workers', 'persistent', 'prefetch'), [(0, False, None), (0, False, 'cpu'), (2, False, None), (2, True, 'cpu')]
+    ('workers', 'persistent', 'prefetch'), [(0, False, None), (0, False, 'cpu'), (1, False, None), (1, True, 'cpu')]
 )
 def test_a_data_set_that_raises_ends_the_iteration(tmp_path, hr_folder, options, train, workers, persistent, prefetch):
     made = prepare(Preparation(hr_folder, tmp_path, 2, encoding='files'))
