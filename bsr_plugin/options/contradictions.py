@@ -227,7 +227,7 @@ def _wandb(options: Options) -> Iterator[Problem]:
         yield ('logger', 'use_tb_logger'), 'must be true with logger.wandb'
 
 
-_PAIRED = ('PairedImageDataset', 'RFSPairedImageDataset')
+_PAIRED = ('PairedImageDataset', 'RFSPairedImageDataset', 'SRBenchmarkDataset')
 RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
     _training_set,
     _scale,

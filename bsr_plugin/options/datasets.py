@@ -149,6 +149,23 @@ class RFSTrainingPairs(Loading, Cropping, RFSPairs):
     """Seed of the stream of batches; ~ is `manual_seed`."""
 
 
+class BenchmarkSet(AnySet):
+    """SRBenchmarkDataset, for validation and test: whole images, whose LR images are made as they are read."""
+
+    type: Literal['SRBenchmarkDataset']
+    """The data set class."""
+    dataroot_gt: str
+    """Folder or LMDB store of the HR images, as `bsr download` puts them there."""
+    dataroot_lq: str | None = None
+    """Folder or LMDB store of LR images; ~ makes them from the HR images, for bicubic those of MATLAB bit for bit."""
+    io_backend: OwnBackend | None = None
+    """Where the images are read from; ~ is image files."""
+    degradation: Literal['bicubic', 'blur-down'] = 'bicubic'
+    """How the LR images are, or were, made; also which table of the paper `bsr report` puts the results in."""
+    filename_tmpl: str = '{}'
+    """Name of an LR file beside the name of its HR file `{}`, without the extension."""
+
+
 class OtherSet(AnySet, LenientSection):
     """Any other registered data set; its class looks up keys of its own."""
 
@@ -167,7 +184,11 @@ class OtherTrainingSet(Loading, OtherSet):
 _training_set = by_type(
     'dataset', {'PairedImageDataset': StockTrainingPairs, 'RFSPairedImageDataset': RFSTrainingPairs}, OtherTrainingSet
 )
-_evaluation_set = by_type('dataset', {'PairedImageDataset': StockPairs, 'RFSPairedImageDataset': RFSPairs}, OtherSet)
+_evaluation_set = by_type(
+    'dataset',
+    {'PairedImageDataset': StockPairs, 'RFSPairedImageDataset': RFSPairs, 'SRBenchmarkDataset': BenchmarkSet},
+    OtherSet,
+)
 
 
 def _by_phase(phases: Mapping[str, Callable[[Any], Section]]) -> Callable[[Any], dict[str, Section]]:

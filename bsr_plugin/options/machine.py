@@ -31,15 +31,17 @@ def missing_on_this_machine(options: Options, is_train: bool) -> list[str]:
 def absent_sets(options: Options) -> list[str]:
     """Keys of the data sets none of whose folders exist."""
     folders = {key: _roots(dataset).values() for key, dataset in _datasets(options).items()}
-    return [key for key, roots in folders.items() if roots and all(_absence(folder) for folder in roots)]
+    return [key for key, roots in folders.items() if roots and all(_absence(folder, '') for folder in roots)]
 
 
 def _folders(options: Options, skip: list[str]) -> Iterator[Problem]:
     for key, dataset in _datasets(options).items():
         if key in skip:
             continue
+        benchmark = dataset.get('type') == 'SRBenchmarkDataset'
+        hint = '`bsr download` brings it' if benchmark else '`bsr prepare` makes it from HR images'
         for root, folder in _roots(dataset).items():
-            if absence := _absence(folder):
+            if absence := _absence(folder, hint):
                 yield ('datasets', key, root), absence
 
 
@@ -71,11 +73,11 @@ def _roots(dataset: Options) -> dict[str, str]:
     return {root: dataset[root] for root in _ROOTS if isinstance(dataset.get(root), str)}
 
 
-def _absence(folder: str) -> str:
+def _absence(folder: str, hint: str) -> str:
     """What is wrong with a folder, or with a store that is in parts; nothing where all is there."""
     path = Path(folder).expanduser()
     try:
         there = path.is_dir() or find_parts(path)
     except InputError as error:
         return str(error)
-    return '' if there else f'there is no folder {folder}; `bsr prepare` makes it from HR images'
+    return '' if there else f'there is no folder {folder}; {hint}'

@@ -36,6 +36,7 @@ _SECTIONS: tuple[tuple[str, type[Section], type[Section] | None], ...] = (
     ('`datasets.train`, type `PairedImageDataset`', datasets.StockTrainingPairs, None),
     ('`datasets.val`, `datasets.test_1`, ..., type `PairedImageDataset`', datasets.StockPairs, None),
     ('`datasets.val`, `datasets.test_1`, ..., type `RFSPairedImageDataset`', datasets.RFSPairs, None),
+    ('`datasets.val`, `datasets.test_1`, ..., type `SRBenchmarkDataset`', datasets.BenchmarkSet, None),
     ('`datasets.*.io_backend`', datasets.IoBackend, None),
     ('`network_g`, type `BSRNet`', network.BSRNetOptions, None),
     ('`path`', run.TrainingPaths, None),
