@@ -23,9 +23,18 @@ def validate():
 
 def test_a_signal_breaks_a_validation_off(build, batches, train, validate, tmp_path):
     model = train(build(), batches(3))
-    model._stop.signal_number = 15
+    forward, seen = model.net_g_ema.forward, []
+
+    def interrupted(x):
+        seen.append(x)
+        model._stop.signal_number = 15
+        return forward(x)
+
+    model.net_g_ema.forward = interrupted
     with pytest.raises(Interrupted):
         validate(model)
+    assert len(seen) == 1, 'the other three images are left'
+    assert model.best_metric_results['Val']['psnr']['iter'] == -1
     assert (tmp_path / 'experiments/tiny/training_states/3.state').is_file()
 
 
