@@ -43,6 +43,7 @@ demo: env
 	$(bsr) prepare $(sample)/test --out $(sample)/held-out --scale 2 --encoding files
 	$(python) basicsr/train.py -opt options/sample/train_BSR_sample_x2.yml
 	$(python) basicsr/test.py -opt options/sample/test_BSR_sample_x2.yml
+	$(bsr) report $(results) --out demo
 	$(bsr) compare $(results)/visualization/held-out --hr $(sample)/test --scale 2 --picture demo/crops.png \
 		--name demo --images "held-out photographs"
 
