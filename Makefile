@@ -5,6 +5,8 @@
 # Another interpreter: make test PYTHON=python3.13
 
 PYTHON ?= python3
+# Threads that wait give their core away: where other work goes on, training is several times faster for it.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 venv := .venv
 python := $(venv)/bin/python
