@@ -3,12 +3,15 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 from matplotlib.figure import Figure
 
 from bsr_plugin.cli.output import EXIT_DONE
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import ImageResult, SetResult
+from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.pic.measure import ChannelRule
 from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, Run
 from bsr_plugin.report.style import FORMATS, write_figure
 
@@ -23,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pic.add_argument('--lr-window', type=int, default=48, metavar='PIXELS', help='LR patch (default 48)')
     pic.add_argument('--pic-bins', type=int, default=16, metavar='P', help='intervals (default 16)')
     pic.add_argument('--pic-quantile', type=float, default=0.999, metavar='Q', help='share they span (default 0.999)')
+    pic.add_argument('--pic-channels', choices=get_args(ChannelRule), default='max', help='default: max')
     crops = _kind(kinds, 'crops', 'bicubic, test runs and HR: the detail with the most texture (Fig. 2, 7)', _crops)
     crops.add_argument('results', nargs='+', type=Path, metavar='RESULTS', help='folders results/<name>')
     difference = _kind(kinds, 'difference', 'L2 and Lp difference from the HR image (Fig. 8)', _difference)
@@ -61,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _pic(arguments: argparse.Namespace) -> Figure:
     from bsr_plugin.report.pic_figure import distribution_figure
 
-    return distribution_figure(arguments.store, arguments.lr_window, arguments.pic_bins, arguments.pic_quantile)
+    intervals = IntervalRule(bins=arguments.pic_bins, quantile=arguments.pic_quantile)
+    return distribution_figure(arguments.store, arguments.lr_window, intervals, arguments.pic_channels)
 
 
 def _crops(arguments: argparse.Namespace) -> Figure:

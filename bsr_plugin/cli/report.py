@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, table
 from bsr_plugin.report.table_formats import psnr_text, ssim_text
+from bsr_plugin.report.tables import Cell
 
 EXAMPLE = 'bsr report results/test_BSR_x2 results/test_BSR_x4 --out report'
 
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_PARTLY if report.problems else EXIT_DONE
 
 
-def _summary(cell) -> str:  # type: ignore[no-untyped-def]
+def _summary(cell: Cell | None) -> str:
     if cell is None:
         return ''
     figures = psnr_text(cell.psnr) + (f' {ssim_text(cell.ssim)}' if cell.ssim is not None else '')

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from bsr_plugin.atomic import write_text
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import ImageResult, SetResult, read_results
+from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.report.baselines import BaselineKey, measure_baselines
 from bsr_plugin.report.bicubic import Quality
 from bsr_plugin.report.curves import curves_figure, read_curves
@@ -139,25 +141,20 @@ def _examples(
     runs: Sequence[Run], baselines: Mapping[BaselineKey, Quality], number: int, report: Report
 ) -> list[Example]:
     chosen = choose(runs, baselines, number)
-    loaded = [
-        report.attempt(lambda part=part, image=image: load_example(runs, part, image, baselines))  # type: ignore[misc]
-        for part, image in chosen
-    ]
+    loaded = [report.attempt(partial(load_example, runs, part, image, baselines)) for part, image in chosen]
     return [example for example in loaded if example is not None]
 
 
 def _curves(trainings: Mapping[str, Training | None], extra: Sequence[Path], report: Report) -> str:
     folders = {found.name: found.log for found in trainings.values() if found and found.log}
     folders |= {folder.name: folder for folder in extra}
-    found = {
-        name: report.attempt(lambda folder=folder: read_curves(folder))  # type: ignore[misc]
-        for name, folder in folders.items()
-    }
+    found = {name: report.attempt(partial(read_curves, folder)) for name, folder in folders.items()}
     curves = {name: run for name, run in found.items() if run}
     return inline_svg(curves_figure(curves, PAGE), 'curves') if curves else ''
 
 
 def _pic(trainings: Mapping[str, Training | None], store: Path | None, report: Report) -> tuple[str, str] | None:
+    """Fig. 1 for a store that is named or that the first run was trained on, with the intervals of that training."""
     options = next((found.options for found in trainings.values() if found and found.options), {}) or {}
     train_set = options.get('datasets', {}).get('train', {})
     named = train_set.get('dataroot_lq')
@@ -165,7 +162,14 @@ def _pic(trainings: Mapping[str, Training | None], store: Path | None, report: R
         return None
     path = store or Path(named)
     window = int(train_set.get('gt_size', 0)) // int(options.get('scale', 1)) or 48
-    figure = report.attempt(lambda: distribution_figure(path, window, train_set.get('pic_bins', 16), palette=PAGE))
+    edges = train_set.get('pic_edges')
+    intervals = IntervalRule(
+        bins=train_set.get('pic_bins', 16),
+        quantile=train_set.get('pic_quantile', 0.999),
+        edges=None if edges is None else tuple(edges),
+    )
+    channels = train_set.get('pic_channels', 'max')
+    figure = report.attempt(partial(distribution_figure, path, window, intervals, channels, PAGE))
     return (f'Patches of {window} LR pixels from {path}.', inline_svg(figure, 'pic')) if figure else None
 
 
@@ -175,7 +179,7 @@ def _attention(runs: Sequence[Run], baselines: Mapping[BaselineKey, Quality], re
         network = run.result.network
         chosen = choose([run], baselines, _ATTENTION_IMAGES)[:_ATTENTION_IMAGES]
         if chosen and network.get('type') == 'BSRNet' and network.get('attention') != 'none':
-            part = report.attempt(lambda run=run, chosen=chosen: _attention_part(run, chosen, baselines))  # type: ignore[misc]
+            part = report.attempt(partial(_attention_part, run, chosen, baselines))
             parts += [part] if part else []
     return parts
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from bsr_plugin.data.degradation import degrade, imresize
@@ -194,7 +195,5 @@ def crops_figure(examples: Sequence[Example], palette: Palette = PRINT) -> Figur
     return figure
 
 
-def _frame(left: int, top: int, side: int, palette: Palette):  # type: ignore[no-untyped-def]
-    from matplotlib.patches import Rectangle
-
+def _frame(left: int, top: int, side: int, palette: Palette) -> Rectangle:
     return Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor=palette.of(1), linewidth=1.5)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.data.store import open_store
 from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.pic.measure import ChannelRule
 from bsr_plugin.report.pic_distribution import balanced_shares, example_patches, uniform_shares
 from bsr_plugin.report.style import PRINT, Palette, new_figure, plain_axes
 
@@ -59,22 +60,26 @@ def pic_figure(
 
 
 def distribution_figure(
-    path: Path, window: int, bins: int = 16, quantile: float = 0.999, palette: Palette = PRINT
+    path: Path,
+    window: int,
+    intervals: IntervalRule | None = None,
+    channels: ChannelRule = 'max',
+    palette: Palette = PRINT,
 ) -> Figure:
     """Fig. 1 for a store of LR images, whose PIC index is built if it has none.
 
     Args:
         path: LMDB or folder of LR images.
         window: Side of the patches in LR pixels.
-        bins: Number of intervals.
-        quantile: They span [0, q], q being this quantile of the PIC of all patches.
+        intervals: How the intervals are chosen; 16 of one width by default.
+        channels: How a pixel's three gradients are merged.
         palette: Colours.
 
     Raises:
         InputError: There is no such store, or it has no index and cannot be given one.
     """
     store = open_store(path, 'lmdb' if path.suffix == '.lmdb' else 'disk')
-    index = index_of(store, window, 'max', IntervalRule(bins=bins, quantile=quantile))
+    index = index_of(store, window, channels, intervals or IntervalRule())
     shares = uniform_shares(index), balanced_shares(index)
     return pic_figure(index.edges, *shares, example_patches(store, index), palette)
 

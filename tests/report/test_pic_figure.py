@@ -35,7 +35,7 @@ def test_256_intervals_keep_their_bars_and_few_labels():
 
 
 def test_the_figure_of_a_store_is_that_of_its_index(project):
-    figure = distribution_figure(project.lr_store, 16, bins=4)
+    figure = distribution_figure(project.lr_store, 16, IntervalRule(bins=4))
 
     store = open_store(project.lr_store, 'lmdb')
     index = index_of(store, 16, 'max', IntervalRule(bins=4))
