@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -12,6 +13,7 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import ImageResult, SetResult
 from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.pic.measure import ChannelRule
+from bsr_plugin.report.baselines import lr_image, measure_baselines
 from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, Run
 from bsr_plugin.report.style import FORMATS, write_figure
 
@@ -72,7 +74,7 @@ def _pic(arguments: argparse.Namespace) -> Figure:
 def _crops(arguments: argparse.Namespace) -> Figure:
     from bsr_plugin.report.examples import crops_figure
 
-    return crops_figure(_examples(arguments.results, arguments.set, arguments.image)[1])
+    return crops_figure(_examples(arguments.results, arguments.set, arguments.image))
 
 
 def _difference(arguments: argparse.Namespace) -> Figure:
@@ -80,7 +82,7 @@ def _difference(arguments: argparse.Namespace) -> Figure:
 
     if not 0 < arguments.p <= 1:
         raise InputError(f'--p is {arguments.p}: use a number above 0 and up to 1.')
-    _, (example, *_) = _examples([arguments.results], arguments.set, arguments.image)
+    example, *_ = _examples([arguments.results], arguments.set, arguments.image)
     result = next(version for version in example.versions if version.label not in (BICUBIC_LABEL, HR_LABEL))
     return difference_figure(result.picture, example.versions[-1].picture, result.caption, arguments.p)
 
@@ -88,8 +90,8 @@ def _difference(arguments: argparse.Namespace) -> Figure:
 def _attention(arguments: argparse.Namespace) -> Figure:
     from bsr_plugin.report.attention import attention_figure, measure_attention
 
-    runs, examples = _examples([arguments.results], arguments.set, arguments.image)
-    return attention_figure(measure_attention(runs[0].result, [example.lr for example in examples]))
+    (run,), part, images = _named([arguments.results], arguments.set, arguments.image)
+    return attention_figure(measure_attention(run.result, [lr_image(part, image) for image in images]))
 
 
 def _curves(arguments: argparse.Namespace) -> Figure:
@@ -98,19 +100,26 @@ def _curves(arguments: argparse.Namespace) -> Figure:
     return curves_figure({log.name: read_curves(log) for log in arguments.logs})
 
 
-def _examples(folders: list[Path], dataset: str | None, names: list[str] | None) -> tuple[list[Run], list[Example]]:
-    """The images that the command line names, of the first run, in the versions of all runs."""
-    from bsr_plugin.report.baselines import measure_baselines
+def _named(
+    folders: list[Path], dataset: str | None, names: list[str] | None
+) -> tuple[list[Run], SetResult, list[ImageResult]]:
+    """The runs, and the set and the images of the first of them that the command line names."""
     from bsr_plugin.report.build import load_runs
-    from bsr_plugin.report.examples import load_example
 
     runs = load_runs(folders)
     part = _set_named(runs[0], dataset)
-    images = [_image_named(part, name) for name in names or [part.images[0].name]]
-    baselines, _ = measure_baselines([SetResult(**{**vars(part), 'images': images})])
+    return runs, part, [_image_named(part, name) for name in names or [part.images[0].name]]
+
+
+def _examples(folders: list[Path], dataset: str | None, names: list[str] | None) -> list[Example]:
+    """The named images in the versions of all runs."""
+    from bsr_plugin.report.examples import load_example
+
+    runs, part, images = _named(folders, dataset, names)
     if not any(image.picture for image in images):
         raise InputError(f'{folders[0]} has no pictures: run the test with save_img: true.')
-    return runs, [load_example(runs, part, image, baselines) for image in images]
+    baselines, _ = measure_baselines([replace(part, images=images)])
+    return [load_example(runs, part, image, baselines) for image in images]
 
 
 def _set_named(run: Run, name: str | None) -> SetResult:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bsr_plugin.data.degradation import Degradation, crop_to_multiple
+from bsr_plugin.data.degradation import Degradation, crop_to_multiple, degrade
 from bsr_plugin.data.image_file import read_image
 from bsr_plugin.data.store import open_store
 from bsr_plugin.errors import InputError
@@ -33,6 +33,15 @@ def hr_image(measured: SetResult, image: ImageResult) -> Image:
         store = open_store(measured.gt_folder, measured.io_backend)
         whole = store.image(store.names.index(image.name))
     return crop_to_multiple(whole, measured.scale)
+
+
+def lr_image(measured: SetResult, image: ImageResult) -> Image:
+    """The LR image of a result, made from its HR image, (h, w, 3) BGR.
+
+    Raises:
+        InputError: The HR image is gone or cannot be read.
+    """
+    return degrade(hr_image(measured, image), measured.scale, measured.degradation)
 
 
 def key_of(measured: SetResult, image: ImageResult) -> BaselineKey:

@@ -10,7 +10,7 @@ from bsr_plugin.atomic import write_text
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import ImageResult, SetResult, read_results
 from bsr_plugin.pic.intervals import IntervalRule
-from bsr_plugin.report.baselines import BaselineKey, measure_baselines
+from bsr_plugin.report.baselines import BaselineKey, key_of, lr_image, measure_baselines
 from bsr_plugin.report.bicubic import Quality
 from bsr_plugin.report.curves import curves_figure, read_curves
 from bsr_plugin.report.examples import Example, Run, choose, load_example
@@ -174,23 +174,23 @@ def _pic(trainings: Mapping[str, Training | None], store: Path | None, report: R
 
 
 def _attention(runs: Sequence[Run], baselines: Mapping[BaselineKey, Quality], report: Report) -> list[AttentionPart]:
+    """The attention of every network that has one, on the first images whose HR images are still there."""
     parts = []
     for run in runs:
         network = run.result.network
-        chosen = choose([run], baselines, _ATTENTION_IMAGES)[:_ATTENTION_IMAGES]
-        if chosen and network.get('type') == 'BSRNet' and network.get('attention') != 'none':
-            part = report.attempt(partial(_attention_part, run, chosen, baselines))
-            parts += [part] if part else []
-    return parts
+        with_attention = network.get('type') == 'BSRNet' and network.get('attention') != 'none'
+        for tested in run.result.sets if with_attention else ():
+            images = [image for image in tested.images if key_of(tested, image) in baselines][:_ATTENTION_IMAGES]
+            if images:
+                parts.append(report.attempt(partial(_attention_part, run, tested, images)))
+                break
+    return [part for part in parts if part is not None]
 
 
-def _attention_part(
-    run: Run, chosen: Sequence[tuple[SetResult, ImageResult]], baselines: Mapping[BaselineKey, Quality]
-) -> AttentionPart:
+def _attention_part(run: Run, tested: SetResult, images: Sequence[ImageResult]) -> AttentionPart:
     from bsr_plugin.report.attention import attention_figure, measure_attention
 
-    examples = [load_example([run], part, image, baselines) for part, image in chosen]
-    figure = attention_figure(measure_attention(run.result, [example.lr for example in examples]), PAGE)
-    names = ', '.join(f'{example.dataset} {example.name}' for example in examples)
-    caption = f'Mean weight of every group over {names}; below, the maps on the first of them.'
+    figure = attention_figure(measure_attention(run.result, [lr_image(tested, image) for image in images]), PAGE)
+    names = ', '.join(image.name for image in images)
+    caption = f'Mean weight of every group over {names} of {tested.name}; below, the maps on the first of them.'
     return AttentionPart(run.result.name, caption, inline_svg(figure, f'attention-{run.result.name}'))
