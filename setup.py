@@ -44,6 +44,7 @@ setup(
         'filelock>=3.13',
         'jinja2>=3.1',
         'lmdb>=1.4',
+        'markupsafe>=2.1',
         'matplotlib>=3.8',
         'numpy>=1.26',
         'opencv-python>=4.8',
