@@ -56,7 +56,7 @@ class BSRModel(CheckpointedModel):
     def model_to_device(self, net: nn.Module) -> nn.Module:
         """Moves a network to its device, in the memory format asked for."""
         if self.engine.channels_last:
-            net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            _lay_out_channels_last(net)
         return super().model_to_device(net)
 
     def init_training_settings(self) -> None:
@@ -66,7 +66,7 @@ class BSRModel(CheckpointedModel):
         super().init_training_settings()
         if self.ema_decay > 0:
             if self.engine.channels_last:
-                self.net_g_ema.to(memory_format=torch.channels_last)
+                _lay_out_channels_last(self.net_g_ema)
             self.parts['ema'] = self._average = self._moving_average()
         self._network = MaybeCompiled(self.net_g, self.engine.compile, get_root_logger())
         self._trained = [weight for weight in self.net_g.parameters() if weight.requires_grad]
@@ -222,3 +222,14 @@ class BSRModel(CheckpointedModel):
             self.output = x8(infer, self.lq) if self.engine.self_ensemble else infer(self.lq)
         finally:
             net.train(was_training)
+
+
+def _lay_out_channels_last(net: nn.Module) -> None:
+    """Puts the channels of all kernels next to each other in memory.
+
+    Only of the kernels: ``Module.to`` also gives a buffer of one pixel, such as a mean colour, strides that
+    ``DistributedDataParallel`` takes for overlapping memory.
+    """
+    for weight in net.parameters():
+        if weight.dim() == 4:
+            weight.data = weight.data.to(memory_format=torch.channels_last)

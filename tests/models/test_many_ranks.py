@@ -80,9 +80,9 @@ def _repository():
     return bsr_plugin.__path__[0].rpartition('/')[0]
 
 
-@pytest.mark.parametrize('accumulate', [1, 2])
+@pytest.mark.parametrize('switches', [{}, {'accumulate': 2, 'channels_last': True, 'fused': True}])
 def test_gradients_losses_and_weights_are_those_of_one_process_with_the_joint_batch(
-    two_ranks, build, tmp_path, accumulate
+    two_ranks, build, tmp_path, switches
 ):
     program = """
         model.feed_data(half(1))
@@ -96,7 +96,7 @@ def test_gradients_losses_and_weights_are_those_of_one_process_with_the_joint_ba
         model.save(0, 3)
         dist.barrier()
     """
-    status, output = two_ranks(program, train={'accumulate': accumulate})
+    status, output = two_ranks(program, train=switches)
     assert status == 0, output
     ranks = [torch.load(tmp_path / f'rank{rank}.pth', weights_only=True) for rank in (0, 1)]
     torch.manual_seed(0)
