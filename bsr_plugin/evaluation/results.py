@@ -1,12 +1,13 @@
 """``metrics.json``: what a test run measured, beside BasicSR's log in ``results/<name>``."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from bsr_plugin.atomic import write_text
@@ -16,14 +17,11 @@ from bsr_plugin.errors import InputError
 FILE_NAME = 'metrics.json'
 FORMAT = 1
 
-#: JSON has no infinity, which is the PSNR of an image that equals its HR image.
-_FORM = ConfigDict(ser_json_inf_nan='strings')
-
 #: The figures of published tables, whatever an option file calls them.
 Kind = Literal['psnr_y', 'psnr_rgb', 'ssim_y']
 
 
-@dataclass(frozen=True, config=_FORM)
+@dataclass(frozen=True)
 class ImageResult:
     """One image.
 
@@ -40,7 +38,7 @@ class ImageResult:
     values: dict[str, float]
 
 
-@dataclass(frozen=True, config=_FORM)
+@dataclass(frozen=True)
 class SkippedImage:
     """An image that could not be measured.
 
@@ -53,7 +51,7 @@ class SkippedImage:
     reason: str
 
 
-@dataclass(frozen=True, config=_FORM)
+@dataclass(frozen=True)
 class SetResult:
     """One benchmark set.
 
@@ -80,7 +78,7 @@ class SetResult:
     mean: dict[str, float]
 
 
-@dataclass(frozen=True, config=_FORM)
+@dataclass(frozen=True)
 class RunResult:
     """A test run.
 
@@ -130,9 +128,20 @@ def write_results(folder: Path, result: RunResult) -> Path:
     Returns:
         The file.
     """
-    content = _ADAPTER.dump_json(result, indent=1).decode()
+    content = json.dumps(_spelt(_ADAPTER.dump_python(result)), indent=1, ensure_ascii=False, allow_nan=False)
     write_text(folder / FILE_NAME, content + '\n')
     return folder / FILE_NAME
+
+
+def _spelt(value: Any) -> Any:
+    """Names in place of numbers that JSON does not have, such as the PSNR of an image that equals its HR image."""
+    if isinstance(value, dict):
+        return {key: _spelt(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_spelt(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return 'NaN' if math.isnan(value) else 'Infinity' if value > 0 else '-Infinity'
+    return value
 
 
 def read_results(folder: Path) -> RunResult:
