@@ -1,35 +1,39 @@
-"""Initialisation of BSRNet: nearest-neighbour upsampling, with every group's features and gradients of one size.
+"""Initialisation of BSRNet: nearest-neighbour upsampling, with features and gradients of one size in all groups.
 
 The problem. RB and FMG both have an identity path, so with small residual branches FMG(x) is about 2x, and ten FMGs
 multiply their input by 2^10. Scaling the fusion weights of group i by 2^-i repairs the output at step 0 but not the
 training: Adam moves every weight by about the learning rate, whatever its size, so a step of 2e-4 on a weight that
-multiplies features of size 2^10 changes the output a thousand times more than intended.
+multiplies features of size 2^10 changes the output a thousand times more than the same step elsewhere.
 
-The idea. A pair of RBs can cancel a part of its input exactly. With an orthogonal matrix Q in the centre tap of
-``conv1`` and -c Q^T in that of ``conv2``, the first RB maps y = Qx to y - c relu(y), which shrinks the positive part
-by 1 - c; the second one, with -Q and c Q^T, maps it to y + c relu(-y), which shrinks the negative part likewise::
+The idea. Two RBs in a row can shrink their input exactly. Let Q be orthogonal and s^2 = c. With s Q in the centre tap
+of ``conv1`` and -s Q^T in that of ``conv2``, the first RB maps y = Qx to y - c relu(y): the positive part shrinks by
+1 - c. The second one, with -s Q and s Q^T, maps it on to y + c relu(-y): the negative part shrinks likewise::
 
-    RB_b(RB_a(x)) = (1 - c) x        exactly, though all ReLUs are at work
+    RB_2(RB_1(x)) = (1 - c) x        exactly, though every ReLU is at work
 
-c is chosen so that the chain of an FMG's RBs has the gain r = 1 / (n + 1) for n FMGs. Then
+c is chosen so that the m RBs of an FMG together have the gain r = 1 / (n m), for n FMGs. Then
 
-- FMG(x) = (1 + r) x, and F_n = (1 + r)^n F_0 is less than e = 2.72 times F_0, for every n and every number of RBs;
-- the signal that enters an RB times the gradient that leaves it is the same for all RBs of a chain.
+- FMG(x) = (1 + r) x, and F_n = (1 + r)^n F_0 is less than e^(1/m) times F_0, however deep the network is;
+- in every RB of an FMG the size of the signal that enters, times the size of the gradient that leaves, is the same;
+- a step of Adam changes the output through each of the n m RBs in proportion to r, so through all of them together
+  about as much as through one other layer, and no warm-up is needed.
 
-The share of F_n in the fused features is one half, the other half is spread evenly over F_0, ..., F_{n-1}. Group i
-acts through F_i, ..., F_n, so the shares that its gradient collects lie between 1/2 (last) and 1 (first): the
-gradients of all groups agree within a factor of about two.
+F_n gives one half of the fused features, F_0, ..., F_{n-1} give equal parts of the other half. Group i acts through
+F_i, ..., F_n, so its gradient collects a share between 1/2 (the last group) and 1 (the first): the gradients of the
+weights of all groups agree within a factor of two.
 
-The other layers are isometric: ``conv_first`` embeds the centre pixel and its neighbours in orthogonal directions,
-``upsample`` copies every channel to all its sub-pixels (no checkerboard, Aitken et al. 2017), ``conv_last`` reads the
-centre pixel. So the output is the nearest-neighbour upsampling of the input and training starts near the bicubic
-result instead of from noise. Orthogonal centre taps are the delta-orthogonal initialisation of Xiao et al. 2018, the
-cancelling ReLU pairs follow the "looks linear" initialisation of Balduzzi et al. 2017.
+The other layers keep the image. ``conv_first`` lays the centre pixel, and the differences of its neighbours from it,
+along orthogonal directions; differences, because neighbours are nearly equal, and features that all follow one
+brightness let every first step of Adam pull the same way. ``upsample`` copies each channel to all its sub-pixels, so
+there is no checkerboard (Aitken et al. 2017), and ``conv_last`` reads the centre pixel. The output of a new network
+is therefore the nearest-neighbour upsampling of its input.
 
-An odd number of RBs leaves one without a partner; its ``conv2`` starts at zero. With one RB per FMG there is no pair:
-F_i = 2^i F_0, and the fusion alone makes up for it.
+Orthogonal centre taps are the delta-orthogonal initialisation of Xiao et al. 2018; ReLUs that undo each other are the
+"looks linear" initialisation of Balduzzi et al. 2017. An odd number of RBs leaves one without a partner, whose
+``conv2`` starts at 0. With one RB per FMG there is no pair: F_i = 2^i F_0, and the fusion alone makes up for it.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -76,14 +80,17 @@ def init_chain(chain: Chain, num_group: int) -> float:
         The factor by which the whole FMG now multiplies its input.
     """
     num_pair = len(chain) // 2
-    gain = 1 / (num_group + 1) if num_pair else 1.0
-    for index, (conv1, conv2) in enumerate(chain):
-        if index % 2 == 0:
-            rotation = _orthogonal(conv1.out_channels, conv1.in_channels)
-        sign = 1 if index % 2 == 0 else -1
-        strength = 1 - gain ** (1 / num_pair) if index < 2 * num_pair else 0.0
-        _set_centre(conv1, sign * rotation)
-        _set_centre(conv2, -sign * strength * rotation.T)
+    gain = 1 / (num_group * len(chain)) if num_pair else 1.0
+    strength = math.sqrt(1 - gain ** (1 / max(1, num_pair)))
+    for first, second in zip(chain[::2], chain[1::2], strict=False):
+        rotation = strength * _orthogonal(first[0].out_channels, first[0].in_channels)
+        for sign, (conv1, conv2) in ((1, first), (-1, second)):
+            _set_centre(conv1, sign * rotation)
+            _set_centre(conv2, -sign * rotation.T)
+    if len(chain) % 2:
+        conv1, conv2 = chain[-1]
+        _set_centre(conv1, _orthogonal(conv1.out_channels, conv1.in_channels))
+        _set_centre(conv2, torch.zeros(conv2.out_channels, conv2.in_channels))
     return 1 + gain
 
 
