@@ -159,10 +159,7 @@ class BSRNet(nn.Module):
         rgb_mean: float | Sequence[float] = (0.4488, 0.4371, 0.4040),
     ) -> None:
         super().__init__()
-        counts = {'num_in_ch': num_in_ch, 'num_out_ch': num_out_ch, 'num_feat': num_feat}
-        counts |= {'num_group': num_group, 'num_block': num_block}
-        for name, count in counts.items():
-            _check_count(name, count)
+        _check_counts(num_in_ch, num_out_ch, num_feat, num_group, num_block)
         if isinstance(upscale, bool) or upscale not in UPSCALES:
             raise InputError(f'upscale is {upscale!r}: use 2, 3, 4 or 8')
         if not isinstance(skip_connections, bool):
@@ -185,9 +182,7 @@ class BSRNet(nn.Module):
         self.upsample = Upsample(upscale, num_feat)
         self.conv_last = nn.Conv2d(num_feat, num_out_ch, 3, 1, 1)
         init_ends(self.conv_first, self.conv_last)
-        init_fusion(
-            self.conv_fuse, [1.0, *(a.initial_weight * factor for a, factor in zip(attentions, kept, strict=True))]
-        )
+        init_fusion(self.conv_fuse, [1.0, *(attentions[0].initial_weight * factor for factor in kept)])
         init_upsample(self.upsample)
 
         # conv_first, two per RB, the attention's convolution, and 2 for the reconstruction: a 3x3 convolution on the
@@ -252,9 +247,11 @@ def _attention(kind: str, num_feat: int) -> Attention:
     raise InputError(f"attention is {kind!r}: use 'spatial', 'scalar' or 'none'")
 
 
-def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(f'{name} is {value!r}: use a whole number of at least 1')
+def _check_counts(*counts: int) -> None:
+    names = ('num_in_ch', 'num_out_ch', 'num_feat', 'num_group', 'num_block')
+    for name, count in zip(names, counts, strict=True):
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise InputError(f'{name} is {count!r}: use a whole number of at least 1')
 
 
 def _is_number(value: object) -> bool:
