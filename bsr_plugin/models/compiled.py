@@ -31,7 +31,8 @@ class MaybeCompiled:
             self._works_or_plain(self._compile)
 
     def _compile(self) -> None:
-        self._network = torch.compile(self._plain)
+        # Training patches have one size; sizes that the compiler has seen elsewhere must not make it allow for others.
+        self._network = torch.compile(self._plain, dynamic=False)
 
     def run(self, work: Callable[[Callable[..., Any]], Result]) -> Result:
         """Calls ``work(network)``; if the first call fails with the compiled network, repeats it with the plain one."""

@@ -22,9 +22,13 @@ def log():
     lines = []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())
-    logging.getLogger('basicsr').addHandler(handler)
+    logger = logging.getLogger('basicsr')
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     yield lines
-    logging.getLogger('basicsr').removeHandler(handler)
+    logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 def logged_means(log, set_name):
