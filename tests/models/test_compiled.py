@@ -28,7 +28,7 @@ def failing(where):
         def backward(ctx, gradient):
             fail()
 
-    def compile_(network):
+    def compile_(network, dynamic):
         if where == 'at once':
             fail()
         return fail if where == 'forward' else lambda x: InBackward.apply(network(x))
@@ -64,7 +64,7 @@ def test_errors_that_are_not_the_compilers_are_raised(net, caplog):
 
 
 def test_once_it_has_worked_an_error_is_not_the_compilers(net, monkeypatch):
-    monkeypatch.setattr(compiled.torch, 'compile', lambda network: network)
+    monkeypatch.setattr(compiled.torch, 'compile', lambda network, dynamic: network)
     maybe = MaybeCompiled(net, True, LOGGER)
     calls = []
     maybe.run(calls.append)
