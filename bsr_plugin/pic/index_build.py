@@ -62,7 +62,7 @@ def _histogram(images: LRImages, grid: NDArray[np.int64], key: IndexKey) -> NDAr
     for sums in progress(sums_of, total=len(usable), label='PIC, first pass', unit='image'):
         lowest, highest = int(sums.min()), int(sums.max())
         if highest >= histogram.size:
-            histogram = np.concatenate([histogram, np.zeros(highest + 1 - histogram.size, np.int64)])
+            histogram = np.pad(histogram, (0, highest + 1 - histogram.size))
         histogram[lowest : highest + 1] += np.bincount(sums - np.uint32(lowest))
     return histogram
 

@@ -60,7 +60,7 @@ class IntervalRule:
             return np.asarray(self.edges, np.float64)
         cumulative = np.cumsum(histogram)
         top = int(np.searchsorted(cumulative, self.quantile * cumulative[-1])) if cumulative.size else 0
-        return np.linspace(0.0, top / pixels if top else 1.0, self.bins + 1)
+        return np.linspace(0.0, top / pixels if top else 1.0, self.bins + 1, dtype=np.float64)  # type: ignore
 
 
 def thresholds(edges: Sequence[float] | NDArray[np.float64], pixels: int) -> NDArray[np.int64]:

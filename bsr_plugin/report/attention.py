@@ -148,4 +148,4 @@ def _draw_maps(part: SubFigure, attention: Attention, shape: tuple[int, int], pa
         caption(axes, f'A{number}: mean {weights.mean():.3f}', palette)
     bar = part.colorbar(drawn, ax=panels, shrink=0.6, pad=0.01)
     bar.ax.tick_params(colors=palette.muted, labelsize=8)
-    bar.outline.set_visible(False)
+    bar.outline.set_visible(False)  # type: ignore
