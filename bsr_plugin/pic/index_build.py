@@ -54,7 +54,7 @@ def _sums(images: LRImages, position: int, key: IndexKey) -> NDArray[np.uint32]:
 
 def _histogram(images: LRImages, grid: NDArray[np.int64], key: IndexKey) -> NDArray[np.int64]:
     """Exact histogram of the PIC sums of all windows, as long as the largest sum needs."""
-    histogram = np.zeros(1, np.int64)
+    histogram: NDArray[np.int64] = np.zeros(1, np.int64)
     if key.intervals.edges is not None:
         return histogram
     usable = np.flatnonzero(grid.any(axis=1))
