@@ -11,26 +11,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import torch
 from basicsr.archs import build_network
 from basicsr.data import build_dataloader, build_dataset
-from basicsr.losses import build_loss
 from basicsr.models import build_model
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from bsr_plugin.bench.engines import ENGINES, KNOWN_NETWORKS, PIXEL_LOSS, Engine, engine_options
+from bsr_plugin.bench.engines import ENGINES, KNOWN_NETWORKS, Engine, engine_options
 from bsr_plugin.bench.memory import peak_memory_mb
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.progress import progress
 
 ROUNDS = 10
 NETWORK_ROUNDS = 3
-#: Batches on which the loss is taken after each round.
-LOSS_BATCHES = 4
+#: Rounds at the end whose losses are compared: single batches differ more than engines do.
+LAST = 3
 MATRIX_SIDE = {'cpu': 2048, 'cuda': 8192}
 
 
@@ -84,8 +83,9 @@ class TrainFigures:
     Attributes:
         iterations_per_s: Median rate over the rounds.
         times_stock: Median over the rounds of the rate divided by ``stock``'s in the same round.
-        loss: After every round, on the same batches, in float32.
-        loss_difference: Relative difference of the last loss from ``stock``'s.
+        loss: Mean training loss of every round; the batches are the same for all engines.
+        final_loss: Its mean over the last rounds.
+        loss_difference: Relative difference of the final loss from ``stock``'s.
         peak_memory_mb: Of a process of its own, beyond what it needs before the model is built.
         gmacs_per_iteration: Multiply-adds of the network, forward and backward, in units of 10^9.
         matrix_gmacs_per_s: By type of number: what a plain matrix product reaches.
@@ -97,6 +97,7 @@ class TrainFigures:
     iterations_per_s: dict[str, float] = field(default_factory=dict)
     times_stock: dict[str, float] = field(default_factory=dict)
     loss: dict[str, list[float]] = field(default_factory=dict)
+    final_loss: dict[str, float] = field(default_factory=dict)
     loss_difference: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: dict[str, float] = field(default_factory=dict)
     gmacs_per_iteration: float = 0.0
@@ -120,9 +121,10 @@ class Contender:
         torch.manual_seed(0)
         self.model = build_model(engine_options(engine, network, setting.device, folder))
 
-    def train(self, batches: Sequence[Mapping[str, Tensor]]) -> float:
-        """Trains on all batches; gives the iterations per second."""
+    def train(self, batches: Sequence[Mapping[str, Tensor]]) -> tuple[float, float]:
+        """Trains on all batches; gives the iterations per second and the mean loss."""
         fed = batches if self._as_bytes else [_as_floats(batch) for batch in batches]
+        losses = []
         with _own_signals():
             _finish(self.model.device)
             began = time.perf_counter()
@@ -131,16 +133,15 @@ class Contender:
                 self.model.update_learning_rate(self._iteration)
                 self.model.feed_data(batch)
                 self.model.optimize_parameters(self._iteration)
+                losses.append(self._last_loss())
             _finish(self.model.device)
-        return len(fed) / (time.perf_counter() - began)
+            rate = len(fed) / (time.perf_counter() - began)
+        return rate, float(torch.stack(losses).mean())
 
-    @torch.no_grad()
-    def loss(self, batches: Sequence[Mapping[str, Tensor]]) -> float:
-        """Mean loss of the network as it is, in float32."""
-        criterion, device = build_loss(dict(PIXEL_LOSS)), self.model.device
-        floats = [{side: image.to(device) for side, image in _as_floats(batch).items()} for batch in batches]
-        losses = [criterion(self.model.net_g(batch['lq']), batch['gt']) for batch in floats]
-        return float(torch.stack(losses).mean())
+    def _last_loss(self) -> Tensor:
+        """Where it is: SRModel has brought it to the CPU, BSRModel has not."""
+        losses = self.model.losses if hasattr(self.model, 'losses') else self.model.log_dict
+        return torch.as_tensor(losses['l_pix'])
 
 
 def measure_train(setting: TrainSetting, batches: Sequence[Mapping[str, Tensor]], folder: Path) -> TrainFigures:
@@ -229,14 +230,16 @@ def _compare_engines(
     for _ in progress(range(ROUNDS), label=f'Training on {setting.device}', unit='round'):
         of_this_round = list(islice(supply, per_round))
         for name, contender in contenders.items():
-            rates[name].append(contender.train(of_this_round))
-            figures.loss[name].append(contender.loss(batches[:LOSS_BATCHES]))
+            rate, loss = contender.train(of_this_round)
+            rates[name].append(rate)
+            figures.loss[name].append(loss)
     for name in contenders:
         # The first round warms up: memory, kernels, compilation.
         pairs = list(zip(rates[name][1:], rates['stock'][1:], strict=True))
         figures.iterations_per_s[name] = median(rate for rate, _ in pairs)
         figures.times_stock[name] = median(rate / stock for rate, stock in pairs)
-        figures.loss_difference[name] = figures.loss[name][-1] / figures.loss['stock'][-1] - 1
+        figures.final_loss[name] = mean(figures.loss[name][-LAST:])
+        figures.loss_difference[name] = figures.final_loss[name] / figures.final_loss['stock'] - 1
 
 
 def _network_rates(
@@ -246,7 +249,7 @@ def _network_rates(
     for name in ('stock', 'bsr'):
         contender = Contender(ENGINES[name], network, setting, folder)
         contender.train(batches[:1])
-        figures[name] = median(contender.train(batches[:1]) for _ in range(NETWORK_ROUNDS))
+        figures[name] = median(contender.train(batches[:1])[0] for _ in range(NETWORK_ROUNDS))
     return figures
 
 

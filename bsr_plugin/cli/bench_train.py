@@ -98,7 +98,7 @@ def _report(setting: 'TrainSetting', figures: 'TrainFigures') -> str:
                 engine.title,
                 f'{rate:.2f}',
                 f'{figures.times_stock[name]:.2f}',
-                f'{figures.loss[name][-1]:.5f}',
+                f'{figures.final_loss[name]:.5f}',
                 f'{figures.loss_difference[name]:+.2%}',
                 f'{figures.peak_memory_mb[name]:,.0f}',
                 f'{rate * figures.gmacs_per_iteration:,.0f}',

@@ -42,6 +42,9 @@ class BSRModel(CheckpointedModel):
     Args:
         opt: The options, as BasicSR's ``parse_options`` returns them.
 
+    Attributes:
+        losses (dict[str, Tensor]): The last iteration's losses on this rank, by term, still on the device.
+
     Raises:
         InputError: An option of the engine is wrong, or the weights to start from cannot be loaded.
     """
@@ -72,7 +75,7 @@ class BSRModel(CheckpointedModel):
         self._trained = [weight for weight in self.net_g.parameters() if weight.requires_grad]
         self._watch = LossWatch(1 if self.device.type == 'cpu' else LOOK_INTERVAL)
         self._stop = StopRequest()
-        self._losses: Mapping[str, Tensor] = {}
+        self.losses: Mapping[str, Tensor] = {}
 
     def get_optimizer(self, optim_type: str, params: list[Tensor], lr: float, **kwargs: Any) -> Optimizer:
         """Builds the optimizer as BasicSR does, with the fused kernel if that is asked for."""
@@ -115,8 +118,8 @@ class BSRModel(CheckpointedModel):
         """
         self._stop.listen()
         self.weights_change()
-        self._losses = self._network.run(self._gradients)
-        self._watch.add(current_iter, self._losses, self._paths)
+        self.losses = self._network.run(self._gradients)
+        self._watch.add(current_iter, self.losses, self._paths)
         self._step.update(self.optimizer_g, self._trained)
         if self.ema_decay > 0:
             self.model_ema(self.ema_decay)
@@ -166,7 +169,7 @@ class BSRModel(CheckpointedModel):
     def get_current_log(self) -> OrderedDict[str, float]:
         """The losses of the last iteration, averaged over the ranks; only this waits for the GPU."""
         self._watch.check()
-        self.log_dict = self.reduce_loss_dict(self._losses)
+        self.log_dict = self.reduce_loss_dict(self.losses)
         return self.log_dict
 
     # Saving and stopping

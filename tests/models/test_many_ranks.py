@@ -85,7 +85,7 @@ def test_gradients_losses_and_weights_are_those_of_one_process_with_the_joint_ba
 ):
     program = """
         model.feed_data(half(1))
-        model._losses = model._gradients(model.net_g)
+        model.losses = model._gradients(model.net_g)
         gradients = {name: weight.grad.clone() for name, weight in model.get_bare_model(model.net_g).named_parameters()}
         log = model.get_current_log()
         for iteration in (1, 2, 3):
@@ -102,7 +102,7 @@ def test_gradients_losses_and_weights_are_those_of_one_process_with_the_joint_ba
     alone = build(datasets={'train': {'batch_size_per_gpu': 8}})
     joint = _joint_batches()
     alone.feed_data(joint[0])
-    alone._losses = alone._gradients(alone.net_g)
+    alone.losses = alone._gradients(alone.net_g)
     gradients = {name: weight.grad.clone() for name, weight in alone.net_g.named_parameters()}
     log = alone.get_current_log()
     for iteration in (1, 2, 3):
