@@ -3,19 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import get_dist_info
 from basicsr.utils.registry import DATASET_REGISTRY
+from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from bsr_plugin.data import stream
 from bsr_plugin.data.pairs import PairedStores
-from bsr_plugin.data.patch import augment, to_tensor
+from bsr_plugin.data.patch import orient, to_tensor, to_tensors
 from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.intervals import IntervalRule
-from bsr_plugin.pic.measure import patch_sum
+from bsr_plugin.pic.measure import ringed_sums, window_with_ring
 from bsr_plugin.pic.sampling import Draws, batch_generator, make_sampler
 
 stream.number_patches()
@@ -123,12 +126,14 @@ class RFSPairedImageDataset(Dataset):
         number, size = int(indices[0]), len(indices)
         generator = batch_generator(self._seed, self._rank, number)
         draws = self._sampler.draw(generator, size, number // size)
-        turns = generator.integers(0, 4 if self._turning else 1, size).tolist()
-        mirrored = (generator.random(size) < 0.5 * self._mirroring).tolist()
+        turns = generator.integers(0, 4 if self._turning else 1, size)
+        mirrored = generator.random(size) < 0.5 * self._mirroring
         self._count(draws)
-        windows = zip(draws.images.tolist(), draws.positions.tolist(), draws.intervals.tolist(), strict=True)
+        lqs, gts, pics = self._patches(draws, turns.tolist(), mirrored.tolist())
+        samples = zip(lqs, gts, draws.images.tolist(), pics.tolist(), draws.intervals.tolist(), strict=True)
         return [
-            self._patch(*window, turn, mirror) for window, turn, mirror in zip(windows, turns, mirrored, strict=True)
+            {'lq': lq, 'gt': gt, **self._pairs.paths(image), 'pic': pic, 'pic_bin': interval}
+            for lq, gt, image, pic, interval in samples
         ]
 
     def epoch_positions(self, epoch: int, length: int) -> range:
@@ -147,23 +152,29 @@ class RFSPairedImageDataset(Dataset):
         """``length`` rounded up to whole batches, so that an epoch has the iterations BasicSR expects of it."""
         return -(-length // self._batch_size) * self._batch_size
 
-    def _patch(self, image: int, position: int, interval: int, turns: int, mirrored: bool) -> dict[str, Any]:
-        window, scale = self._window, self._pairs.scale
-        top, left = divmod(position, int(self.index.grid[image, 1]))
-        lr, hr = self._pairs.lr_image(image), self._pairs.hr_image(image)
+    def _patches(
+        self, draws: Draws, turns: list[int], mirrored: list[bool]
+    ) -> tuple[Tensor, Tensor, NDArray[np.float64]]:
+        """LQ and GT of a batch, and the PICs of its patches."""
+        number, window, scale = len(turns), self._window, self._pairs.scale
         side = window * scale
-        gt = hr[top * scale : top * scale + side, left * scale : left * scale + side]
-        return {
-            'lq': to_tensor(augment(lr[top : top + window, left : left + window], turns, mirrored), self._as_uint8),
-            'gt': to_tensor(augment(gt, turns, mirrored), self._as_uint8),
-            **self._pairs.paths(image),
-            'pic': patch_sum(lr, top, left, window, self._channels) / window**2,
-            'pic_bin': interval,
-        }
+        rings = np.empty((number, window + 2, window + 2, 3), np.uint8)
+        lqs = np.empty((number, window, window, 3), np.uint8)
+        gts = np.empty((number, side, side, 3), np.uint8)
+        tops, lefts = np.divmod(draws.positions, self.index.grid[draws.images, 1])
+        places = zip(draws.images.tolist(), tops.tolist(), lefts.tolist(), turns, mirrored, strict=True)
+        for (image, top, left, turn, mirror), ring, lq, gt in zip(places, rings, lqs, gts, strict=True):
+            ring[:] = window_with_ring(self._pairs.lr_image(image), top, left, window)
+            orient(ring[1:-1, 1:-1], turn, mirror, out=lq)
+            y, x = top * scale, left * scale
+            orient(self._pairs.hr_image(image)[y : y + side, x : x + side], turn, mirror, out=gt)
+        pics = ringed_sums(rings, self._channels) / window**2
+        return to_tensors(lqs, self._as_uint8), to_tensors(gts, self._as_uint8), pics
 
     def _measure(self, image: int, position: int) -> int:
         top, left = divmod(position, int(self.index.grid[image, 1]))
-        return patch_sum(self._pairs.lr_image(image), top, left, self._window, self._channels)
+        region = window_with_ring(self._pairs.lr_image(image), top, left, self._window)
+        return int(ringed_sums(region[None], self._channels)[0])
 
     def _count(self, draws: Draws) -> None:
         if draws.widened or draws.displaced:

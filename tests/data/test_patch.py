@@ -2,30 +2,40 @@ import numpy as np
 import pytest
 import torch
 
-from bsr_plugin.data.patch import augment, to_tensor
+from bsr_plugin.data.patch import orient, to_tensor, to_tensors
 
 PATCH = np.arange(3 * 4 * 3, dtype=np.uint8).reshape(3, 4, 3) * 7
+WAYS = [(turns, mirrored) for turns in range(4) for mirrored in (False, True)]
 
 
-@pytest.mark.parametrize('mirrored', [False, True])
-@pytest.mark.parametrize('turns', [0, 1, 2, 3])
-def test_mirroring_left_and_right_then_turning_clockwise(turns, mirrored):
-    expected = np.rot90(PATCH[:, ::-1] if mirrored else PATCH, -turns)
-    np.testing.assert_array_equal(augment(PATCH, turns, mirrored), expected)
+def oriented(patch, turns, mirrored):
+    out = np.zeros(patch.shape, np.uint8)
+    orient(patch, turns, mirrored, out)
+    return out
+
+
+@pytest.mark.parametrize(('turns', 'mirrored'), WAYS)
+@pytest.mark.parametrize('side', [1, 2, 7, 32])
+def test_mirroring_left_and_right_then_turning_clockwise(side, turns, mirrored):
+    patch = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    expected = np.rot90(patch[:, ::-1] if mirrored else patch, -turns)
+    np.testing.assert_array_equal(oriented(patch, turns, mirrored), expected)
 
 
 def test_the_eight_results_differ():
-    results = {augment(PATCH, turns, mirrored).tobytes() for turns in range(4) for mirrored in (False, True)}
-    assert len(results) == 8
+    patch = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
+    assert len({oriented(patch, *way).tobytes() for way in WAYS}) == 8
 
 
-def test_views_of_read_only_memory_are_turned_too():
+@pytest.mark.parametrize(('turns', 'mirrored'), WAYS)
+def test_patches_are_read_from_read_only_views_and_written_into_a_batch(turns, mirrored):
     whole = np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)
     whole.flags.writeable = False
-    for turns in range(4):
-        for mirrored in (False, True):
-            view = whole[2:7, 3:8]
-            np.testing.assert_array_equal(augment(view, turns, mirrored), augment(view.copy(), turns, mirrored))
+    view = whole[2:7, 3:8]
+    batch = np.zeros((3, 5, 5, 3), np.uint8)
+    orient(view, turns, mirrored, out=batch[1])
+    np.testing.assert_array_equal(batch[1], oriented(view.copy(), turns, mirrored))
+    assert not batch[[0, 2]].any()
 
 
 def test_tensors_are_rgb_planes():
@@ -53,3 +63,10 @@ def test_tensors_are_copies(as_uint8):
 def test_extremes():
     assert to_tensor(np.full((1, 1, 3), 255, np.uint8)).unique().tolist() == [1.0]
     assert to_tensor(np.zeros((1, 1, 3), np.uint8)).unique().tolist() == [0.0]
+
+
+def test_a_batch_is_its_images_one_by_one():
+    batch = np.random.default_rng(1).integers(0, 256, (3, 5, 6, 3), dtype=np.uint8)
+    for as_uint8 in (False, True):
+        expected = torch.stack([to_tensor(image, as_uint8) for image in batch])
+        assert torch.equal(to_tensors(batch, as_uint8), expected)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bsr_plugin.errors import InputError
-from bsr_plugin.pic.measure import MAX_GRADIENT, gradient_map, patch_sum, window_sums
+from bsr_plugin.pic.measure import MAX_GRADIENT, gradient_map, ringed_sums, window_sums, window_with_ring
 
 SOBEL_X = ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1))
 IMAGES = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(lambda size: arrays(np.uint8, (*size, 3)))
@@ -27,6 +27,11 @@ def gradient_by_hand(image, y, x, rule):
     return {'max': max, 'sum': sum}[rule](abs(across[c]) + abs(down[c]) for c in range(3))
 
 
+def pic_of(image, top, left, window):
+    """PIC of one window, from its pixels."""
+    return ringed_sums(window_with_ring(image, top, left, window)[None]).item()
+
+
 @given(IMAGES, RULES)
 def test_gradient_is_the_sobel_operator_with_reflected_edges(image, rule):
     expected = [[gradient_by_hand(image, y, x, rule) for x in range(image.shape[1])] for y in range(image.shape[0])]
@@ -42,11 +47,15 @@ def test_every_window_and_every_patch(image, rule, window):
         assert sums.shape == (0, 0)
         return
     assert sums.shape == (height - window + 1, width - window + 1)
-    for top in range(height - window + 1):
-        for left in range(width - window + 1):
-            expected = sum(gradient[y][x] for y in range(top, top + window) for x in range(left, left + window))
-            assert sums[top, left] == expected
-            assert patch_sum(image, top, left, window, rule) == expected
+    corners = [(top, left) for top in range(height - window + 1) for left in range(width - window + 1)]
+    expected = [
+        sum(gradient[y][x] for y in range(top, top + window) for x in range(left, left + window))
+        for top, left in corners
+    ]
+    assert sums.ravel().tolist() == expected
+    regions = np.stack([window_with_ring(image, *corner, window) for corner in corners])
+    assert regions.shape[1:] == (window + 2, window + 2, 3)
+    assert ringed_sums(regions, rule).tolist() == expected
 
 
 def test_a_patch_sees_its_true_neighbours_and_not_its_own_reflection():
@@ -54,8 +63,8 @@ def test_a_patch_sees_its_true_neighbours_and_not_its_own_reflection():
     image[:, 4:] = 255
     # The step lies between columns 3 and 4: the windows of 2 columns beside it contain one column of gradient each.
     np.testing.assert_array_equal(window_sums(gradient_map(image), 2)[0] // (2 * 4 * 255), [0, 0, 1, 2, 1, 0, 0])
-    assert patch_sum(image, 0, 2, 2) == 2 * 4 * 255
-    assert patch_sum(image[:, 2:4].copy(), 0, 0, 2) == 0
+    assert pic_of(image, 0, 2, 2) == 2 * 4 * 255
+    assert pic_of(image[:, 2:4].copy(), 0, 0, 2) == 0
 
 
 def test_channels_are_merged_per_pixel():
@@ -87,7 +96,7 @@ def test_a_view_gives_what_its_copy_gives(top, left, window):
     whole.flags.writeable = False
     view = whole[top : top + 8, left : left + 9]
     np.testing.assert_array_equal(gradient_map(view), gradient_map(view.copy()))
-    assert patch_sum(view, 1, 2, window) == patch_sum(view.copy(), 1, 2, window)
+    assert pic_of(view, 1, 2, window) == pic_of(view.copy(), 1, 2, window)
 
 
 def test_sums_are_exact_beyond_32_bits_of_integral():

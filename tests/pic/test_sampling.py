@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bsr_plugin.errors import InputError
-from bsr_plugin.pic.measure import patch_sum
+from bsr_plugin.pic.measure import ringed_sums, window_with_ring
 from bsr_plugin.pic.sampling import batch_generator, make_sampler, quotas
 
 WINDOW = 8
@@ -14,7 +14,8 @@ WINDOW = 8
 
 def measured(pixels, index):
     def measure(image, position):
-        return patch_sum(pixels[image], *divmod(position, int(index.grid[image, 1])), WINDOW)
+        region = window_with_ring(pixels[image], *divmod(position, int(index.grid[image, 1])), WINDOW)
+        return ringed_sums(region[None]).item()
 
     return measure
 
