@@ -19,8 +19,11 @@ from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.data.store import LMDBStore
 from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.progress import progress
 
 ROUNDS = 5
+#: Turns that every kind has in a round.
+TURNS = 10
 #: Side of the HR tiles of the stores of different sizes, in LR windows.
 _TILE_WINDOWS = 2
 
@@ -143,24 +146,34 @@ def _batches(setting: DataSetting, stores: tuple[Path, Path], extra: Mapping[str
 
 
 def _in_turn(loaders: Mapping[str, Iterator[Any]], setting: DataSetting) -> dict[str, list[float]]:
-    """Patches per second of every loader in every round, after one round that does not count."""
+    """Patches per second of every loader in every round, after a warm-up that does not count."""
+    for batches in loaders.values():
+        _draw(batches, setting.batch, setting.seconds / 4)
     rounds: dict[str, list[float]] = {kind: [] for kind in loaders}
-    for number in range(ROUNDS + 1):
-        for kind, batches in loaders.items():
-            rate = _rate(batches, setting.batch, setting.seconds if number else setting.seconds / 4)
-            if number:
-                rounds[kind].append(rate)
+    for _ in progress(range(ROUNDS), label='Drawing', unit='round'):
+        drawn, elapsed = (dict.fromkeys(loaders, 0.0) for _ in range(2))
+        # Short turns, so that a slow moment of the machine slows all of them down.
+        for _ in range(TURNS):
+            for kind, batches in loaders.items():
+                patches, seconds = _draw(batches, setting.batch, setting.seconds / TURNS)
+                drawn[kind] += patches
+                elapsed[kind] += seconds
+        for kind, rates in rounds.items():
+            rates.append(drawn[kind] / elapsed[kind])
     return rounds
 
 
-def _rate(batches: Iterator[Any], batch: int, seconds: float) -> float:
-    """Patches per second of one core: by the time the process computed, which other programs do not lengthen."""
+def _draw(batches: Iterator[Any], batch: int, seconds: float) -> tuple[int, float]:
+    """Draws for so long, one batch at least; gives the patches and the time that it took.
+
+    It is the time that the process computed, which other programs do not lengthen.
+    """
     start = time.process_time()
     drawn = 0
     while (elapsed := time.process_time() - start) < seconds or not drawn:
         next(batches)
         drawn += batch
-    return drawn / elapsed
+    return drawn, elapsed
 
 
 def _index_cost(lr_path: Path, setting: DataSetting) -> dict[str, float]:

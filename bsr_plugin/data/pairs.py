@@ -64,12 +64,10 @@ class PairedStores:
         """(scale * H, scale * W, 3) BGR; may be read-only."""
         return self.hr.image(self.partners[position])
 
-    def paths(self, position: int) -> dict[str, str]:
-        """``lq_path`` and ``gt_path``, from which BasicSR takes names for logs and pictures."""
-        return {
-            'lq_path': f'{self.lr.path}/{self.lr.names[position]}.png',
-            'gt_path': f'{self.hr.path}/{self.hr.names[self.partners[position]]}.png',
-        }
+    def paths(self, position: int) -> tuple[str, str]:
+        """LR and HR path, from which BasicSR takes names for logs and pictures."""
+        lr_name, hr_name = self.lr.names[position], self.hr.names[self.partners[position]]
+        return f'{self.lr.path}/{lr_name}.png', f'{self.hr.path}/{hr_name}.png'
 
 
 def _match(hr: Store, lr: Store, template: str) -> tuple[int, ...]:

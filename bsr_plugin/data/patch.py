@@ -1,6 +1,7 @@
 """From pixels in a store to tensors: turning, mirroring and conversion of patches."""
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,52 +9,52 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Pixels = NDArray[np.uint8]
-
-#: Mirrored, quarter turns clockwise -> what writes the patch that way round.
-_ORIENTATIONS: dict[tuple[bool, int], Callable[[Pixels, Pixels], object]] = {
-    (False, 0): lambda patch, out: np.copyto(out, patch),
-    (False, 1): lambda patch, out: cv2.rotate(patch, cv2.ROTATE_90_CLOCKWISE, dst=out),
-    (False, 2): lambda patch, out: cv2.flip(patch, -1, dst=out),
-    (False, 3): lambda patch, out: cv2.rotate(patch, cv2.ROTATE_90_COUNTERCLOCKWISE, dst=out),
-    (True, 0): lambda patch, out: cv2.flip(patch, 1, dst=out),
-    (True, 1): lambda patch, out: cv2.flip(cv2.transpose(patch), -1, dst=out),
-    (True, 2): lambda patch, out: cv2.flip(patch, 0, dst=out),
-    (True, 3): lambda patch, out: cv2.transpose(patch, dst=out),
+#: Mirrored, quarter turns clockwise -> the patch that way round.
+_ORIENTATIONS: dict[tuple[bool, int], Callable[[Any], Any]] = {
+    (False, 0): lambda patch: patch,
+    (False, 1): lambda patch: cv2.rotate(patch, cv2.ROTATE_90_CLOCKWISE),
+    (False, 2): lambda patch: cv2.flip(patch, -1),
+    (False, 3): lambda patch: cv2.rotate(patch, cv2.ROTATE_90_COUNTERCLOCKWISE),
+    (True, 0): lambda patch: cv2.flip(patch, 1),
+    (True, 1): lambda patch: cv2.flip(cv2.transpose(patch), -1),
+    (True, 2): lambda patch: cv2.flip(patch, 0),
+    (True, 3): cv2.transpose,
 }
 
 
-def orient(patch: Pixels, turns: int, mirrored: bool, out: Pixels) -> None:
+def oriented(patch: NDArray[np.uint8], turns: int, mirrored: bool) -> NDArray[np.uint8]:
     """Mirrors a patch left and right, then turns it clockwise (paper, section IV-A: 90, 180 and 270 degrees).
 
     Args:
-        patch: (side, side, 3) uint8.
+        patch: (H, W, 3) uint8; returned itself if there is nothing to do.
         turns: Quarter turns, 0 to 3.
         mirrored: Whether to mirror first.
-        out: (side, side, 3) contiguous uint8, which is written to.
     """
-    _ORIENTATIONS[mirrored, turns](patch, out)
+    return _ORIENTATIONS[mirrored, turns](patch)
 
 
-def to_tensors(images: Pixels, as_uint8: bool = False) -> Tensor:
-    """(N, H, W, 3) BGR uint8 to an (N, 3, H, W) RGB tensor.
+def write_planes(image: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    """Copies (H, W, 3) BGR pixels into (3, H, W) contiguous RGB planes."""
+    red, green, blue = out
+    cv2.split(image, (blue, green, red))
+
+
+def planes_to_tensor(planes: NDArray[np.uint8], as_uint8: bool = False) -> Tensor:
+    """RGB planes as a tensor of that shape.
 
     Args:
-        images: The pixels; they are copied.
+        planes: (..., 3, H, W) uint8.
         as_uint8: Keep 0..255 integers, a quarter of the bytes, instead of float32 in [0, 1].
+
+    Returns:
+        Floats of its own, or integers that share the memory of ``planes``.
     """
-    number, height, width, _ = images.shape
-    out = torch.empty(number, 3, height, width, dtype=torch.uint8 if as_uint8 else torch.float32)
-    blue_green_red = cv2.split(images.reshape(number * height, width, 3))
-    for channel, plane in zip((2, 1, 0), blue_green_red, strict=True):
-        values = torch.from_numpy(plane).view(number, height, width)
-        if as_uint8:
-            out[:, channel] = values
-        else:
-            torch.div(values, 255, out=out[:, channel])
-    return out
+    tensor = torch.from_numpy(planes)
+    return tensor if as_uint8 else tensor.to(torch.float32).div_(255)
 
 
-def to_tensor(image: Pixels, as_uint8: bool = False) -> Tensor:
-    """(H, W, 3) BGR uint8 to a (3, H, W) RGB tensor; see :func:`to_tensors`."""
-    return to_tensors(image[None], as_uint8)[0]
+def to_tensor(image: NDArray[np.uint8], as_uint8: bool = False) -> Tensor:
+    """(H, W, 3) BGR uint8 to a (3, H, W) RGB tensor; see :func:`planes_to_tensor`. The pixels are copied."""
+    planes = np.empty((3, *image.shape[:2]), np.uint8)
+    write_planes(image, planes)
+    return planes_to_tensor(planes, as_uint8)

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from bsr_plugin.data import stream
+from bsr_plugin.data.collate import patches_of
 from bsr_plugin.data.pairs import PairedStores
-from bsr_plugin.data.patch import orient, to_tensor, to_tensors
+from bsr_plugin.data.patch import oriented, planes_to_tensor, to_tensor, write_planes
 from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.intervals import IntervalRule
@@ -108,13 +109,11 @@ class RFSPairedImageDataset(Dataset):
         """Training: the first patch of a batch of one. Otherwise: the whole pair."""
         if self.opt.get('phase') == 'train':
             return self.__getitems__([index])[0]
-        return {
-            'lq': to_tensor(self._pairs.lr_image(index), self._as_uint8),
-            'gt': to_tensor(self._pairs.hr_image(index), self._as_uint8),
-            **self._pairs.paths(index),
-        }
+        lq, gt = (to_tensor(image(index), self._as_uint8) for image in (self._pairs.lr_image, self._pairs.hr_image))
+        lq_path, gt_path = self._pairs.paths(index)
+        return {'lq': lq, 'gt': gt, 'lq_path': lq_path, 'gt_path': gt_path}
 
-    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+    def __getitems__(self, indices: Sequence[int]) -> Sequence[dict[str, Any]]:
         """Draws one batch; PyTorch's loader calls this with the indices of a whole batch.
 
         Args:
@@ -129,12 +128,13 @@ class RFSPairedImageDataset(Dataset):
         turns = generator.integers(0, 4 if self._turning else 1, size)
         mirrored = generator.random(size) < 0.5 * self._mirroring
         self._count(draws)
-        lqs, gts, pics = self._patches(draws, turns.tolist(), mirrored.tolist())
-        samples = zip(lqs, gts, draws.images.tolist(), pics.tolist(), draws.intervals.tolist(), strict=True)
-        return [
-            {'lq': lq, 'gt': gt, **self._pairs.paths(image), 'pic': pic, 'pic_bin': interval}
-            for lq, gt, image, pic, interval in samples
-        ]
+        images = draws.images.tolist()
+        lq, gt, pics = self._pixels(draws, turns.tolist(), mirrored.tolist())
+        lq_paths, gt_paths = zip(*map(self._pairs.paths, images), strict=True)
+        return patches_of(
+            {'lq': lq, 'gt': gt},
+            {'lq_path': lq_paths, 'gt_path': gt_paths, 'pic': pics.tolist(), 'pic_bin': draws.intervals.tolist()},
+        )
 
     def epoch_positions(self, epoch: int, length: int) -> range:
         """What the sampler hands out in an epoch: this rank's consecutive numbers, in whole batches.
@@ -152,24 +152,24 @@ class RFSPairedImageDataset(Dataset):
         """``length`` rounded up to whole batches, so that an epoch has the iterations BasicSR expects of it."""
         return -(-length // self._batch_size) * self._batch_size
 
-    def _patches(
+    def _pixels(
         self, draws: Draws, turns: list[int], mirrored: list[bool]
     ) -> tuple[Tensor, Tensor, NDArray[np.float64]]:
-        """LQ and GT of a batch, and the PICs of its patches."""
+        """LQ and GT of a batch, and the mean gradients of its LR patches."""
         number, window, scale = len(turns), self._window, self._pairs.scale
         side = window * scale
         rings = np.empty((number, window + 2, window + 2, 3), np.uint8)
-        lqs = np.empty((number, window, window, 3), np.uint8)
-        gts = np.empty((number, side, side, 3), np.uint8)
+        lqs = np.empty((number, 3, window, window), np.uint8)
+        gts = np.empty((number, 3, side, side), np.uint8)
         tops, lefts = np.divmod(draws.positions, self.index.grid[draws.images, 1])
         places = zip(draws.images.tolist(), tops.tolist(), lefts.tolist(), turns, mirrored, strict=True)
         for (image, top, left, turn, mirror), ring, lq, gt in zip(places, rings, lqs, gts, strict=True):
             ring[:] = window_with_ring(self._pairs.lr_image(image), top, left, window)
-            orient(ring[1:-1, 1:-1], turn, mirror, out=lq)
+            write_planes(oriented(ring[1:-1, 1:-1], turn, mirror), lq)
             y, x = top * scale, left * scale
-            orient(self._pairs.hr_image(image)[y : y + side, x : x + side], turn, mirror, out=gt)
+            write_planes(oriented(self._pairs.hr_image(image)[y : y + side, x : x + side], turn, mirror), gt)
         pics = ringed_sums(rings, self._channels) / window**2
-        return to_tensors(lqs, self._as_uint8), to_tensors(gts, self._as_uint8), pics
+        return planes_to_tensor(lqs, self._as_uint8), planes_to_tensor(gts, self._as_uint8), pics
 
     def _measure(self, image: int, position: int) -> int:
         top, left = divmod(position, int(self.index.grid[image, 1]))
@@ -179,8 +179,10 @@ class RFSPairedImageDataset(Dataset):
     def _count(self, draws: Draws) -> None:
         if draws.widened or draws.displaced:
             worker = get_worker_info()
-            row = self._counters[0 if worker is None else worker.id % (_COUNTER_ROWS - 1) + 1]
-            row += torch.tensor([draws.widened, draws.displaced])
+            row = 0 if worker is None else worker.id % (_COUNTER_ROWS - 1) + 1
+            counters = self._counters.numpy()
+            counters[row, 0] += draws.widened
+            counters[row, 1] += draws.displaced
 
     def _report(self) -> None:
         total = self._counters.sum(dim=0)

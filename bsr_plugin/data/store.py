@@ -145,10 +145,10 @@ class LMDBStore:
         value = self.value(position)
         if entry.level != RAW:
             return decode(value, f'{self.path}, image {self.names[position]}')
-        pixels = np.frombuffer(value, np.uint8)
-        if pixels.size != entry.shape[0] * entry.shape[1] * entry.shape[2]:
+        height, width, channels = entry.shape
+        if len(value) != height * width * channels:
             raise InputError(f'{self.path} is damaged at {self.names[position]}: make it again with bsr prepare.')
-        return pixels.reshape(entry.shape)
+        return np.ndarray(entry.shape, np.uint8, value)
 
     def value(self, position: int) -> memoryview | bytes:
         """The stored bytes of an image; for raw stores a view of the memory map.

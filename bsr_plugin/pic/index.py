@@ -2,9 +2,9 @@
 
 For every LR window the index holds the interval it lies in, one byte, in raster order per image. To reach the k-th
 window of an interval without scanning an image, it also holds *anchors*: the position of every ``stride``-th window
-of the interval, the stride chosen per image and interval so that anchors are ``SPAN`` windows apart on average. A
-draw looks up one anchor and scans the bytes up to the next; all anchors of an interval are equally likely, so the
-expected length of that scan is at most ``SPAN``, however rare the interval and however the windows lie.
+of the interval, the stride chosen per image and interval so that anchors are :func:`span_for` windows apart on
+average. A draw looks up one anchor and scans the bytes up to the next; all anchors of an interval are equally likely,
+so the expected length of that scan is at most that, however rare the interval and however the windows lie.
 """
 
 from dataclasses import asdict, dataclass
@@ -21,8 +21,10 @@ from bsr_plugin.pic.measure import ChannelRule
 #: What an index file holds.
 ARRAYS = {'grid', 'counts', 'shares', 'strides', 'anchor_starts', 'intervals', 'anchors'}
 
-#: Mean number of windows between two anchors, for up to 32 intervals; in proportion for more.
-_SPAN = 512
+#: Mean number of windows between two anchors, for up to 32 intervals; in proportion for more intervals.
+_SPAN = 128
+
+_BYTES = [bytes([code]) for code in range(256)]
 
 
 class LRImages(Protocol):
@@ -74,6 +76,7 @@ class PICIndex:
         window: Side of the window in LR pixels.
         edges: (p + 1,) edges of the intervals in grey levels; the last interval is open above.
         thresholds: (p - 1,) the inner edges as integer PIC sums.
+        bins: Number of intervals p.
         grid: (N, 2) rows and columns of window positions per image, 0 where the image is smaller than a window.
         counts: (N, p) windows of an image in an interval.
         shares: (N, p) the same as shares of the image's windows.
@@ -101,18 +104,15 @@ class PICIndex:
         self.grid: NDArray[np.int32] = arrays['grid']
         self.counts: NDArray[np.uint32] = arrays['counts']
         self.shares: NDArray[np.float64] = arrays['shares']
+        self.bins = int(self.counts.shape[1])
         self.windows: NDArray[np.int64] = self.grid.astype(np.int64).prod(axis=1)
         self.usable: NDArray[np.int64] = np.flatnonzero(self.windows)
         self._starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.windows)])
         self._intervals: NDArray[np.uint8] = arrays['intervals']
+        self._codes: memoryview = self._intervals.data
         self._strides: NDArray[np.uint32] = arrays['strides']
         self._anchor_starts: NDArray[np.int64] = arrays['anchor_starts']
         self._anchors: NDArray[np.uint32] = arrays['anchors']
-
-    @property
-    def bins(self) -> int:
-        """Number of intervals p."""
-        return int(self.counts.shape[1])
 
     @property
     def bytes_per_window(self) -> float:
@@ -123,33 +123,58 @@ class PICIndex:
         """Intervals of the windows at raster ``positions`` of ``images``."""
         return self._intervals[self._starts[images] + positions].astype(np.int64)
 
-    def select(
-        self, images: NDArray[np.int64], intervals: NDArray[np.int64], ranks: NDArray[np.int64]
+    def position_at(
+        self, images: NDArray[np.int64], intervals: NDArray[np.int64], which: NDArray[np.float64]
     ) -> NDArray[np.int64]:
-        """Raster positions of windows given by their rank among an image's windows of an interval.
+        """Raster positions of windows given by their place among an image's windows of an interval.
 
         Args:
             images: (N,) positions of images in the store.
-            intervals: (N,) intervals, 0 to p - 1.
-            ranks: (N,) ranks, 0 to ``counts[image, interval] - 1``.
+            intervals: (N,) intervals that the images have, 0 to p - 1.
+            which: (N,) places, 0 for an interval's first window to 1, exclusive, for its last: uniform numbers give
+                all of its windows with equal probability.
 
         Returns:
             (N,) ``row * columns + column`` of the windows' upper left pixels, ``columns`` being ``grid[image, 1]``.
         """
-        steps, rests = np.divmod(ranks, self._strides[images, intervals])
-        places = self._anchor_starts[images, intervals] + steps
-        anchors: NDArray[np.int64] = self._anchors[places].astype(np.int64)
+        cells = images * self.bins + intervals
+        ranks = (which * self.counts.take(cells)).astype(np.int64)
+        return self._select(cells, images, intervals, ranks)
+
+    def select(
+        self, images: NDArray[np.int64], intervals: NDArray[np.int64], ranks: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """As :meth:`position_at`, for (N,) ranks from 0 to ``counts[image, interval] - 1``."""
+        return self._select(images * self.bins + intervals, images, intervals, ranks)
+
+    def _select(
+        self,
+        cells: NDArray[np.int64],
+        images: NDArray[np.int64],
+        intervals: NDArray[np.int64],
+        ranks: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        steps, rests = np.divmod(ranks, self._strides.take(cells))
+        places = self._anchor_starts.take(cells) + steps
+        anchors: NDArray[np.int64] = self._anchors.take(places).astype(np.int64)
         # From the anchor to the interval's next one; behind its last one stands the number of windows.
-        starts, codes = self._starts[images], self._intervals
-        begins, ends = starts + anchors, starts + self._anchors[places + 1]
+        starts = self._starts.take(images)
+        begins, ends = starts + anchors, starts + self._anchors.take(places + 1)
         scans = zip(begins.tolist(), ends.tolist(), intervals.tolist(), rests.tolist(), strict=True)
-        return anchors + [
-            (codes[begin:end] == code).nonzero()[0][rest] if rest else 0 for begin, end, code, rest in scans
-        ]
+        offsets = [_offset_of(code, rest, self._codes[begin:end]) for begin, end, code, rest in scans]
+        return anchors + np.array(offsets, np.int64)
 
     def positions(self, image: int, interval: int) -> NDArray[np.int64]:
         """Raster positions of all windows of an image in an interval, ascending."""
         return np.flatnonzero(self._intervals[self._starts[image] : self._starts[image + 1]] == interval)
+
+
+def _offset_of(code: int, number: int, codes: memoryview) -> int:
+    """Where in ``codes`` the occurrence of ``code`` with this number (from 0) stands; the first stands in front."""
+    if not number:
+        return 0
+    behind = codes.tobytes().split(_BYTES[code], number + 1)[-1]
+    return len(codes) - len(behind) - 1
 
 
 def anchors_of(intervals: NDArray[np.uint8], bins: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

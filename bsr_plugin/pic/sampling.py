@@ -11,8 +11,8 @@ carried from one batch to the next.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal, Protocol, get_args
+from functools import cached_property, lru_cache
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +136,7 @@ class _Feasibility:
 
     def __init__(self, index: PICIndex):
         self._index = index
-        self._cumulative: dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
+        self._everywhere: dict[int, _Everywhere] = {}
 
     def nearest(self, interval: int) -> int:
         """The interval itself if any image has it, else the nearest one that some image has, the lower on a tie."""
@@ -148,12 +148,35 @@ class _Feasibility:
         distance = np.abs(np.arange(self._index.bins)[:, None] - occupied[None, :])
         return occupied[distance.argmin(axis=1)]
 
-    def anywhere(self, interval: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """All images that have the interval, and their cumulative probabilities up to a factor."""
-        if interval not in self._cumulative:
-            images = np.flatnonzero(self._index.counts[:, interval])
-            self._cumulative[interval] = (images, self._index.shares[images, interval].cumsum())
-        return self._cumulative[interval]
+    def everywhere(self, interval: int) -> '_Everywhere':
+        """All images that have the interval, or the nearest one that any has."""
+        found = self._everywhere.get(interval)
+        if found is None:
+            nearest = self.nearest(interval)
+            images = np.flatnonzero(self._index.counts[:, nearest])
+            found = _Everywhere(nearest, images, self._index.shares[images, nearest].cumsum())
+            self._everywhere[interval] = found
+        return found
+
+
+class _Everywhere(NamedTuple):
+    """The images of the whole data set that have an interval."""
+
+    interval: int
+    images: NDArray[np.int64]
+    cumulative: NDArray[np.float64]
+    """Their cumulative probabilities, up to a factor."""
+
+    def pick(self, which: float) -> int:
+        """The image at a place from 0 to 1 among the probabilities."""
+        target = which * self.cumulative[-1]
+        return int(self.images[self.cumulative[:-1].searchsorted(target, side='right')])
+
+
+@lru_cache(maxsize=1024)
+def _ordered_places(batch_size: int, bins: int, turn: int) -> NDArray[np.int64]:
+    """The interval of every place of a batch, in order; ``turn`` is the batch's ordinal modulo ``bins``."""
+    return np.arange(bins).repeat(quotas(batch_size, bins, turn))
 
 
 class BalancedSampler:
@@ -168,23 +191,20 @@ class BalancedSampler:
         """The windows of the batch with this ordinal, which decides where the remainder of the quotas goes."""
         index = self._index
         candidates = choose_candidates(generator, index.usable, self._candidates or batch_size)
-        intervals = np.arange(index.bins).repeat(quotas(batch_size, index.bins, ordinal))
-        generator.shuffle(intervals)
+        intervals = generator.permutation(_ordered_places(batch_size, index.bins, ordinal % index.bins))
         which_image, which_window = generator.random((2, batch_size))
         # (M, N) cumulative share of each place's interval over the candidates.
-        shares = index.shares[candidates[:, None], intervals].cumsum(axis=0)
+        shares = np.add.accumulate(index.shares.take(candidates, axis=0).take(intervals, axis=1), axis=0)
         total = shares[-1]
-        images = candidates[(shares[:-1] <= which_image * total).sum(axis=0)]
+        images = candidates.take((shares > which_image * total).argmax(axis=0))
         widened = displaced = 0
-        for place in () if total.all() else np.flatnonzero(total == 0).tolist():
-            interval = self._feasibility.nearest(int(intervals[place]))
-            moved = interval != intervals[place]
+        for place in () if total.all() else (total == 0).nonzero()[0].tolist():
+            everywhere = self._feasibility.everywhere(int(intervals[place]))
+            moved = everywhere.interval != intervals[place]
             widened, displaced = widened + (not moved), displaced + moved
-            everywhere, cumulative = self._feasibility.anywhere(interval)
-            at = cumulative[:-1].searchsorted(which_image[place] * cumulative[-1], side='right')
-            intervals[place], images[place] = interval, everywhere[at]
-        ranks = (which_window * index.counts[images, intervals]).astype(np.int64)
-        return Draws(images, index.select(images, intervals, ranks), intervals, widened, displaced)
+            intervals[place], images[place] = everywhere.interval, everywhere.pick(which_image[place])
+        positions = index.position_at(images, intervals, which_window)
+        return Draws(images, positions, intervals, widened, displaced)
 
 
 class RejectionSampler:

@@ -2,22 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from bsr_plugin.data.patch import orient, to_tensor, to_tensors
+from bsr_plugin.data.patch import oriented, planes_to_tensor, to_tensor, write_planes
 
 PATCH = np.arange(3 * 4 * 3, dtype=np.uint8).reshape(3, 4, 3) * 7
 WAYS = [(turns, mirrored) for turns in range(4) for mirrored in (False, True)]
 
 
-def oriented(patch, turns, mirrored):
-    out = np.zeros(patch.shape, np.uint8)
-    orient(patch, turns, mirrored, out)
-    return out
-
-
 @pytest.mark.parametrize(('turns', 'mirrored'), WAYS)
-@pytest.mark.parametrize('side', [1, 2, 7, 32])
-def test_mirroring_left_and_right_then_turning_clockwise(side, turns, mirrored):
-    patch = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
+@pytest.mark.parametrize('size', [(1, 1), (2, 5), (7, 7), (32, 32)])
+def test_mirroring_left_and_right_then_turning_clockwise(size, turns, mirrored):
+    patch = np.random.default_rng(size).integers(0, 256, (*size, 3), dtype=np.uint8)
     expected = np.rot90(patch[:, ::-1] if mirrored else patch, -turns)
     np.testing.assert_array_equal(oriented(patch, turns, mirrored), expected)
 
@@ -32,9 +26,11 @@ def test_patches_are_read_from_read_only_views_and_written_into_a_batch(turns, m
     whole = np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)
     whole.flags.writeable = False
     view = whole[2:7, 3:8]
-    batch = np.zeros((3, 5, 5, 3), np.uint8)
-    orient(view, turns, mirrored, out=batch[1])
-    np.testing.assert_array_equal(batch[1], oriented(view.copy(), turns, mirrored))
+    batch = np.zeros((3, 3, 5, 5), np.uint8)
+    write_planes(oriented(view, turns, mirrored), batch[1])
+    expected = np.rot90(view[:, ::-1] if mirrored else view, -turns)
+    for plane, channel in zip(batch[1], (2, 1, 0), strict=True):
+        np.testing.assert_array_equal(plane, expected[..., channel])
     assert not batch[[0, 2]].any()
 
 
@@ -65,8 +61,8 @@ def test_extremes():
     assert to_tensor(np.zeros((1, 1, 3), np.uint8)).unique().tolist() == [0.0]
 
 
-def test_a_batch_is_its_images_one_by_one():
-    batch = np.random.default_rng(1).integers(0, 256, (3, 5, 6, 3), dtype=np.uint8)
-    for as_uint8 in (False, True):
-        expected = torch.stack([to_tensor(image, as_uint8) for image in batch])
-        assert torch.equal(to_tensors(batch, as_uint8), expected)
+def test_planes_of_a_batch_become_a_tensor_of_their_shape():
+    planes = np.random.default_rng(1).integers(0, 256, (2, 3, 5, 6), dtype=np.uint8)
+    tensor = planes_to_tensor(planes)
+    assert torch.equal(tensor, torch.tensor(planes.tolist(), dtype=torch.float32) / 255)
+    assert planes_to_tensor(planes, as_uint8=True).tolist() == planes.tolist()

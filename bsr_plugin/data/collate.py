@@ -1,0 +1,59 @@
+"""Batches that are made as a whole and are not copied again when the loader collates their samples."""
+
+from collections.abc import Mapping, Sequence
+from operator import is_
+from typing import Any
+
+from torch import Tensor
+from torch.utils.data import default_collate
+
+# Where the documentation of ``default_collate`` says to register a type of one's own.
+from torch.utils.data._utils.collate import default_collate_fn_map
+
+#: Key -> the tensor of the whole batch, and its rows.
+Wholes = Mapping[str, tuple[Tensor, Sequence[Tensor]]]
+
+
+class Patch(dict[str, Any]):
+    """A training sample: a dictionary like any other, whose type has the loader collate it with ``collate_patches``.
+
+    Args:
+        sample: The entries.
+        wholes: The batches that entries of it are rows of.
+    """
+
+    def __init__(self, sample: Mapping[str, Any], wholes: Wholes):
+        super().__init__(sample)
+        self.wholes = wholes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # On its way to another process a patch leaves the others of its batch behind.
+        return dict, (dict(self),)
+
+
+def patches_of(tensors: Mapping[str, Tensor], values: Mapping[str, Sequence[Any]]) -> list[Patch]:
+    """The samples of a batch.
+
+    Args:
+        tensors: Tensors of N rows by key; samples have views of them.
+        values: Sequences of N values by key.
+    """
+    wholes = {key: (whole, whole.unbind()) for key, whole in tensors.items()}
+    keys = (*tensors, *values)
+    rows = zip(*(rows for _, rows in wholes.values()), *values.values(), strict=True)
+    return [Patch(dict(zip(keys, row, strict=True)), wholes) for row in rows]
+
+
+def collate_patches(patches: Sequence[Patch], *, collate_fn_map: Mapping[Any, Any] | None = None) -> dict[str, Any]:
+    """What ``default_collate`` gives for dictionaries; tensors that are a batch already are not copied."""
+    wholes = patches[0].wholes
+    return {key: _collated([patch[key] for patch in patches], *wholes.get(key, (None, ()))) for key in patches[0]}
+
+
+def _collated(values: list[Any], whole: Tensor | None, rows: Sequence[Tensor]) -> Any:
+    if len(values) == len(rows) and all(map(is_, values, rows)):
+        return whole
+    return default_collate(values)
+
+
+default_collate_fn_map[Patch] = collate_patches
