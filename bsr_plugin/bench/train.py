@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 from typing import Any
 
 import torch
@@ -28,8 +28,8 @@ from bsr_plugin.progress import progress
 
 ROUNDS = 10
 NETWORK_ROUNDS = 3
-#: Rounds at the end whose losses are compared: single batches differ more than engines do.
-LAST = 3
+#: Batches on which the trained networks are compared.
+COMPARED = 25
 MATRIX_SIDE = {'cpu': 2048, 'cuda': 8192}
 
 
@@ -84,7 +84,7 @@ class TrainFigures:
         iterations_per_s: Median rate over the rounds.
         times_stock: Median over the rounds of the rate divided by ``stock``'s in the same round.
         loss: Mean training loss of every round; the batches are the same for all engines.
-        final_loss: Its mean over the last rounds.
+        final_loss: Loss of the trained network, the averaged one as in validation, over batches it was trained on.
         loss_difference: Relative difference of the final loss from ``stock``'s.
         peak_memory_mb: Of a process of its own, beyond what it needs before the model is built.
         gmacs_per_iteration: Multiply-adds of the network, forward and backward, in units of 10^9.
@@ -137,6 +137,16 @@ class Contender:
             _finish(self.model.device)
             rate = len(fed) / (time.perf_counter() - began)
         return rate, float(torch.stack(losses).mean())
+
+    @torch.no_grad()
+    def final_loss(self, batches: Sequence[Mapping[str, Tensor]]) -> float:
+        """Mean loss of the averaged network in float32."""
+        device = self.model.device
+        losses = []
+        for batch in map(_as_floats, batches):
+            lq, gt = (batch[side].to(device) for side in ('lq', 'gt'))
+            losses.append(self.model.cri_pix(self.model.net_g_ema(lq), gt))
+        return float(torch.stack(losses).mean())
 
     def _last_loss(self) -> Tensor:
         """Where it is: SRModel has brought it to the CPU, BSRModel has not."""
@@ -238,7 +248,7 @@ def _compare_engines(
         pairs = list(zip(rates[name][1:], rates['stock'][1:], strict=True))
         figures.iterations_per_s[name] = median(rate for rate, _ in pairs)
         figures.times_stock[name] = median(rate / stock for rate, stock in pairs)
-        figures.final_loss[name] = mean(figures.loss[name][-LAST:])
+        figures.final_loss[name] = contenders[name].final_loss(batches[:COMPARED])
         figures.loss_difference[name] = figures.final_loss[name] / figures.final_loss['stock'] - 1
 
 

@@ -109,10 +109,21 @@ def _report(setting: 'TrainSetting', figures: 'TrainFigures') -> str:
         f'{setting.device}: BSRNet {setting.groups} x {setting.blocks}, {setting.features} channels, x{setting.scale}, '
         f'LR {setting.window}, batch {setting.batch}'
     )
-    header = (title, 'it/s', 'x stock', f'loss, {setting.steps} it', 'to stock', 'MB', 'GMAC/s', 'of matrix')
+    header = (title, 'it/s', 'x stock', f'loss after {setting.steps}', 'to stock', 'MB', 'GMAC/s', 'of matrix')
+    curves = [
+        (engine.title, *(f'{loss:.5f}' for loss in figures.loss[name])) for name, engine in setting.chosen().items()
+    ]
+    rounds = next(iter(figures.loss.values()))
+    steps = setting.steps // len(rounds)
+    of_rounds = (f'training loss, mean of {steps} it', *(f'to {steps * (at + 1)}' for at in range(len(rounds))))
     products = [f'{name} {rate:,.0f}' for name, rate in figures.matrix_gmacs_per_s.items()]
     return '\n\n'.join(
-        [table(header, rows), f'matrix product, GMAC/s: {", ".join(products)}', _known_networks(figures)]
+        [
+            table(header, rows),
+            f'matrix product, GMAC/s: {", ".join(products)}',
+            table(of_rounds, curves),
+            _known_networks(figures),
+        ]
     )
 
 

@@ -11,6 +11,7 @@ the sampler its numbers instead, and notes how far a resumed run had come. Other
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,25 @@ if TYPE_CHECKING:
     from basicsr.data.data_sampler import EnlargedSampler
     from basicsr.models.base_model import BaseModel
 
-_patches_before = 0
+
+@dataclass(frozen=True)
+class _Progress:
+    iterations: int = 0
+    patches_per_iteration: int = 1
 
 
-def resume_at(patches: int) -> None:
-    """Tells the stream that this rank has seen ``patches`` patches before; called before the first batch is drawn."""
-    global _patches_before  # one process trains one run: its place in the stream is the process's
-    _patches_before = patches
+_progress = _Progress()
+
+
+def resume_at(iterations: int, patches_per_iteration: int = 1) -> None:
+    """Tells the stream how far this rank was; called before the first batch is drawn.
+
+    Args:
+        iterations: Iterations that the run has seen.
+        patches_per_iteration: Patches of one iteration that the rank's loader draws.
+    """
+    global _progress  # one process trains one run: its place in the stream is the process's
+    _progress = _Progress(iterations, patches_per_iteration)
 
 
 def epoch_positions(epoch: int, patches_per_epoch: int) -> range:
@@ -32,14 +45,15 @@ def epoch_positions(epoch: int, patches_per_epoch: int) -> range:
 
     Args:
         epoch: Counted from 0.
-        patches_per_epoch: Per rank.
+        patches_per_epoch: Per rank. What is left of them behind the last whole batch is never trained on.
 
     Returns:
         The epoch's piece of the stream, without what a run had seen of it before it was resumed.
     """
-    start = epoch * patches_per_epoch
-    end = start + patches_per_epoch
-    return range(min(max(start, _patches_before), end), end)
+    start, size = epoch * patches_per_epoch, _progress.patches_per_iteration
+    batches = patches_per_epoch // size
+    seen = min(max(0, _progress.iterations - epoch * batches), batches) * size
+    return range(start + seen, start + patches_per_epoch)
 
 
 def number_patches() -> None:
@@ -81,7 +95,9 @@ def _noting_progress(stock: Callable[..., None]) -> Callable[..., None]:
     @wraps(stock)
     def resume_training(self: BaseModel, resume_state: dict[str, Any]) -> None:
         stock(self, resume_state)
-        per_iteration = self.opt.get('datasets', {}).get('train', {}).get('batch_size_per_gpu', 0)
-        resume_at(int(resume_state['iter']) * int(per_iteration))
+        # Without a launcher, one process draws the batches of all its GPUs.
+        processes = 1 if self.opt.get('dist') else max(1, self.opt.get('num_gpu', 1))
+        per_gpu = self.opt.get('datasets', {}).get('train', {}).get('batch_size_per_gpu', 1)
+        resume_at(int(resume_state['iter']), int(per_gpu) * processes)
 
     return resume_training

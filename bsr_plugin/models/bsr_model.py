@@ -24,9 +24,6 @@ from bsr_plugin.models.self_ensemble import x8
 from bsr_plugin.models.stopping import StopRequest
 from bsr_plugin.models.tiling import Tiler
 
-#: Iterations between two looks at the losses where a look has to wait for a GPU.
-LOOK_INTERVAL = 50
-
 
 class _ValidationBrokenOff(Exception):  # noqa: N818
     """The process was asked to stop in the middle of a validation."""
@@ -73,7 +70,9 @@ class BSRModel(CheckpointedModel):
             self.parts['ema'] = self._average = self._moving_average()
         self._network = MaybeCompiled(self.net_g, self.engine.compile, get_root_logger())
         self._trained = [weight for weight in self.net_g.parameters() if weight.requires_grad]
-        self._watch = LossWatch(1 if self.device.type == 'cpu' else LOOK_INTERVAL)
+        # On a GPU a look at the losses waits for it: only where the log has to wait anyway.
+        print_freq = self.opt.get('logger', {}).get('print_freq', 1)
+        self._watch = LossWatch(1 if self.device.type == 'cpu' else print_freq)
         self._stop = StopRequest()
         self.losses: Mapping[str, Tensor] = {}
 

@@ -119,6 +119,10 @@ class PICIndex:
         """Size of the file divided by the number of windows it covers."""
         return self.path.stat().st_size / max(1, int(self._starts[-1]))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process maps the same file instead of getting a copy.
+        return PICIndex, (self.path,)
+
     def intervals_at(self, images: NDArray[np.int64], positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Intervals of the windows at raster ``positions`` of ``images``."""
         return self._intervals[self._starts[images] + positions].astype(np.int64)

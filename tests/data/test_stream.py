@@ -32,14 +32,14 @@ PER_EPOCH = 4  # iterations: 5 images, three times over, in batches of 4
 def train(as_text, monkeypatch):
     """Goes through epochs as BasicSR's training loop does and gives every batch as text, by epoch."""
 
-    def run(opt, first=0, epochs=EPOCHS, seen=0, rank=0, ranks=1, before=lambda: None):
+    def run(opt, first=0, epochs=EPOCHS, seen=0, rank=0, ranks=1, gpus=0, before=lambda: None):
         monkeypatch.setattr(rfs_paired_image_dataset, 'get_dist_info', lambda: (rank, ranks))
         dataset = build_dataset(opt)
         if seen:
-            stream.resume_at(seen)
+            stream.resume_at(seen, opt['batch_size_per_gpu'] * max(1, gpus))
         before()
         sampler = EnlargedSampler(dataset, ranks, rank, opt['dataset_enlarge_ratio'])
-        loader = build_dataloader(dataset, opt, num_gpu=0, dist=False, sampler=sampler, seed=0)
+        loader = build_dataloader(dataset, opt, num_gpu=gpus, dist=False, sampler=sampler, seed=0)
         prefetcher = CPUPrefetcher(loader)
         result = []
         for epoch in range(first, epochs):
@@ -126,7 +126,7 @@ def test_intervals_are_served_equally(train, options):
 @pytest.mark.parametrize('done', range(1, EPOCHS * PER_EPOCH))
 def test_a_resumed_run_goes_on_exactly(train, options, expected, done):
     epoch = (done - 1) // PER_EPOCH  # the epoch of the last iteration, which is what a training state holds
-    resumed = train(options(), first=epoch, seen=done * 4)
+    resumed = train(options(), first=epoch, seen=done)
     assert flat(resumed) == flat(expected)[done:]
     assert resumed[-1] == expected[-1][max(0, done - (EPOCHS - 1) * PER_EPOCH) :]
 
@@ -134,7 +134,7 @@ def test_a_resumed_run_goes_on_exactly(train, options, expected, done):
 @pytest.mark.parametrize(('persistent', 'prefetch'), [(False, None), (True, 'cpu')])
 def test_a_resumed_run_with_workers_goes_on_exactly(train, options, expected, persistent, prefetch):
     opt = options(num_worker_per_gpu=2, persistent_workers=persistent, prefetch_mode=prefetch)
-    assert flat(train(opt, first=1, seen=6 * 4)) == flat(expected)[6:]
+    assert flat(train(opt, first=1, seen=6)) == flat(expected)[6:]
 
 
 def test_the_toolbox_says_where_a_resumed_run_is(options, train, expected):
@@ -153,11 +153,39 @@ def test_the_toolbox_says_where_a_resumed_run_is(options, train, expected):
     assert train(options()) == expected
 
 
-@given(st.integers(0, 50), st.integers(1, 99), st.integers(0, 5000))
-def test_positions_of_an_epoch(epoch, length, before):
-    stream.resume_at(before)
+@pytest.mark.parametrize(('dist', 'gpus', 'size'), [(False, 0, 4), (False, 1, 4), (False, 3, 12), (True, 3, 4)])
+def test_a_process_draws_for_all_its_gpus(options, dist, gpus, size):
+    class Model(BaseModel):
+        def __init__(self):
+            self.opt = {'datasets': {'train': options()}, 'num_gpu': gpus, 'dist': dist}
+            self.optimizers, self.schedulers = [], []
+
+    Model().resume_training({'iter': 2, 'epoch': 0, 'optimizers': [], 'schedulers': []})
+    assert stream.epoch_positions(0, 100).start == 2 * size
+
+
+def test_a_resumed_run_of_several_gpus_in_one_process_goes_on_exactly(train, options):
+    # 16 patches an epoch in batches of 12: the last 4 are never drawn.
+    expected = train(options(), gpus=3)
+    assert [len(epoch) for epoch in expected] == [1, 1, 1]
+    assert flat(train(options(), first=1, seen=1, gpus=3)) == flat(expected)[1:]
+    assert flat(train(options(), first=1, seen=2, gpus=3)) == flat(expected)[2:]
+
+
+@given(st.integers(0, 50), st.integers(1, 99), st.integers(1, 12), st.integers(0, 500))
+def test_positions_of_an_epoch(epoch, length, size, iterations):
+    stream.resume_at(iterations, size)
+    # What a loader that drops incomplete batches makes of the whole run, batch by batch.
+    run = [
+        (number, range(number * length + first, number * length + first + size))
+        for number in range(epoch + 1)
+        for first in range(0, length - size + 1, size)
+    ]
+    expected = [batch for number, batch in run[iterations:] if number == epoch]
     positions = stream.epoch_positions(epoch, length)
-    assert list(positions) == [at for at in range(epoch * length, (epoch + 1) * length) if at >= before]
+    batches = [positions[first : first + size] for first in range(0, len(positions) - size + 1, size)]
+    assert batches == expected
+    assert positions.stop == (epoch + 1) * length
     stream.resume_at(0)
 
 
@@ -170,7 +198,7 @@ def test_other_data_sets_are_sampled_as_ever():
 
 
 def test_other_data_sets_are_sampled_as_ever_after_resuming():
-    stream.resume_at(1000)
+    stream.resume_at(1000, 4)
     assert sorted(EnlargedSampler(list(range(7)), 1, 0, 1)) == list(range(7))
 
 
