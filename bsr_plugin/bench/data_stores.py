@@ -30,6 +30,7 @@ def sub_image_stores(images: Path, out: Path, scale: int) -> tuple[Path, Path]:
     side, step = SUB_IMAGE // scale * scale, SUB_IMAGE_STEP // scale * scale
 
     def pairs() -> Iterator[Pair]:
+        """Sub-images in order, each with its LR partner cut from the LR image of the whole."""
         for file in list_images(images):
             hr = read_image(file)
             hr = hr[: hr.shape[0] // scale * scale, : hr.shape[1] // scale * scale]

@@ -46,7 +46,7 @@ class TrainSetting:
         groups: Its feature mapping groups.
         blocks: Residual blocks in each.
         steps: Iterations of every engine, in ``ROUNDS`` parts.
-        engines: Which engines, by their names in ``ENGINES``; ``stock`` among them.
+        engines: Which engines, by their names in ``ENGINES``; ``stock`` and ``float32`` among them.
         networks: Which of ``KNOWN_NETWORKS`` beside.
     """
 
@@ -85,7 +85,8 @@ class TrainFigures:
         times_stock: Median over the rounds of the rate divided by ``stock``'s in the same round.
         loss: Mean training loss of every round; the batches are the same for all engines.
         final_loss: Loss of the trained network, the averaged one as in validation, over batches it was trained on.
-        loss_difference: Relative difference of the final loss from ``stock``'s.
+        loss_difference: Relative difference of the final loss from ``float32``'s, whose arithmetic is ``stock``'s; only
+            the averages of these two differ.
         peak_memory_mb: Of a process of its own, beyond what it needs before the model is built.
         gmacs_per_iteration: Multiply-adds of the network, forward and backward, in units of 10^9.
         matrix_gmacs_per_s: By type of number: what a plain matrix product reaches.
@@ -249,7 +250,8 @@ def _compare_engines(
         figures.iterations_per_s[name] = median(rate for rate, _ in pairs)
         figures.times_stock[name] = median(rate / stock for rate, stock in pairs)
         figures.final_loss[name] = contenders[name].final_loss(batches[:COMPARED])
-        figures.loss_difference[name] = figures.final_loss[name] / figures.final_loss['stock'] - 1
+    for name, loss in figures.final_loss.items():
+        figures.loss_difference[name] = loss / figures.final_loss['float32'] - 1
 
 
 def _network_rates(

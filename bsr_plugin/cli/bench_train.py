@@ -75,7 +75,7 @@ def _setting(arguments: argparse.Namespace, device: str) -> 'TrainSetting':
     if arguments.steps < 2 * ROUNDS:
         raise InputError(f'--steps is {arguments.steps}: use at least {2 * ROUNDS}.')
     batch, groups, blocks = DEFAULTS[device]
-    engines = tuple(dict.fromkeys(['stock', *arguments.engines]))
+    engines = tuple(dict.fromkeys(['stock', 'float32', *arguments.engines]))
     setting = TrainSetting(device, batch=batch, groups=groups, blocks=blocks, engines=engines)
     setting = replace(
         setting,
@@ -109,7 +109,7 @@ def _report(setting: 'TrainSetting', figures: 'TrainFigures') -> str:
         f'{setting.device}: BSRNet {setting.groups} x {setting.blocks}, {setting.features} channels, x{setting.scale}, '
         f'LR {setting.window}, batch {setting.batch}'
     )
-    header = (title, 'it/s', 'x stock', f'loss after {setting.steps}', 'to stock', 'MB', 'GMAC/s', 'of matrix')
+    header = (title, 'it/s', 'x stock', f'loss after {setting.steps}', 'to float32', 'MB', 'GMAC/s', 'of matrix')
     curves = [
         (engine.title, *(f'{loss:.5f}' for loss in figures.loss[name])) for name, engine in setting.chosen().items()
     ]

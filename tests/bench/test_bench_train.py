@@ -12,7 +12,7 @@ SMALL = ['--device', 'cpu', '--steps', '20', '--batch', '1', '--groups', '1', '-
 def test_the_figures_are_those_of_the_engines_named(tmp_path, capsys):
     before = signal.getsignal(signal.SIGINT)
     path = tmp_path / 'figures.json'
-    engines = ['--engines', 'float32', 'bsr', '--networks', 'EDSR-M', '--lr-window', '12', '--scale', '2']
+    engines = ['--engines', 'bsr', '--networks', 'EDSR-M', '--lr-window', '12', '--scale', '2']
     assert main(['bench', 'train', *SMALL, *engines, '--json', str(path)]) == 0
     figures = json.loads(path.read_text())
     assert list(figures['iterations_per_s']) == ['stock', 'float32', 'bsr']
@@ -20,6 +20,11 @@ def test_the_figures_are_those_of_the_engines_named(tmp_path, capsys):
     assert figures['times_stock']['stock'] == 1
     assert figures['loss']['float32'] == figures['loss']['stock'], 'without switches the arithmetic is the same'
     assert figures['loss']['bsr'] != figures['loss']['stock']
+    final = figures['final_loss']
+    assert final['float32'] != final['stock'], 'only the average of BSRModel has a warm-up'
+    assert figures['loss_difference'] == pytest.approx(
+        {name: loss / final['float32'] - 1 for name, loss in final.items()}
+    )
     assert figures['loss_difference']['bsr'] == pytest.approx(0, abs=0.05)
     assert len(figures['loss']['bsr']) == 10
     assert min(figures['peak_memory_mb'].values()) > 1
