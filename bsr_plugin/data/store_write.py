@@ -17,7 +17,7 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from bsr_plugin.atomic import fsync_folder, replacing, write_text
+from bsr_plugin.atomic import fsync_path, replacing, write_text
 from bsr_plugin.data.image_file import encode_png
 from bsr_plugin.data.store import META_FILE, RAW, MetaEntry, digest_of, key_for
 
@@ -97,12 +97,12 @@ class StoreWriter:
         if not self._is_whole(self.partial):
             (self.partial / 'lock.mdb').unlink(missing_ok=True)
             (self.partial / _JOURNAL).rename(self.partial / f'{self._hidden}{META_FILE}')
-            fsync_folder(self.partial)
+            fsync_path(self.partial)
 
     def publish(self) -> None:
         """Moves the sealed folder to its final place."""
         self.partial.rename(self.path)
-        fsync_folder(self.path.parent)
+        fsync_path(self.path.parent)
         self.complete = True
 
     def discard(self) -> None:
