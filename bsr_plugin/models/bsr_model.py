@@ -71,7 +71,7 @@ class BSRModel(CheckpointedModel):
         self._network = MaybeCompiled(self.net_g, self.engine.compile, get_root_logger())
         self._trained = [weight for weight in self.net_g.parameters() if weight.requires_grad]
         # On a GPU a look at the losses waits for it: only where the log has to wait anyway.
-        print_freq = self.opt.get('logger', {}).get('print_freq', 1)
+        print_freq = self.opt.get('logger', {}).get('print_freq', 100)
         self._watch = LossWatch(1 if self.device.type == 'cpu' else print_freq)
         self._stop = StopRequest()
         self.losses: Mapping[str, Tensor] = {}
