@@ -35,8 +35,8 @@ def test_partners_are_found_by_name(tmp_path, folders, write_images, picture):
     for position in range(3):
         lr, hr = pairs.lr_image(position), pairs.hr_image(position)
         np.testing.assert_array_equal(hr[::2, ::2], lr)
-        assert pairs.paths(position)['lq_path'].endswith(f'LR/{"abc"[position]}.png')
-        assert pairs.paths(position)['gt_path'].endswith(f'HR/{"abc"[position]}.png')
+        assert pairs.paths(position)[0].endswith(f'LR/{"abc"[position]}.png')
+        assert pairs.paths(position)[1].endswith(f'HR/{"abc"[position]}.png')
 
 
 def test_partners_in_lmdbs_of_different_order(tmp_path, folders):
