@@ -173,6 +173,8 @@ def forward_prefetch_errors() -> None:
     from basicsr.data.prefetch_dataloader import PrefetchGenerator
 
     def run_and_report(stock: Callable[..., None]) -> Callable[..., None]:
+        """Hands an exception over like an item."""
+
         def run(self: Any) -> None:
             try:
                 stock(self)
@@ -182,6 +184,8 @@ def forward_prefetch_errors() -> None:
         return run
 
     def next_or_raise(stock: Callable[..., Any]) -> Callable[..., Any]:
+        """Raises an exception that was handed over, whenever it is asked again."""
+
         def following(self: Any) -> Any:
             item = stock(self)
             if isinstance(item, _Raised):
@@ -205,6 +209,8 @@ def end_abandoned_prefetching() -> None:
     from torch.utils.data import DataLoader
 
     def one_at_a_time(stock: Callable[..., Any]) -> Callable[..., Any]:
+        """Ends the prefetching that is under way before another begins."""
+
         def iterate(self: Any) -> Any:
             if hasattr(self, 'prefetching'):
                 _end(*self.prefetching)
@@ -314,6 +320,8 @@ def wrap_networks_without_gpu() -> None:
     from torch.nn.parallel import DistributedDataParallel
 
     def by_device(stock: Callable[..., Any]) -> Callable[..., Any]:
+        """Leaves everything to the toolbox but networks of several ranks in main memory."""
+
         def model_to_device(self: Any, net: Any) -> Any:
             if self.device.type != 'cpu' or not self.opt['dist']:
                 return stock(self, net)

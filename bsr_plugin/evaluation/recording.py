@@ -32,6 +32,8 @@ def recording() -> Iterator['Recorder']:
     recorder = Recorder(stock_metric)
 
     def validation(model: Any, dataloader: Any, current_iter: Any, tb_logger: Any, save_img: bool = False) -> None:
+        """Records on rank 0, where metrics are computed."""
+
         def validate(images: Any) -> None:
             stock_validation(model, images, current_iter, tb_logger, save_img)
 

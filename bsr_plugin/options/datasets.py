@@ -195,6 +195,7 @@ def _by_phase(phases: Mapping[str, Callable[[Any], Section]]) -> Callable[[Any],
     """A validator of ``datasets``: the part of each key before ``_`` says what the set is for."""
 
     def validate(value: Any) -> dict[str, Section]:
+        """Reports what is wrong with every data set, not just the first."""
         if not isinstance(value, dict):
             raise problem(f'{shown(value)} is no mapping of keys to values')
 

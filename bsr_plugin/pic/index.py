@@ -127,37 +127,20 @@ class PICIndex:
         """Intervals of the windows at raster ``positions`` of ``images``."""
         return self._intervals[self._starts[images] + positions].astype(np.int64)
 
-    def position_at(
-        self, images: NDArray[np.int64], intervals: NDArray[np.int64], which: NDArray[np.float64]
+    def select(
+        self, images: NDArray[np.int64], intervals: NDArray[np.int64], ranks: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Raster positions of windows given by their place among an image's windows of an interval.
+        """Raster positions of windows given by their rank among an image's windows of an interval.
 
         Args:
             images: (N,) positions of images in the store.
-            intervals: (N,) intervals that the images have, 0 to p - 1.
-            which: (N,) places, 0 for an interval's first window to 1, exclusive, for its last: uniform numbers give
-                all of its windows with equal probability.
+            intervals: (N,) intervals, 0 to p - 1.
+            ranks: (N,) ranks, 0 to ``counts[image, interval] - 1``.
 
         Returns:
             (N,) ``row * columns + column`` of the windows' upper left pixels, ``columns`` being ``grid[image, 1]``.
         """
         cells = images * self.bins + intervals
-        ranks = (which * self.counts.take(cells)).astype(np.int64)
-        return self._select(cells, images, intervals, ranks)
-
-    def select(
-        self, images: NDArray[np.int64], intervals: NDArray[np.int64], ranks: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """As :meth:`position_at`, for (N,) ranks from 0 to ``counts[image, interval] - 1``."""
-        return self._select(images * self.bins + intervals, images, intervals, ranks)
-
-    def _select(
-        self,
-        cells: NDArray[np.int64],
-        images: NDArray[np.int64],
-        intervals: NDArray[np.int64],
-        ranks: NDArray[np.int64],
-    ) -> NDArray[np.int64]:
         steps, rests = np.divmod(ranks, self._strides.take(cells))
         places = self._anchor_starts.take(cells) + steps
         anchors: NDArray[np.int64] = self._anchors.take(places).astype(np.int64)

@@ -203,8 +203,8 @@ class BalancedSampler:
             moved = everywhere.interval != intervals[place]
             widened, displaced = widened + (not moved), displaced + moved
             intervals[place], images[place] = everywhere.interval, everywhere.pick(which_image[place])
-        positions = index.position_at(images, intervals, which_window)
-        return Draws(images, positions, intervals, widened, displaced)
+        ranks = (which_window * index.counts[images, intervals]).astype(np.int64)
+        return Draws(images, index.select(images, intervals, ranks), intervals, widened, displaced)
 
 
 class RejectionSampler:
