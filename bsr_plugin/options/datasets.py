@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from bsr_plugin.options.by_type import by_type
 from bsr_plugin.options.section import LenientSection, Section, problem, validate_each
-from bsr_plugin.options.values import Count, CountOrZero, NotNegative, Positive, Real
+from bsr_plugin.options.values import Count, CountOrZero, NotNegative, PathComponent, Positive, Real
 from bsr_plugin.options.wording import did_you_mean, shown
 
 
@@ -42,7 +42,7 @@ class OwnBackend(IoBackend):
 class AnySet(Section):
     """What every data set takes."""
 
-    name: str
+    name: PathComponent
     """Name of the set, as logs and results show it."""
     type: str
     """The data set class."""

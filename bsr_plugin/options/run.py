@@ -9,7 +9,7 @@ from bsr_plugin.options.network import Network
 from bsr_plugin.options.section import LenientSection, Section, problem
 from bsr_plugin.options.training import OtherTrain, Train
 from bsr_plugin.options.validation import Evaluation, OtherEvaluation, OtherValidation, Validation
-from bsr_plugin.options.values import Count, CountOrZero, whole_number
+from bsr_plugin.options.values import Count, CountOrZero, PathComponent, whole_number
 from bsr_plugin.options.wording import shown
 
 
@@ -95,7 +95,7 @@ class Run(Section):
     bsr_plugin: str | None = None
     """`!!python/name:bsr_plugin.__version__`: makes an unmodified BasicSR import the plugin, and the log show its
     version."""
-    name: str
+    name: PathComponent
     """Name of the run: of its folder under experiments/ or results/. A name with debug in it logs every
     iteration."""
     model_type: str

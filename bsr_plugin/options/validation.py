@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from bsr_plugin.options.by_type import ByArguments, by_type
 from bsr_plugin.options.registered import Kind
 from bsr_plugin.options.section import LenientSection, Section
-from bsr_plugin.options.values import Count, CountOrZero
+from bsr_plugin.options.values import Count, CountOrZero, PathComponent
 
 
 class Fidelity(Section):
@@ -44,7 +44,7 @@ class Evaluation(Section):
 
     save_img: bool
     """Whether the results are written as images."""
-    suffix: str | None = None
+    suffix: PathComponent | None = None
     """Added to the names of saved images; ~ adds the name of the run."""
     metrics: Annotated[dict[str, Metric], Field(min_length=1)] | None = None
     """What to measure, each under a name of your choice."""

@@ -7,11 +7,13 @@ import math
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from bsr_plugin.options.section import problem
 from bsr_plugin.options.wording import shown
 
+#: Bytes of a name in UTF-8.
+LONGEST_NAME = 200
 _SPELLS_A_NUMBER = re.compile(r'[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?')
 
 
@@ -46,6 +48,20 @@ def is_number(value: Any) -> bool:
     return True
 
 
+def path_component(text: str) -> str:
+    """``text`` where it can name a folder inside another: nothing that leads elsewhere or that listings hide.
+
+    A run's name is part of longer file names (``train_NAME_20260101_000000.log``), and file systems end at 255 bytes.
+    """
+    if not text or text in ('.', '..') or text != text.strip() or not text.isprintable() or set(text) & {'/', '\\'}:
+        raise problem(
+            f'{shown(text)} cannot name a folder; use a name without slashes, control characters and outer blanks'
+        )
+    if (size := len(text.encode())) > LONGEST_NAME:
+        raise problem(f'{shown(text)} has {size} bytes; {LONGEST_NAME} is the most')
+    return text
+
+
 Real = Annotated[float, BeforeValidator(number)]
 Whole = Annotated[int, BeforeValidator(whole_number)]
 #: 1, 2, 3, ...
@@ -56,3 +72,5 @@ Positive = Annotated[Real, Field(gt=0)]
 NotNegative = Annotated[Real, Field(ge=0)]
 #: At least 0 and less than 1, as decay rates are.
 Fraction = Annotated[Real, Field(ge=0, lt=1)]
+#: Names a folder, or is a part of a file name.
+PathComponent = Annotated[str, AfterValidator(path_component)]

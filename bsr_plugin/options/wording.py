@@ -1,6 +1,7 @@
 """How problems with options are worded: the dotted path to the key, what is wrong, and what was perhaps meant."""
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -20,8 +21,17 @@ def line(path: Iterable[str | int], sentence: str) -> str:
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known name that looks most like ``name``, or ``None`` where none does."""
     by_lower_case = {candidate.lower(): candidate for candidate in known}
-    matches = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=cutoff)
-    return by_lower_case[matches[0]] if matches else None
+    # RFSDataset: RFSPairedImageDataset, of which words are missing, before REDSDataset, which has fewer other letters.
+    longer = [key for key, candidate in by_lower_case.items() if _words(name) < _words(candidate)]
+    for candidates, least in ((by_lower_case, max(cutoff, MISSPELT)), (longer, cutoff / 2), (by_lower_case, cutoff)):
+        if matches := difflib.get_close_matches(name.lower(), candidates, n=1, cutoff=least):
+            return by_lower_case[matches[0]]
+    return None
+
+
+def _words(name: str) -> set[str]:
+    """RFSPairedImageDataset: rfs, paired, image, dataset; gt_size: gt, size."""
+    return {word.lower() for word in re.findall(r'[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+', name)}
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:

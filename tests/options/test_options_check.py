@@ -100,9 +100,15 @@ def test_right_options_have_no_problems(training, testing, problems):
             '`RFSPairedImageDataset`?',
         ),
         (
+            'datasets.train.type',
+            'RFSDataset',
+            "`datasets.train.type`: 'RFSDataset' is no dataset that is registered; did you mean "
+            '`RFSPairedImageDataset`?',
+        ),
+        (
             'val.metrics.psnr_y.type',
             'psnr',
-            "`val.metrics.psnr_y.type`: 'psnr' is no metric that is registered",
+            "`val.metrics.psnr_y.type`: 'psnr' is no metric that is registered; did you mean `calculate_psnr`?",
         ),
         ('train.optim_g.type', 'SGD', "`train.optim_g.type`: 'SGD' is no optimizer that is registered"),
         (
