@@ -1,16 +1,35 @@
 """Image files of any kind to the one form everything here works on: (H, W, 3) uint8, BGR."""
 
+import stat
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
+from bsr_plugin.data.opencv_log import silent_opencv
 from bsr_plugin.errors import InputError
 
 #: File name endings, lower case, of what is taken for an image when a folder is listed.
-IMAGE_SUFFIXES = frozenset({'.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm', '.pnm', '.jp2'})
+IMAGE_SUFFIXES = frozenset(
+    {'.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.ppm', '.pgm', '.pnm', '.jp2'}
+)
+
+#: EXIF orientation -> whether to mirror left and right, and quarter turns counter-clockwise after that.
+_ORIENTATIONS = {
+    1: (False, 0),
+    2: (True, 0),
+    3: (False, 2),
+    4: (True, 2),
+    5: (True, 1),
+    6: (False, 3),
+    7: (True, 3),
+    8: (False, 1),
+}
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -20,7 +39,7 @@ def list_images(folder: Path) -> list[Path]:
         InputError: The folder does not exist or holds no image.
     """
     if not folder.is_dir():
-        raise InputError(f'{folder} is no folder: give a folder of images.')
+        raise InputError(f'{folder} is not a folder: give a folder of images.')
     paths = sorted(
         path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
     )
@@ -33,24 +52,29 @@ def image_size(path: Path) -> tuple[int, int]:
     """Height and width from the file's header, without decoding it.
 
     Raises:
-        InputError: The file is no image, or one whose colours have no single RGB reading (CMYK).
+        InputError: The file is not an image, or one that :func:`decode` refuses by its header.
     """
+    check_is_file(path)
+    header = _read_header(path, str(path))
+    turned = header.orientation >= 5
+    return (header.width, header.height) if turned else (header.height, header.width)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Reads an image file; see :func:`decode`. Any file name works, non-ASCII ones included."""
+    check_is_file(path)
     try:
-        with Image.open(path) as image:
-            if image.mode == 'CMYK':
-                raise InputError(f'{path} is CMYK: convert it to RGB first.')
-            return image.height, image.width
-    except UnidentifiedImageError as error:
-        raise InputError(f'{path} is no image that can be read: remove it or put it right.') from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f'{path} cannot be read ({error}): remove it or put it right.') from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f'{path} cannot be read ({error.strerror}).') from error
+    return decode(data, str(path))
 
 
-def decode(data: bytes | memoryview | NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+def decode(data: bytes | memoryview, name: str) -> NDArray[np.uint8]:
     """Decodes an encoded image.
 
-    Grey images get three equal channels, palettes their colours, 16-bit samples are rounded to 8 bits, and an alpha
-    channel is dropped where it is opaque everywhere.
+    Grey images get three equal channels, palettes their colours, 16-bit samples are rounded to 8 bits, an alpha
+    channel is dropped where it is opaque everywhere, and a photograph is turned as its EXIF orientation says.
 
     Args:
         data: The encoded bytes.
@@ -60,24 +84,36 @@ def decode(data: bytes | memoryview | NDArray[np.uint8], name: str) -> NDArray[n
         (H, W, 3) uint8, BGR.
 
     Raises:
-        InputError: No image, a translucent one, or samples that are neither 8 nor 16 bits.
+        InputError: Not an image, a translucent one, colours without a single RGB reading (CMYK, L*a*b*), several
+            images in one file (animations, TIFF pages), or samples that are neither 8 nor 16 bits.
     """
+    header = _read_header(BytesIO(data), name, thoroughly=True)
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        with silent_opencv():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         image = None
     if image is None:
-        raise InputError(f'{name} is no image that can be read: remove it or put it right.')
-    return _to_bgr8(np.asarray(image), name)
+        raise InputError(f'{name} is not an image that can be read: remove it or put it right.')
+    pixels = _to_bgr8(np.asarray(image), name)
+    mirrored, turns = _ORIENTATIONS[header.orientation]
+    return np.ascontiguousarray(np.rot90(pixels[:, ::-1] if mirrored else pixels, turns))
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Reads an image file; see :func:`decode`. Any file name works, non-ASCII ones included."""
+def check_is_file(path: Path) -> None:
+    """Makes sure of a file before it is opened: opening a FIFO waits, perhaps for ever.
+
+    Raises:
+        InputError: Nothing is there, or something else than a file.
+    """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f'{path} cannot be read ({error.strerror}).') from error
-    return decode(data, str(path))
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        reason = getattr(error, 'strerror', error)
+        raise InputError(f'{path} cannot be read ({reason}).') from error
+    if not stat.S_ISREG(mode):
+        kind = 'a folder' if stat.S_ISDIR(mode) else 'a FIFO, socket or device'
+        raise InputError(f'{path} cannot be read ({kind}, not a file): remove or rename it.')
 
 
 def encode_png(image: NDArray[np.uint8], compression: int = 1) -> bytes:
@@ -91,6 +127,50 @@ def encode_png(image: NDArray[np.uint8], compression: int = 1) -> bytes:
     if not done:
         raise ValueError(f'An image of shape {image.shape} cannot be encoded as PNG.')
     return data.tobytes()
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a file says of its image before it is decoded: size as stored, EXIF orientation (1 to 8, 1 is upright)."""
+
+    width: int
+    height: int
+    orientation: int
+
+
+def _read_header(source: Path | BytesIO, name: str, thoroughly: bool = False) -> _Header:
+    """Reads a header and refuses what cannot be one RGB image; ``thoroughly`` also compares the checksums of a PNG."""
+    try:
+        with Image.open(source) as image:
+            kind, mode, (width, height) = image.format, image.mode, image.size
+            # A photograph of format MPO has previews behind it, and is the first image.
+            several = kind != 'MPO' and getattr(image, 'n_frames', 1) > 1
+            turned_tiff = isinstance(image, TiffImageFile) and image.tag_v2.get(ExifTags.Base.Orientation, 1) != 1
+            orientation = _orientation(image.info.get('exif', b''))
+            if thoroughly and kind == 'PNG':
+                image.verify()  # libpng, inside OpenCV, writes what it finds on standard error
+    except UnidentifiedImageError as error:
+        raise InputError(f'{name} is not an image that can be read: remove it or put it right.') from error
+    except Exception as error:  # Pillow raises whatever a damaged file makes it trip over
+        raise InputError(f'{name} cannot be read ({error}): remove it or put it right.') from error
+    if mode in ('CMYK', 'LAB'):
+        raise InputError(f'{name} is {mode}: convert it to RGB first.')
+    if several:
+        raise InputError(f'{name} holds several images: save the one you want as a file of its own.')
+    if turned_tiff:
+        # Decoders disagree on these: which tags they follow depends on the kind of samples.
+        raise InputError(f'{name} is a TIFF to be turned when it is shown: save it upright.')
+    return _Header(width, height, orientation)
+
+
+def _orientation(exif: bytes) -> int:
+    tags = Image.Exif()
+    try:
+        tags.load(exif)
+    except Exception:  # as decoders do, the image is taken without what its damaged EXIF says
+        return 1
+    orientation = tags.get(ExifTags.Base.Orientation, 1)
+    return orientation if orientation in _ORIENTATIONS else 1
 
 
 def _to_bgr8(image: NDArray, name: str) -> NDArray[np.uint8]:

@@ -108,9 +108,9 @@ def test_pic_shows_uniform_and_balanced_shares(photographs, tmp_path, capsys):
 @pytest.mark.parametrize(
     ('words', 'sentence'),
     [
-        (['prepare', 'nowhere', '--out', 'out', '--scale', '2'], 'nowhere is no folder'),
+        (['prepare', 'nowhere', '--out', 'out', '--scale', '2'], 'nowhere is not a folder'),
         (['prepare', 'empty', '--out', 'out', '--scale', '2'], 'empty holds no image'),
-        (['prepare', 'text', '--out', 'out', '--scale', '2'], 'note.png is no image'),
+        (['prepare', 'text', '--out', 'out', '--scale', '2'], 'note.png is not an image'),
         (['prepare', 'photographs', '--out', 'out', '--scale', '1'], 'The scale is 1: use 2 or more.'),
         (
             ['prepare', 'photographs', '--out', 'out', '--scale', '2', '--lr-window', '64'],
@@ -120,7 +120,7 @@ def test_pic_shows_uniform_and_balanced_shares(photographs, tmp_path, capsys):
         (['prepare', 'photographs', '--out', 'out', '--scale', '2', '--pic-bins', '0'], 'pic_bins is 0'),
         (['prepare', 'photographs', '--out', 'out', '--scale', '2', '--shard', '3/2'], 'The shard is 3/2'),
         (['prepare', 'photographs', '--out', 'out', '--scale', '2', '--check'], 'does not exist'),
-        (['bicubic', 'nowhere', '--scale', '2'], 'nowhere is no folder'),
+        (['bicubic', 'nowhere', '--scale', '2'], 'nowhere is not a folder'),
         (['bicubic', 'photographs', '--scale', '2', '--json', 'nowhere/a.json'], 'nowhere/a.json cannot be written'),
         (['pic', 'nowhere.lmdb'], 'nowhere.lmdb does not exist'),
         (['compare', 'empty', '--hr', 'photographs', '--scale', '2'], 'empty holds no image'),

@@ -1,5 +1,8 @@
+import os
+import socket
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -8,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
+from PIL import Image, ImageOps
 
 from bsr_plugin.data.image_file import decode, encode_png, image_size, list_images, read_image
 from bsr_plugin.errors import InputError
@@ -91,19 +94,75 @@ def test_palette(tmp_path):
         read_image(tmp_path / 'see-through.png')
 
 
-def test_cmyk_is_refused_by_its_header(tmp_path):
-    path = saved(tmp_path, COLOUR, 'CMYK', 'print.jpg')
-    with pytest.raises(InputError, match=r'print\.jpg is CMYK: convert it to RGB first\.'):
-        image_size(path)
+@pytest.mark.parametrize('name', ['print.jpg', 'print.tif'])
+def test_cmyk_is_refused_in_one_sentence(tmp_path, name):
+    path = saved(tmp_path, COLOUR, 'CMYK', name)
+    for reader in (image_size, read_image):
+        with pytest.raises(InputError) as error:
+            reader(path)
+        assert str(error.value) == f'{path} is CMYK: convert it to RGB first.'
 
 
-def test_jpeg_with_an_orientation_is_read_as_it_is_stored(tmp_path):
+def test_lab_is_refused(tmp_path):
+    Image.fromarray(COLOUR).convert('LAB').save(tmp_path / 'lab.tif')
+    for reader in (image_size, read_image):
+        with pytest.raises(InputError, match=r'lab\.tif is LAB: convert it to RGB first\.'):
+            reader(tmp_path / 'lab.tif')
+
+
+@pytest.mark.parametrize('name', ['a.png', 'a.webp', 'a.gif', 'a.tif'])
+def test_files_with_several_images_are_refused(tmp_path, name):
+    first, second = (Image.fromarray(pixels) for pixels in (COLOUR, 255 - COLOUR))
+    first.save(tmp_path / name, save_all=True, append_images=[second])
+    for reader in (image_size, read_image):
+        with pytest.raises(InputError, match=rf'{name} holds several images: save the one you want as a file of its'):
+            reader(tmp_path / name)
+
+
+def test_a_photograph_with_previews_behind_it_is_the_first_image(tmp_path):
     smooth = np.repeat(np.arange(0, 240, 10, dtype=np.uint8)[None, :], 16, axis=0)
+    preview = Image.fromarray(smooth[::2, ::2])
+    Image.fromarray(smooth).save(tmp_path / 'a.jpg', 'MPO', save_all=True, append_images=[preview], quality=100)
+    assert Image.open(tmp_path / 'a.jpg').n_frames == 2
+    assert np.abs(read(tmp_path / 'a.jpg')[..., 0].astype(int) - smooth).max() <= 2
+
+
+def test_gif(tmp_path):
+    drawn = Image.fromarray(COLOUR).quantize(9)
+    drawn.save(tmp_path / 'a.gif')
+    np.testing.assert_array_equal(read(tmp_path / 'a.gif'), np.array(drawn.convert('RGB'))[..., ::-1])
+    assert list_images(tmp_path) == [tmp_path / 'a.gif']
+
+
+@pytest.mark.parametrize('orientation', range(10))
+@pytest.mark.parametrize('name', ['a.jpg', 'a.png', 'a.webp'])
+def test_photographs_are_turned_as_they_are_shown(tmp_path, name, orientation):
+    rows, columns = np.mgrid[:16, :24]
+    smooth = np.stack([10 * rows, 7 * columns, 3 * rows + 2 * columns], axis=2).astype(np.uint8)
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees to show it
-    stored = read(saved(tmp_path, smooth, name='turned.jpg', quality=100, exif=exif))
-    assert stored.shape == (16, 24, 3)
-    assert np.abs(stored[..., 0].astype(int) - smooth).max() <= 2
+    exif[0x0112] = orientation
+    path = saved(tmp_path, smooth, name=name, quality=100, exif=exif, **({'lossless': True} if 'webp' in name else {}))
+    with Image.open(path) as image:
+        shown = np.array(ImageOps.exif_transpose(image))[..., ::-1]
+    assert shown.shape == ((24, 16, 3) if 5 <= orientation <= 8 else (16, 24, 3))
+    tolerance = 4 if name == 'a.jpg' else 0
+    assert np.abs(read(path).astype(int) - shown).max() <= tolerance
+
+
+def test_damaged_exif_does_no_harm(tmp_path):
+    path = saved(
+        tmp_path, np.full((8, 8, 3), 77, np.uint8), name='a.jpg', quality=100, exif=b'Exif\0\0MM\0*\0\0\xff\xff'
+    )
+    assert (read(path) == 77).all()
+
+
+def test_tiffs_to_be_turned_are_refused(tmp_path):
+    upright = saved(tmp_path, COLOUR, name='up.tif', tiffinfo={0x0112: 1})
+    np.testing.assert_array_equal(read(upright), COLOUR[..., ::-1])
+    turned = saved(tmp_path, COLOUR, name='turned.tif', tiffinfo={0x0112: 6})
+    for reader in (image_size, read_image):
+        with pytest.raises(InputError, match=r'turned\.tif is a TIFF to be turned when it is shown: save it upright\.'):
+            reader(turned)
 
 
 @pytest.mark.parametrize(('dtype', 'said'), [(np.float32, 'float32'), (np.int32, 'int32')])
@@ -119,14 +178,14 @@ def test_truncated_files_get_a_sentence(tmp_path, suffix):
     path = tmp_path / f'cut{suffix}'
     for tenths in range(10):
         path.write_bytes(whole[: len(whole) * tenths // 10])
-        with pytest.raises(InputError, match=rf'cut\{suffix} (is no image that can be read|cannot be read \().*'):
+        with pytest.raises(InputError, match=rf'cut\{suffix} (is not an image that can be read|cannot be read \().*'):
             read_image(path)
 
 
 def test_damaged_png_gets_a_sentence(tmp_path):
     whole = bytearray(encode_png(RNG.integers(0, 256, (40, 50, 3), dtype=np.uint8)))
     whole[len(whole) // 2] ^= 0x20
-    with pytest.raises(InputError, match='broken is no image that can be read: remove it or put it right'):
+    with pytest.raises(InputError, match=r'broken cannot be read \(.*checksum.*\): remove it or put it right\.'):
         decode(bytes(whole), 'broken')
 
 
@@ -135,7 +194,9 @@ def test_files_that_are_no_images(tmp_path, content):
     path = tmp_path / 'note.png'
     path.write_bytes(content)
     for reader in (image_size, read_image):
-        with pytest.raises(InputError, match=r'note\.png is no image that can be read: remove it or put it right\.'):
+        with pytest.raises(
+            InputError, match=r'note\.png is not an image that can be read: remove it or put it right\.'
+        ):
             reader(path)
 
 
@@ -148,6 +209,36 @@ def test_absurd_sizes_get_a_sentence(tmp_path):
     for reader in (image_size, read_image):
         with pytest.raises(InputError, match=r'bomb\.png'):
             reader(tmp_path / 'bomb.png')
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.jpg', '.bmp', '.tif', '.webp', '.jp2', '.gif'])
+def test_nothing_but_the_sentence_is_said(tmp_path, capfd, suffix):
+    whole = saved(tmp_path, RNG.integers(0, 256, (40, 50, 3), dtype=np.uint8), name=f'whole{suffix}').read_bytes()
+    damaged = tmp_path / f'cut{suffix}'
+    for length in (31, len(whole) // 2, len(whole) - 20):
+        damaged.write_bytes(whole[:length])
+        with pytest.raises(InputError):
+            read_image(damaged)
+    if suffix != '.jpg':  # a JPEG that is read in spite of what is wrong with it has libjpeg's word on that
+        flipped = bytearray(whole)
+        flipped[len(whole) // 2] ^= 0x20
+        damaged.write_bytes(flipped)
+        with suppress(InputError):  # some formats cannot tell
+            read_image(damaged)
+    assert capfd.readouterr() == ('', '')
+
+
+def test_what_is_not_a_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / 'fifo.png')
+    (tmp_path / 'device.png').symlink_to('/dev/zero')
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / 'socket.png'))
+        for name in ('fifo.png', 'device.png', 'socket.png'):
+            for reader in (image_size, read_image):
+                with pytest.raises(
+                    InputError, match=rf'{name} cannot be read \(a FIFO, socket or device, not a file\)'
+                ):
+                    reader(tmp_path / name)
 
 
 def test_missing_files_and_folders_named_like_images(tmp_path):
@@ -179,10 +270,10 @@ def test_listing(tmp_path):
 
 
 def test_listing_errors(tmp_path):
-    with pytest.raises(InputError, match='absent is no folder: give a folder of images'):
+    with pytest.raises(InputError, match='absent is not a folder: give a folder of images'):
         list_images(tmp_path / 'absent')
     with pytest.raises(InputError, match='holds no image: give a folder with PNG'):
         list_images(tmp_path)
     (tmp_path / 'file.png').touch()
-    with pytest.raises(InputError, match=r'file\.png is no folder'):
+    with pytest.raises(InputError, match=r'file\.png is not a folder'):
         list_images(Path(tmp_path / 'file.png'))

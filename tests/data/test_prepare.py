@@ -155,9 +155,13 @@ def bad_folder(tmp_path, write_images, picture, name, content):
 @pytest.mark.parametrize(
     ('name', 'make', 'sentence'),
     [
-        ('text.png', lambda whole: b'no image', r'text\.png is no image that can be read: remove it or put it right\.'),
-        ('empty.jpg', lambda whole: b'', r'empty\.jpg is no image that can be read'),
-        ('zz_cut.png', lambda whole: whole[: len(whole) // 2], r'zz_cut\.png is no image that can be read'),
+        (
+            'text.png',
+            lambda whole: b'no image',
+            r'text\.png is not an image that can be read: remove it or put it right\.',
+        ),
+        ('empty.jpg', lambda whole: b'', r'empty\.jpg is not an image that can be read'),
+        ('zz_cut.png', lambda whole: whole[: len(whole) // 2], r'zz_cut\.png cannot be read'),
         ('fine.bmp', lambda whole: whole, r'fine\.bmp and fine\.png would get the same name: rename one of them\.'),
     ],
 )
@@ -236,7 +240,7 @@ def test_wrong_settings_get_a_sentence(tmp_path, hr_folder, arguments, sentence)
 @pytest.mark.parametrize('folder', ['absent', 'empty'])
 def test_folders_without_images_get_a_sentence(tmp_path, folder):
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(InputError, match='absent is no folder' if folder == 'absent' else 'empty holds no image'):
+    with pytest.raises(InputError, match='absent is not a folder' if folder == 'absent' else 'empty holds no image'):
         prepare(Preparation(tmp_path / folder, tmp_path / 'out', 2))
     assert not (tmp_path / 'out').exists()
 
