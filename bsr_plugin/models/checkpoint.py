@@ -17,6 +17,8 @@ from bsr_plugin.models.failures import SaveError
 
 _WEIGHTS = re.compile(r'net_.+_(\d+)\.pth')
 _STATE = re.compile(r'(\d+)\.state')
+#: How PyTorch names an object that it does not load.
+_REFUSED = re.compile(r'GLOBAL ([\w.]*\w)')
 
 
 def write(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,17 +57,21 @@ def read(path: Path) -> Any:
     try:
         _check_sums(path)
         return torch.load(path, map_location='cpu', weights_only=True)
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f'{path} does not exist') from None
-    except pickle.UnpicklingError as error:
-        if not zipfile.is_zipfile(path):
-            raise InputError(f'{path} is damaged or no checkpoint') from error
+    except OSError as error:
+        raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
+    except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        # PyTorch's own text is not quoted: it explains how to run the file's code after all.
+        found = _REFUSED.search(str(error))
+        if found is None and not (isinstance(error, pickle.UnpicklingError) and zipfile.is_zipfile(path)):
+            raise InputError(f'{path} is damaged or not a checkpoint') from error
         raise InputError(
-            f'{path} is refused: it holds Python objects that could run code when loaded ({_first_line(error)}); '
-            'only tensors and plain containers are read'
+            f'{path} is refused: it holds {found[1] if found else "Python objects"}, which could run code when loaded; '
+            'use a file of tensors and plain containers only'
         ) from error
-    except (OSError, EOFError, RuntimeError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f'{path} is damaged or no checkpoint: {_first_line(error)}') from error
 
 
 def check_file(path: Path, expected: Mapping[str, Any]) -> None:
@@ -79,7 +85,7 @@ def check_file(path: Path, expected: Mapping[str, Any]) -> None:
     if path.stat().st_size != expected['size']:
         raise InputError(f'{path} has {path.stat().st_size} bytes instead of {expected["size"]}')
     if hashlib.sha256(path.read_bytes()).hexdigest() != expected['sha256']:
-        raise InputError(f'{path} is damaged: its digest is not the one in its training state')
+        raise InputError(f'{path} is damaged or of another run: its digest is not the one in the training state')
 
 
 def states_in(folder: Path) -> dict[int, Path]:
@@ -125,8 +131,4 @@ def _check_sums(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             wrong = archive.testzip()
         if wrong:
-            raise zipfile.BadZipFile(f'wrong checksum of {wrong}')
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition('\n')[0][:200]
+            raise InputError(f'{path} is damaged: wrong checksum of {wrong}')

@@ -1,15 +1,18 @@
 """SRModel with checkpoints that cannot be lost: whole, verified, complete, safe to load."""
 
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import master_only
 from torch import Tensor, nn
 
-from bsr_plugin.errors import InputError
+import basicsr
+import bsr_plugin
 from bsr_plugin.models import checkpoint
 from bsr_plugin.models.engine_options import EngineOptions
 from bsr_plugin.models.failures import NonFiniteError
@@ -22,6 +25,7 @@ from bsr_plugin.models.training_state import (
     set_random_state,
     with_kernels_of,
 )
+from bsr_plugin.models.weights import check_fit, open_weights
 
 BEST = 'best'
 
@@ -93,6 +97,9 @@ class CheckpointedModel(SRModel):
     ) -> None:
         """Writes ``net_LABEL_ITER.pth`` as BasicSR does, but whole or not at all, and never ignores a failure.
 
+        Beside the weights it says what network they belong to: ``network_g`` (type and all arguments), ``scale`` and
+        ``versions``, in containers that ``torch.load(..., weights_only=True)`` reads.
+
         Args:
             net: One network or several.
             net_label: Such as ``net_g``.
@@ -103,12 +110,22 @@ class CheckpointedModel(SRModel):
         nets = net if isinstance(net, list) else [net]
         keys = param_key if isinstance(param_key, list) else [param_key]
         content = {key: self._weights(one) for key, one in zip(keys, nets, strict=True)}
+        content |= self._description(net_label.replace('net', 'network', 1), type(self.get_bare_model(nets[0])))
         name = f'{net_label}_{"latest" if current_iter == -1 else current_iter}.pth'
         self._weight_files[name] = checkpoint.write(self._models / name, {**content, **further})
 
     def _weights(self, net: nn.Module) -> dict[str, Tensor]:
         weights = self.get_bare_model(net).state_dict()
         return {name.removeprefix('module.'): value for name, value in plain(weights).items()}
+
+    def _description(self, section: str, kind: type[nn.Module]) -> dict[str, Any]:
+        """What network the weights belong to; arguments left at their defaults are spelt out, for these may change."""
+        parameters = signature(kind).parameters.items()
+        defaults = {name: parameter.default for name, parameter in parameters}
+        constants = bool, int, float, str, tuple, type(None)
+        arguments = {name: value for name, value in defaults.items() if isinstance(value, constants)}
+        versions = {package.__name__: str(package.__version__) for package in (bsr_plugin, basicsr, torch)}
+        return plain({section: {**arguments, **self.opt[section]}, 'scale': self.opt['scale'], 'versions': versions})
 
     def save_training_state(self, epoch: int, current_iter: int) -> None:
         """Writes ``ITER.state``, then deletes the checkpoints that are no longer to be kept."""
@@ -152,22 +169,22 @@ class CheckpointedModel(SRModel):
     def load_network(
         self, net: nn.Module, load_path: str, strict: bool = True, param_key: str | None = 'params'
     ) -> None:
-        """Loads weights as BasicSR does, but never runs code that the file may hold.
+        """Loads the weights that are asked for and no others, and never runs code that the file may hold.
 
         Raises:
-            InputError: The file is missing, damaged, refused, or made for another network.
+            InputError: The file is missing, damaged or refused, lacks the entry ``param_key``, holds NaN, or was made
+                for another network.
         """
-        content = checkpoint.read(Path(load_path))
-        if param_key is not None and not {param_key, 'params'} & set(content):
-            known = ', '.join(map(str, content))
-            raise InputError(f'{load_path} has no {param_key}: set path.param_key_g to one of {known}, or to ~')
-        try:
-            super().load_network(net, load_path, strict, param_key)
-        except (RuntimeError, AttributeError, TypeError) as error:
-            problems = ' '.join(str(error).split())[:300]
-            raise InputError(
-                f'{load_path} does not fit {type(self.get_bare_model(net)).__name__}: {problems}'
-            ) from error
+        file = open_weights(Path(load_path))
+        if net is getattr(self, 'net_g_ema', None) and param_key not in file.entries:
+            # The toolbox asks for the average; a file without one starts it from the weights.
+            param_key = self.opt['path'].get('param_key_g', 'params')
+        weights = file.weights(param_key)
+        net = self.get_bare_model(net)
+        check_fit(weights, net.state_dict(), file.path, type(net).__name__, strict)
+        get_root_logger().info('Loading %s from %s, param key %s.', type(net).__name__, load_path, param_key)
+        self._print_different_keys_loading(net, weights, strict)
+        net.load_state_dict(weights, strict=strict)
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
         """Goes on as if the run had never stopped.

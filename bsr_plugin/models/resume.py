@@ -31,13 +31,21 @@ def read_state(path: Path, models: Path) -> dict[str, Any]:
     state = read(path)
     missing = missing_keys(state)
     if missing:
-        raise InputError(f'{path} is no training state: it has no {", ".join(missing)}')
-    if 'weights' in state:
-        for name, expected in state['weights'].items():
-            check_file(models / name, expected)
-    else:
-        # SRModel's states do not say what belongs to them.
-        read(models / f'net_g_{state["iter"]}.pth')
+        raise InputError(f'{path} is not a training state: it has no {", ".join(missing)}')
+    run, name = path.resolve().parent.parent, f'net_g_{state["iter"]}.pth'
+    try:
+        for file, expected in state.get('weights', {}).items():
+            check_file(models / file, expected)
+        if 'weights' not in state:
+            # SRModel's states do not say what belongs to them: what lies in the same experiment does.
+            read(models / name)
+    except InputError as error:
+        if run == models.resolve().parent:
+            raise
+        raise InputError(
+            f'{path} is a state of another run: set name to {run.name} to continue that run, or '
+            f'path.pretrain_network_g to {run / "models" / name} to start this one from its weights'
+        ) from error
     return state
 
 
@@ -104,8 +112,16 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         # The log file is not open yet; BSRModel writes these lines there as well.
         print(sentence, flush=True)
     check_resume(opt, found.state['iter'])
+    _take_saved_entries(opt)
     _go_on_with_seed(opt, found.state.get('manual_seed'))
     return {**found.state, 'skipped': found.skipped}
+
+
+def _take_saved_entries(opt: dict[str, Any]) -> None:
+    """The entry of the weights that the run began with says nothing about those that it saved."""
+    others = opt['path'].get('ignore_resume_networks') or ()
+    for name in [name for name in opt if name.startswith('network_') and name not in others]:
+        opt['path'][name.replace('network', 'param_key', 1)] = 'params'
 
 
 def _go_on_with_seed(opt: dict[str, Any], seed: int | None) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from basicsr.archs import build_network
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from bsr_plugin.archs.bsr_arch import BSRNet
 from bsr_plugin.data.patch import to_tensor
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import RunResult
+from bsr_plugin.models.load_network import load_bsrnet
 from bsr_plugin.report.style import PRINT, Palette, caption, new_figure, plain_axes
 
 _COLUMNS = 5
@@ -47,29 +47,14 @@ def load_network(run: RunResult) -> BSRNet:
     """The network of a test run, with its weights, on the CPU.
 
     Raises:
-        InputError: It is no BSRNet, or its weights are gone or do not fit.
+        InputError: It is not a BSRNet with attention, or its weights are gone, damaged or do not fit.
     """
     kind = run.network.get('type')
     if kind != 'BSRNet' or run.network.get('attention') == 'none':
         raise InputError(f'{run.name} tested a {kind} without attention: use a BSRNet with it.')
-    network = build_network(run.network)
-    if run.weights is not None:
-        try:
-            network.load_state_dict(_weights(Path(run.weights), run.param_key))
-        except RuntimeError as error:
-            raise InputError(f'{run.weights} and the network of {run.name} do not fit: run the test again.') from error
-    return network.eval()
-
-
-def _weights(path: Path, key: str | None) -> dict[str, torch.Tensor]:
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        raise InputError(
-            f'{path} cannot be read ({type(error).__name__}): the weights of the run are needed.'
-        ) from error
-    weights = content[key] if key is not None and key in content else content.get('params', content)
-    return {name.removeprefix('module.'): tensor for name, tensor in weights.items()}
+    if run.weights is None:
+        raise InputError(f'{run.name} tested a random network, which is gone: there is no attention to show.')
+    return load_bsrnet(Path(run.weights), run.param_key, run.network)
 
 
 def attention_of(network: BSRNet, lr: NDArray[np.uint8]) -> Attention:

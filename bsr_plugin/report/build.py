@@ -178,7 +178,7 @@ def _attention(runs: Sequence[Run], baselines: Mapping[BaselineKey, Quality], re
     parts = []
     for run in runs:
         network = run.result.network
-        with_attention = network.get('type') == 'BSRNet' and network.get('attention') != 'none'
+        with_attention = network.get('type') == 'BSRNet' and network.get('attention') != 'none' and run.result.weights
         for tested in run.result.sets if with_attention else ():
             images = [image for image in tested.images if key_of(tested, image) in baselines][:_ATTENTION_IMAGES]
             if images:

@@ -47,12 +47,14 @@ def test_weights_and_average_are_both_restored_and_differ(build, batches, train)
     assert resumed.parts['ema'].updates == 4
 
 
-def test_param_key_for_the_start_does_not_count_when_resuming(build, batches, train, tmp_path):
+@pytest.mark.parametrize('param_key', ['params_ema', None, 'state_dict'])
+def test_param_key_for_the_start_does_not_count_when_resuming(build, batches, train, tmp_path, param_key):
     train(build(), batches(3), save_at=(3,))
-    start = str(tmp_path / 'experiments/tiny/models/net_g_3.pth')
-    tuned = {'path': {'pretrain_network_g': start, 'param_key_g': 'params_ema'}, 'name': 'tuned'}
+    averaged = torch.load(tmp_path / 'experiments/tiny/models/net_g_3.pth', weights_only=True)['params_ema']
+    start = str(tmp_path / 'start.pth')
+    torch.save(averaged if param_key is None else {param_key: averaged}, start)
+    tuned = {'path': {'pretrain_network_g': start, 'param_key_g': param_key}, 'name': 'tuned'}
     model = build(**tuned)
-    averaged = torch.load(start, weights_only=True)['params_ema']
     assert torch.equal(model.net_g.state_dict()['conv_last.weight'], averaged['conv_last.weight'])
     train(model, batches(3), save_at=(3,))
     resumed = build(resume=3, **tuned)

@@ -114,8 +114,25 @@ def test_a_named_state_must_be_readable(experiment):
     opt = {**options(models, states, resume_state=str(states / '10.state')), 'auto_resume': False}
     assert load_resume_state(opt)['iter'] == 10
     truncate(states / '10.state')
-    with pytest.raises(InputError, match=r'10\.state is damaged or no checkpoint'):
+    with pytest.raises(InputError, match=r'10\.state is damaged or not a checkpoint'):
         load_resume_state(opt)
+
+
+def test_a_state_of_another_run_is_called_that(experiment, tmp_path):
+    _, states, pair = experiment
+    pair(10)
+    models = tmp_path / 'mine' / 'models'
+    models.mkdir(parents=True)
+    opt = {**options(models, states, resume_state=str(states / '10.state')), 'auto_resume': False}
+    for there in ('no weights', 'weights of the same iteration'):
+        if there != 'no weights':
+            checkpoint.write(models / 'net_g_10.pth', {'params': {'weight': torch.zeros(50)}})
+        with pytest.raises(InputError) as caught:
+            load_resume_state(opt)
+        assert str(caught.value) == (
+            f'{states / "10.state"} is a state of another run: set name to {tmp_path.name} to continue that run, or '
+            f'path.pretrain_network_g to {tmp_path / "models/net_g_10.pth"} to start this one from its weights'
+        )
 
 
 def test_the_current_folder_does_not_matter(experiment, monkeypatch, tmp_path):

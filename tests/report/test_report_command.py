@@ -63,7 +63,7 @@ def test_what_is_missing_is_named_and_the_rest_is_made(project, tmp_path, capsys
     for sentence in (
         'Left out: first, Set5, lost: lost.png cannot be read.',
         'Left out: No bicubic figure: /nowhere/butterfly.png cannot be read',
-        'Left out: /nowhere/net.pth cannot be read',
+        'Left out: /nowhere/net.pth does not exist',
     ):
         assert sentence in printed
     page = (tmp_path / 'out/index.html').read_text()

@@ -1,0 +1,126 @@
+"""Files of network weights: those of BSRModel, of BasicSR, and bare state dicts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import Tensor
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.models import checkpoint
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of weights.
+
+    Attributes:
+        path: Where it lies.
+        entries: Name of an entry, such as ``params``, -> weights by name; a bare state dict is the entry ``None``.
+        network: Type and arguments of the network; empty in files that do not tell, as those of ``SRModel``.
+    """
+
+    path: Path
+    entries: Mapping[str | None, Mapping[str, Tensor]]
+    network: Mapping[str, Any]
+
+    def weights(self, param_key: str | None) -> dict[str, Tensor]:
+        """The weights of an entry by name, without the prefix ``module.`` of parallel training.
+
+        Raises:
+            InputError: There is no such entry, or a weight in it is NaN or infinite.
+        """
+        if param_key not in self.entries:
+            raise InputError(f'{self.path} {self._without(param_key)}')
+        weights = {name.removeprefix('module.'): value for name, value in self.entries[param_key].items()}
+        broken = [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
+        if broken:
+            raise InputError(
+                f'{self.path} has NaN or infinite values in {len(broken)} of {len(weights)} tensors, such as '
+                f'{broken[0]}: use a checkpoint from before the training diverged'
+            )
+        return weights
+
+    def _without(self, param_key: str | None) -> str:
+        named = ' or '.join(str(name) for name in self.entries if name is not None)
+        if param_key is None:
+            return f'is not a bare state dict: set path.param_key_g to {named}'
+        return f'has no entry {param_key}: set path.param_key_g to {named or "~, because it is a bare state dict"}'
+
+
+def open_weights(path: Path) -> WeightsFile:
+    """Reads a file of weights to the CPU without running any code that it may hold.
+
+    Raises:
+        InputError: The file is missing, damaged or refused, or has no weights in it.
+    """
+    content = checkpoint.read(path)
+    if isinstance(content, Mapping) and {'optimizers', 'schedulers'} <= set(content):
+        raise InputError(
+            f'{path} is a training state, not weights: use models/net_g_{content.get("iter")}.pth of its run, or set '
+            'path.resume_state to it to continue that run'
+        )
+    sections = {None: content, **content} if isinstance(content, Mapping) else {}
+    entries = {name: section for name, section in sections.items() if _is_state_dict(section)}
+    if not entries:
+        raise InputError(f'{path} holds no weights: use a file models/net_g_*.pth of a training run')
+    network = content.get('network_g')
+    return WeightsFile(path, entries, network if isinstance(network, Mapping) else {})
+
+
+def _is_state_dict(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(isinstance(entry, Tensor) for entry in value.values())
+
+
+def check_fit(
+    weights: Mapping[str, Tensor], network: Mapping[str, Tensor], path: Path, name: str, strict: bool = True
+) -> None:
+    """Compares weights with the state dict of the network that is to load them.
+
+    Args:
+        weights: What is to be loaded.
+        network: The state dict of the network.
+        path: Where the weights are from, for the message.
+        name: What to call the network in the message.
+        strict: Whether all names and shapes must agree, or a single one is enough.
+
+    Raises:
+        InputError: They do not fit.
+    """
+    misfits = [
+        f'{key} is {_shape(weights.get(key))} in the file and {_shape(network.get(key))} in the network'
+        for key in {**network, **weights}
+        if key not in weights or key not in network or weights[key].shape != network[key].shape
+    ]
+    if misfits and (strict or len(misfits) == len({**network, **weights})):
+        raise InputError(f'{path} does not fit {name}: {misfits[0]} ({len(misfits)} differ)')
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return 'missing' if tensor is None else 'x'.join(map(str, tensor.shape)) or 'a number'
+
+
+def check_weights(
+    path: Path, param_key: str | None, network: Mapping[str, Any] | None = None, strict: bool = True
+) -> None:
+    """Makes sure that a network can be loaded, before a run creates or renames anything.
+
+    Args:
+        path: ``path.pretrain_network_g`` of an option file.
+        param_key: ``path.param_key_g``.
+        network: The section ``network_g``; ``None`` leaves out whether the weights fit it.
+        strict: ``path.strict_load_g``.
+
+    Raises:
+        InputError: The file is missing, unreadable or refused, lacks the entry, holds values that are not finite, or
+            belongs to another network.
+    """
+    weights = open_weights(path).weights(param_key)
+    if network is not None:
+        arguments = {name: value for name, value in network.items() if name != 'type'}
+        with torch.random.fork_rng(devices=[]):
+            built = ARCH_REGISTRY.get(network['type'])(**arguments)
+        check_fit(weights, built.state_dict(), path, network['type'], strict)
