@@ -10,22 +10,20 @@ from torch import Tensor
 def x8(infer: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
     """Averages ``infer`` over the eight symmetries of the square (EDSR+, Lim et al. 2017, section 3.4).
 
-    One result is held beside the sum, so that this works for images that fill the memory in tiles.
+    The sum is kept on the CPU: a GPU holds one result at a time, and may run out of memory in any of the passes.
 
     Args:
-        infer: Maps (N, C, H, W) to (N, C', s H, s W), also for exchanged H and W.
+        infer: Maps (N, C, H, W) to (N, C', s H, s W), also for exchanged H and W, on any device.
         image: (N, C, H, W).
 
     Returns:
-        (N, C', s H, s W), each result turned back before it is added.
+        (N, C', s H, s W), float32, on the CPU; each result is turned back before it is added.
     """
-    total = None
+    total = torch.zeros(())
     for transposed, flips in product((False, True), ((), (-1,), (-2,), (-2, -1))):
         turned = torch.flip(image, flips)
-        turned = turned.transpose(-2, -1).contiguous() if transposed else turned
-        result = infer(turned).float()
+        turned = turned.transpose(-2, -1).clone(memory_format=torch.contiguous_format) if transposed else turned
+        result = infer(turned).float().cpu()
         result = result.transpose(-2, -1) if transposed else result
-        result = torch.flip(result, flips)
-        total = result if total is None else total.add_(result)
-    assert total is not None
+        total = total + torch.flip(result, flips)
     return total.div_(8)

@@ -43,6 +43,10 @@ class Span:
         # A difference of neighbouring ramps, so that the sum over all spans telescopes to 1 however many overlap.
         return (_ramp(centres, self.rise, 1.0) - _ramp(centres, self.fall, 0.0)).float()
 
+    def of(self, tensor: Tensor, axis: int, scale: int = 1) -> Tensor:
+        """A view of its pixels along an axis of an image that is ``scale`` times as large as the LR image."""
+        return tensor.narrow(axis, scale * self.start, scale * (self.stop - self.start))
+
 
 def _ramp(positions: Tensor, between: tuple[float, float] | None, otherwise: float) -> Tensor:
     if between is None:
@@ -107,13 +111,12 @@ def infer(network: Network, image: Tensor, tile: int, overlap: int, reach: int |
     result = None
     height, width = image.shape[-2:]
     for rows, columns in _grid(height, width, tile, overlap, reach):
-        part = network(image[..., rows.start : rows.stop, columns.start : columns.stop]).float()
+        part = network(columns.of(rows.of(image, -2), -1)).float()
         scale = part.size(-2) // (rows.stop - rows.start)
         if result is None:
             result = torch.zeros(*part.shape[:-2], scale * height, scale * width)
         weight = rows.weight(scale)[:, None] * columns.weight(scale)
-        target = result[..., scale * rows.start : scale * rows.stop, scale * columns.start : scale * columns.stop]
-        target += (part * weight.to(part.device)).cpu()
+        columns.of(rows.of(result, -2, scale), -1, scale).add_((part * weight.to(part.device)).cpu())
     assert result is not None
     return result
 
