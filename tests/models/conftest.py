@@ -174,9 +174,9 @@ class Run:
         self.option_file.write_text(tag + yaml.safe_dump(opt, sort_keys=False))
         shutil.copytree(REPOSITORY / 'basicsr', root / 'basicsr', dirs_exist_ok=True)
 
-    def start(self, *words, processes=1, variables=None, **settings):
+    def start(self, *words, processes=1, variables=None, script='train.py', **settings):
         """Starts the launcher with ``words`` after its option file, as ``processes`` ranks; the caller waits for it."""
-        program = [str(self.root / 'basicsr' / 'train.py'), '-opt', str(self.option_file), *words]
+        program = [str(self.root / 'basicsr' / script), '-opt', str(self.option_file), *words]
         if processes > 1:
             distributed = ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={processes}']
             program = [*distributed, *program, '--launcher', 'pytorch']

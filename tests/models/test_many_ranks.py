@@ -267,3 +267,22 @@ def test_tasks_of_slurm_stop_at_its_signal_and_the_requeued_job_goes_on(training
     assert [task.returncode for task in tasks] == [0, 0], outputs
     assert f'iter: {run.saved()[0]}.' in outputs[0]
     assert run.saved()[-1] == 40
+
+
+@pytest.mark.parametrize('model_type', ['SRModel', 'BSRModel'])
+def test_validation_and_test_on_two_ranks_give_the_figures_of_one(training_run, model_type):
+    # Without an averaged network, SRModel validates the one that exchanges gradients, on rank 0 alone.
+    run = training_run('trained', model_type=model_type, train={'total_iter': 8, 'ema_decay': 0}, val={'val_freq': 4})
+    status, output = run.finish(processes=2)
+    assert status == 0, output
+    validated = re.findall(r'# psnr: ([\d.]+)', output)
+    assert len(validated) >= 2
+
+    tests = training_run(
+        'tested', model_type=model_type, train=..., logger=..., datasets={'train': ...},
+        path={'pretrain_network_g': str(run.models / 'net_g_8.pth'), 'resume_state': ...}, val={'val_freq': ...},
+    )  # fmt: skip
+    for processes in (1, 2):
+        status, output = tests.finish(processes=processes, script='test.py')
+        assert status == 0, output
+        assert re.findall(r'# psnr: ([\d.]+)', output) == validated[-1:]
