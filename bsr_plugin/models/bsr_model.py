@@ -68,7 +68,7 @@ class BSRModel(CheckpointedModel):
             if self.engine.channels_last:
                 _lay_out_channels_last(self.net_g_ema)
             self.parts['ema'] = self._average = self._moving_average()
-        self._network = MaybeCompiled(self.net_g, self.engine.compile, get_root_logger())
+        self._network = MaybeCompiled(self.net_g, self.engine.compile, self.ranks, get_root_logger())
         self._trained = [weight for weight in self.net_g.parameters() if weight.requires_grad]
         # On a GPU a look at the losses waits for it: only where the log has to wait anyway.
         print_freq = self.opt.get('logger', {}).get('print_freq', 100)

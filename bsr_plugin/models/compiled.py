@@ -1,11 +1,16 @@
-"""``torch.compile`` where it works, the network itself where it does not."""
+"""``torch.compile`` where it works on all ranks, the network itself where it does not."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from bsr_plugin.models.ranks import Ranks
+from bsr_plugin.models.tiling import is_out_of_memory
 
 Result = TypeVar('Result')
 
@@ -14,41 +19,69 @@ class MaybeCompiled:
     """A network for training, compiled if that is asked for and possible.
 
     What is wrong shows in the first forward or backward pass, and can be anything: no C++ compiler, a Python that
-    the compiler does not know, an operation it cannot handle.
+    the compiler does not know, an operation it cannot handle. So the first pass is a rehearsal that exchanges no
+    gradients and leaves no traces; after it the ranks decide together.
 
     Args:
         net: The network; it stays as it is, and what is compiled shares its weights.
         enabled: Whether to compile.
+        ranks: The processes of the job.
         logger: Where it is reported that compiling failed.
     """
 
-    def __init__(self, net: nn.Module, enabled: bool, logger: logging.Logger) -> None:
-        self._plain = net
-        self._logger = logger
-        self._works = not enabled
+    def __init__(self, net: nn.Module, enabled: bool, ranks: Ranks, logger: logging.Logger) -> None:
         self._network: Callable[..., Any] = net
-        if enabled:
-            self._works_or_plain(self._compile)
-
-    def _compile(self) -> None:
-        # Training patches have one size; sizes that the compiler has seen elsewhere must not make it allow for others.
-        self._network = torch.compile(self._plain, dynamic=False)
+        self._plain = net
+        self._rehearsed = not enabled
+        self._ranks = ranks
+        self._logger = logger
 
     def run(self, work: Callable[[Callable[..., Any]], Result]) -> Result:
-        """Calls ``work(network)``; if the first call fails with the compiled network, repeats it with the plain one."""
-        if not self._works:
-            results: list[Result] = []
-            if self._works_or_plain(lambda: results.append(work(self._network))):
-                self._works = True
-                return results[0]
+        """Calls ``work(network)``, which runs it forward and backward; the first call rehearses ``work`` before that.
+
+        Raises:
+            RuntimeError: PyTorch's out-of-memory error, which is not a failure of the compiler.
+        """
+        if not self._rehearsed:
+            self._decide(work)
         return work(self._network)
 
-    def _works_or_plain(self, attempt: Callable[[], None]) -> bool:
+    def _decide(self, work: Callable[[Callable[..., Any]], Any]) -> None:
+        self._rehearsed = True
+        failures = self._ranks.gather(self._rehearse(work))
+        for rank, failure in enumerate(failures):
+            if failure:
+                where = f' on rank {rank}' if len(failures) > 1 else ''
+                self._logger.warning('torch.compile failed%s, training goes on without it: %s', where, failure)
+                self._network = self._plain
+                return
+
+    def _rehearse(self, work: Callable[[Callable[..., Any]], Any]) -> str:
+        """What went wrong on this rank; empty if nothing did."""
         try:
-            attempt()
+            # Patches have one size; sizes that the compiler has seen elsewhere must not make it allow for others.
+            self._network = torch.compile(self._plain, dynamic=False)
+            with _without_traces(self._plain):
+                work(self._network)
         except Exception as error:
-            self._network, self._works = self._plain, True
-            reason = str(error).strip().partition('\n')[0]
-            self._logger.warning('torch.compile failed, training goes on without it: %s', reason)
-            return False
-        return True
+            if is_out_of_memory(error):
+                raise
+            return str(error).strip().partition('\n')[0] or type(error).__name__
+        return ''
+
+
+@contextmanager
+def _without_traces(net: nn.Module) -> Iterator[None]:
+    """Keeps other ranks out of what is done, and restores buffers and random numbers after it."""
+    buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
+    devices = [torch.cuda.current_device()] if next(net.parameters()).is_cuda else []
+    with torch.random.fork_rng(devices):
+        if isinstance(net, DistributedDataParallel):
+            net.require_forward_param_sync = False
+            with net.no_sync():
+                yield
+            net.require_forward_param_sync = True
+        else:
+            yield
+    for buffer, value in buffers:
+        buffer.copy_(value)

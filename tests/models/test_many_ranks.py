@@ -286,3 +286,34 @@ def test_validation_and_test_on_two_ranks_give_the_figures_of_one(training_run, 
         status, output = tests.finish(processes=processes, script='test.py')
         assert status == 0, output
         assert re.findall(r'# psnr: ([\d.]+)', output) == validated[-1:]
+
+
+@pytest.mark.parametrize('where', ['at once', 'backward'])
+def test_where_one_rank_cannot_compile_none_does(two_ranks, tmp_path, where):
+    program = f"""
+        class FailsBackward(torch.autograd.Function):
+            forward = staticmethod(lambda ctx, x: x.clone())
+
+            @staticmethod
+            def backward(ctx, gradient):
+                raise RuntimeError('no C++ compiler')
+
+        def compile_(net, dynamic):
+            if rank == 0:
+                return net
+            if {where == 'at once'}:
+                raise RuntimeError('no C++ compiler')
+            return lambda x: net(FailsBackward.apply(x.requires_grad_()))
+
+        torch.compile = compile_
+        for iteration in (1, 2, 3):
+            step(iteration)
+        torch.save(model.get_bare_model(model.net_g).state_dict(), f'{{out}}/compiled{{rank}}.pth')
+        dist.barrier()
+        dist.destroy_process_group()
+    """
+    status, output = two_ranks(program, train={'compile': True})
+    assert status == 0, output
+    assert output.count('torch.compile failed on rank 1, training goes on without it: no C++ compiler') == 1
+    left, right = (torch.load(tmp_path / f'compiled{rank}.pth', weights_only=True) for rank in (0, 1))
+    torch.testing.assert_close(left, right, rtol=0, atol=0)
