@@ -145,7 +145,7 @@ class BSRNet(nn.Module):
 
     mean: Tensor
 
-    #: ``DistributedDataParallel`` would broadcast the buffer in every forward pass, also where one rank validates alone.
+    #: ``DistributedDataParallel`` would broadcast it in every forward pass, also where one rank validates alone.
     _ddp_params_and_buffers_to_ignore = ('mean',)
 
     def __init__(

@@ -54,10 +54,21 @@ class BSRModel(CheckpointedModel):
     # Setting up
 
     def model_to_device(self, net: nn.Module) -> nn.Module:
-        """Moves a network to its device, in the memory format asked for."""
+        """Moves a network to its device, in the memory format asked for; several GPUs need a launcher.
+
+        ``DataParallel``, which BasicSR takes without one, multiplies the batch behind the back of the training loop's
+        count of epochs, and its threads do not know the precision of autocast.
+        """
         if self.engine.channels_last:
             _lay_out_channels_last(net)
-        return super().model_to_device(net)
+        if self.opt['dist'] or self.opt['num_gpu'] <= 1:
+            return super().model_to_device(net)
+        get_root_logger().warning(
+            'num_gpu is %d, but without a launcher one GPU is used: for all of them, start with '
+            '`torchrun --nproc_per_node=%d basicsr/train.py -opt FILE --launcher pytorch`.',
+            *[self.opt['num_gpu']] * 2,
+        )
+        return net.to(self.device)
 
     def init_training_settings(self) -> None:
         """Sets up what only training needs."""
@@ -118,7 +129,8 @@ class BSRModel(CheckpointedModel):
         self._stop.listen()
         self.weights_change()
         self.losses = self._network.run(self._gradients)
-        self._watch.add(current_iter, self.losses, self._paths)
+        rate = self.get_current_learning_rate()[0]
+        self._watch.add(current_iter, self.losses, rate, (self.lq, self.gt), self._paths)
         self._step.update(self.optimizer_g, self._trained)
         if self.ema_decay > 0:
             self.model_ema(self.ema_decay)

@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
+from bsr_plugin.errors import InputError
+
 _DTYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
@@ -17,11 +19,18 @@ class GradientStep:
 
     Args:
         amp: ``'bf16'``, ``'fp16'`` (with a loss scaler, as its gradients underflow) or ``None`` for float32.
-        grad_clip: Largest norm of all gradients together, ``None`` for no limit.
+        grad_clip: The global norm that gradients are clipped to, ``None`` for no clipping.
         device: Where the network is.
+
+    Raises:
+        InputError: The GPU has no bfloat16.
     """
 
     def __init__(self, amp: str | None, grad_clip: float | None, device: torch.device) -> None:
+        # Emulated it is slower than float32.
+        if amp == 'bf16' and device.type == 'cuda' and not torch.cuda.is_bf16_supported(including_emulation=False):
+            name = torch.cuda.get_device_name()
+            raise InputError(f'train.amp is bf16, which the {name} does not compute: use fp16 or ~')
         self._dtype = _DTYPES[amp] if amp else None
         self._grad_clip = grad_clip
         self._device = device.type

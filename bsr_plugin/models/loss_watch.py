@@ -13,7 +13,21 @@ from bsr_plugin.models.failures import NonFiniteError
 class _Step(NamedTuple):
     iteration: int
     losses: dict[str, Tensor]
+    rate: float
+    batch_is_finite: Tensor
     paths: Sequence[str]
+
+    def problem(self) -> str:
+        """One sentence if a loss is not finite, else an empty string."""
+        values = {name: float(loss) for name, loss in self.losses.items()}
+        wrong = [f'{name} is {value}' for name, value in values.items() if not math.isfinite(value)]
+        if not wrong:
+            return ''
+        sentence = f'iteration {self.iteration}: {", ".join(wrong)} at a learning rate of {self.rate:g}; '
+        images = ', '.join(self.paths) or 'unknown images'
+        if self.batch_is_finite:
+            return f'{sentence}the batch is finite, so lower train.optim_g.lr or set train.grad_clip (batch: {images})'
+        return f'{sentence}the batch itself holds NaN or infinity, look at {images}'
 
 
 class LossWatch:
@@ -27,14 +41,23 @@ class LossWatch:
         self.interval = interval
         self._unseen: list[_Step] = []
 
-    def add(self, iteration: int, losses: Mapping[str, Tensor], paths: Sequence[str]) -> None:
-        """Notes the losses of an iteration and the images they come from; checks them when it is time.
+    def add(
+        self, iteration: int, losses: Mapping[str, Tensor], rate: float, batch: Iterable[Tensor], paths: Sequence[str]
+    ) -> None:
+        """Notes the losses of an iteration and what they come from; checks them when it is time.
+
+        Args:
+            iteration: Counted from 1.
+            losses: By term.
+            rate: Learning rate.
+            batch: The images that the network was fed and compared with.
+            paths: Where these come from.
 
         Raises:
             NonFiniteError: As ``check``.
         """
         detached = {name: loss.detach().mean() for name, loss in losses.items()}
-        self._unseen.append(_Step(iteration, detached, paths))
+        self._unseen.append(_Step(iteration, detached, rate, _finite(batch), paths))
         if len(self._unseen) >= self.interval:
             self.check()
 
@@ -42,21 +65,21 @@ class LossWatch:
         """Looks at all losses since the last check.
 
         Raises:
-            NonFiniteError: A loss is NaN or infinite. The message names the first such iteration, the terms and the
-                images of its batch.
+            NonFiniteError: A loss is NaN or infinite. The message names the first such iteration, the terms, the
+                learning rate and the images, and says whether these were finite.
         """
         steps, self._unseen = self._unseen, []
-        if not steps or all_finite(loss for step in steps for loss in step.losses.values()):
+        if all_finite(loss for step in steps for loss in step.losses.values()):
             return
-        for step in steps:
-            values = {name: float(loss) for name, loss in step.losses.items()}
-            wrong = [f'{name} is {value}' for name, value in values.items() if not math.isfinite(value)]
-            if wrong:
-                images = ', '.join(step.paths) or 'unknown images'
-                raise NonFiniteError(f'iteration {step.iteration}: {", ".join(wrong)} for the batch of {images}')
+        raise NonFiniteError(next(filter(None, (step.problem() for step in steps))))
 
 
 def all_finite(tensors: Iterable[Tensor]) -> bool:
     """Whether no value in any of the tensors is NaN or infinite; waits once, for all of them."""
+    return bool(_finite(tensors))
+
+
+def _finite(tensors: Iterable[Tensor]) -> Tensor:
+    """``all_finite``'s answer, on the tensors' device."""
     flags = [torch.isfinite(tensor).all() for tensor in tensors if tensor.is_floating_point()]
-    return not flags or bool(torch.stack(flags).all())
+    return torch.stack(flags).all() if flags else torch.tensor(True)

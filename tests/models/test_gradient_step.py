@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from bsr_plugin.errors import InputError
 from bsr_plugin.models.gradient_step import GradientStep
 
 CPU = torch.device('cpu')
@@ -76,3 +77,12 @@ def test_with_fp16_an_overflow_is_skipped_and_the_scale_falls_and_is_saved():
     assert resumed.state_dict() == step.state_dict()
     resumed.load_state_dict({})
     assert resumed.state_dict()['scale'] == 2.0**15
+
+
+def test_a_gpu_without_bf16_is_refused_with_a_sentence(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda **_: False)
+    monkeypatch.setattr(torch.cuda, 'get_device_name', lambda: 'Tesla T4')
+    GradientStep('bf16', None, CPU)
+    GradientStep(None, None, torch.device('cuda'))
+    with pytest.raises(InputError, match=r'train\.amp is bf16, which the Tesla T4 does not compute: use fp16 or ~'):
+        GradientStep('bf16', None, torch.device('cuda'))
