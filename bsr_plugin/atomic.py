@@ -1,20 +1,13 @@
 """Files that are either whole or absent: temporary name, fsync, rename."""
 
+import errno
+import fcntl
 import glob
 import os
-import tempfile
-import time
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-try:
-    import fcntl
-except ImportError:  # Windows: what a killed program leaves stays
-    fcntl = None  # type: ignore[assignment]
-
-#: A temporary file younger than this may belong to a program that has not locked it yet.
-_SECONDS_TO_LOCK = 60
 
 
 def fsync_path(path: str | os.PathLike[str]) -> None:
@@ -34,48 +27,35 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     removed and ``path`` is as it was. If the program is killed, the next one to write ``path`` removes it.
 
     Args:
-        path: The file to create or replace; its folder must exist.
+        path: The file to create or replace; folders that are missing are made.
 
     Yields:
         The path to write to. It lies in the same folder and exists, empty, with ordinary permissions.
-    """
-    target = Path(path)
-    _remove_left_overs(target)
-    descriptor, name = tempfile.mkstemp(prefix=f'.{target.name}.', suffix='.tmp', dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, 'rb') as locked:
-            with suppress(OSError):  # a file system without locks
-                _lock(locked.fileno())
-            temporary.chmod(0o666 & ~_umask())
-            yield temporary
-            fsync_path(temporary)
-        os.replace(temporary, target)  # noqa: PTH105 - the one call that tests of failing disks stand in for
-        fsync_path(target.parent)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-
-
-def _remove_left_overs(target: Path) -> None:
-    """Removes temporary files of programs that were killed while they wrote ``target``."""
-    for left_over in target.parent.glob(f'.{glob.escape(target.name)}.*.tmp'):
-        with suppress(OSError):  # in use, or gone meanwhile
-            if time.time() - left_over.stat().st_mtime > _SECONDS_TO_LOCK:
-                with left_over.open('rb') as file:
-                    _lock(file.fileno())
-                    left_over.unlink()
-
-
-def _lock(descriptor: int) -> None:
-    """Locks a file for as long as it is open.
 
     Raises:
-        OSError: Another program has it open and locked.
+        OSError: There is a folder, a device or the like at ``path``, or the file cannot be written; the error's
+            ``filename`` is ``path`` then.
     """
-    if fcntl is None:
-        raise OSError('no locks here')
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, 'Not an ordinary file', str(target))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_left_overs(target.parent, target.name)
+    temporary, descriptor = _create(target)
+    try:
+        yield temporary
+        fsync_path(temporary)
+        os.replace(temporary, target)  # noqa: PTH105 - the one call that tests of failing disks stand in for
+        fsync_path(target.parent)
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, str(temporary)):
+            error.filename = str(target)
+        raise
+    finally:
+        os.close(descriptor)
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -84,7 +64,26 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_text(text, encoding='utf-8')
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def remove_left_overs(folder: Path, name: str | None = None) -> None:
+    """Removes the temporary files of programs that were killed; those of living ones are locked and stay.
+
+    Args:
+        folder: Where to look.
+        name: The file they were to become; any by default.
+    """
+    for left_over in folder.glob(f'.{glob.escape(name) if name else "*"}.*.tmp'):
+        with suppress(OSError), left_over.open('r+b') as file:  # in use, gone meanwhile, or no locks here
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left_over.unlink()
+
+
+def _create(target: Path) -> tuple[Path, int]:
+    """Creates a temporary file that is locked for as long as its descriptor is open."""
+    while True:
+        temporary = target.with_name(f'.{target.name}.{secrets.token_hex(4)}.tmp')
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return temporary, descriptor
+        os.close(descriptor)  # taken for a left-over before it was locked

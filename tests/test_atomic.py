@@ -1,16 +1,16 @@
 """Files are whole or absent, and a killed program's part of one is removed by the next that writes it."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 import bsr_plugin
-from bsr_plugin import atomic
-from bsr_plugin.atomic import replacing, write_text
+from bsr_plugin.atomic import remove_left_overs, replacing, write_text
 
 WRITES_AND_WAITS = """
 import sys, time
@@ -36,11 +36,6 @@ def writing(tmp_path):
         assert program.stdout.readline() == 'writing\n'
         yield program
         program.kill()
-
-
-def make_older(folder, seconds):
-    for part in folder.glob('*.tmp'):
-        os.utime(part, (time.time() - seconds,) * 2)
 
 
 def test_the_file_appears_whole(tmp_path):
@@ -77,7 +72,6 @@ def test_what_a_killed_program_leaves_is_removed(tmp_path, writing):
     writing.kill()
     writing.wait()
     assert len(names(tmp_path)) == 1
-    make_older(tmp_path, 3600)
     write_text(tmp_path / 'page1.txt', 'a file of another name')
     assert len(names(tmp_path)) == 2
     write_text(tmp_path / 'page[1].txt', 'whole')
@@ -85,21 +79,80 @@ def test_what_a_killed_program_leaves_is_removed(tmp_path, writing):
 
 
 def test_what_another_program_is_writing_stays(tmp_path, writing):
-    make_older(tmp_path, 3600)
-    write_text(tmp_path / 'page[1].txt', 'whole')
-    assert len(names(tmp_path)) == 2
-
-
-def test_what_is_too_young_to_be_locked_stays(tmp_path, writing):
-    writing.kill()
-    writing.wait()
     write_text(tmp_path / 'page[1].txt', 'whole')
     assert len(names(tmp_path)) == 2
 
 
 def test_without_locks_nothing_is_removed(tmp_path, monkeypatch):
-    monkeypatch.setattr(atomic, 'fcntl', None)
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, 'flock', no_locks)
     (tmp_path / '.page.txt.1.tmp').write_text('half')
-    make_older(tmp_path, 3600)
     write_text(tmp_path / 'page.txt', 'whole')
     assert names(tmp_path) == ['.page.txt.1.tmp', 'page.txt']
+
+
+def test_all_left_overs_of_a_folder(tmp_path, writing):
+    (tmp_path / '.other.1.tmp').write_text('half')
+    (tmp_path / 'other.tmp').write_text('a file of that name')
+    remove_left_overs(tmp_path)
+    assert len(names(tmp_path)) == 2  # one is being written
+    writing.kill()
+    writing.wait()
+    remove_left_overs(tmp_path)
+    assert names(tmp_path) == ['other.tmp']
+
+
+def test_a_file_that_is_taken_for_a_left_over_while_it_is_created(tmp_path, monkeypatch):
+    stock, removed = fcntl.flock, []
+
+    def too_late(*words):
+        stock(*words)
+        if not removed:  # as a program does that looks between creation and lock
+            removed.extend(tmp_path.iterdir())
+            removed[0].unlink()
+
+    monkeypatch.setattr(fcntl, 'flock', too_late)
+    write_text(tmp_path / 'page.txt', 'whole')
+    assert (len(removed), names(tmp_path)) == (1, ['page.txt'])
+    assert (tmp_path / 'page.txt').read_text() == 'whole'
+
+
+def test_the_mask_of_permissions_is_never_touched(tmp_path, monkeypatch):
+    def refuse(_):
+        raise AssertionError('another thread may create a file just now')
+
+    monkeypatch.setattr(os, 'umask', refuse)
+    write_text(tmp_path / 'page.txt', 'new')
+    assert (tmp_path / 'page.txt').stat().st_mode & 0o111 == 0
+
+
+def test_folders_that_are_missing_are_made(tmp_path):
+    write_text(tmp_path / 'a/b/page.txt', 'new')
+    assert (tmp_path / 'a/b/page.txt').read_text() == 'new'
+
+
+def test_what_is_not_a_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    (tmp_path / 'folder').mkdir()
+    before = Path('/dev/null').stat()
+    for path, sentence in (
+        (tmp_path / 'pipe', 'Not an ordinary file'),
+        (tmp_path / 'folder', 'Is a directory'),
+        ('/dev/null', 'Not an ordinary file'),
+    ):
+        with pytest.raises(OSError, match=sentence) as error:
+            write_text(path, 'new')
+        assert error.value.filename == str(path)
+    assert Path('/dev/null').stat() == before
+    assert names(tmp_path) == ['folder', 'pipe']
+
+
+def test_a_full_disk_is_told_of_the_file_that_was_wanted(tmp_path):
+    write_text(tmp_path / 'page.txt', 'old')
+    with pytest.raises(OSError, match='No space left') as error, replacing(tmp_path / 'page.txt'):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert error.value.filename == str(tmp_path / 'page.txt')
+    assert names(tmp_path) == ['page.txt']
+    assert (tmp_path / 'page.txt').read_text() == 'old'

@@ -8,18 +8,15 @@ memory map and a crop reads its own rows from disk, nothing else.
 import hashlib
 import os
 import re
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import quote, unquote
-from weakref import WeakValueDictionary
 
-import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
 from bsr_plugin.data.image_file import decode, image_size, list_images, read_image
+from bsr_plugin.data.lmdb_reader import DATA_FILE, Database
 from bsr_plugin.errors import InputError
 
 META_FILE = 'meta_info.txt'
@@ -31,23 +28,6 @@ _META_LINE = re.compile(
     r' (?P<level>\S+)(?: (?P<digest>[0-9a-f]+))?'
 )
 _PART = re.compile(r'(?P<stem>.+)\.part(?P<number>\d+)of(?P<total>\d+)(?P<suffix>\.lmdb)?')
-
-
-class ImageStore(Protocol):
-    """What every store offers."""
-
-    path: Path
-    names: list[str]
-    """Names without folder and extension, in order."""
-
-    sizes: NDArray[np.int64]
-    """(N, 2) heights and widths."""
-
-    digest: str
-    """Changes whenever an image, a name or their order does."""
-
-    def image(self, position: int) -> NDArray[np.uint8]:
-        """The whole image, (H, W, 3) BGR; it may be read-only."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +53,20 @@ class MetaEntry:
         return ' '.join(words if self.digest is None else [*words, self.digest])
 
 
-def parse_meta(text: str, path: Path) -> list[MetaEntry]:
+def read_meta(path: Path) -> list[MetaEntry]:
     """Reads ``meta_info.txt``.
 
     Raises:
-        InputError: A line is not of the form ``name.png (h,w,c) level [digest]``.
+        InputError: It is not UTF-8 text, or a line is not of the form ``name.png (h,w,c) level [digest]``.
     """
+    try:
+        return parse_meta(path.read_text(encoding='utf-8'), path)
+    except UnicodeDecodeError as error:
+        raise InputError(f'{path} is not UTF-8 text (byte {error.start}): make the store again.') from error
+
+
+def parse_meta(text: str, path: Path) -> list[MetaEntry]:
+    """Reads the text of a ``meta_info.txt`` that lies at ``path``; see :func:`read_meta`."""
     entries = []
     for number, line in enumerate(text.splitlines(), 1):
         match = _META_LINE.fullmatch(line.strip())
@@ -109,10 +97,10 @@ def digest_of(*parts: bytes | memoryview) -> str:
 class LMDBStore:
     """An LMDB folder with ``meta_info.txt``, written by ``bsr prepare`` or by BasicSR.
 
-    The database is opened at the first image, so a store can be handed to worker processes.
+    The database is opened at the first image, so a store can be handed to worker processes, forked or spawned.
 
     Raises:
-        InputError: The folder is no such store.
+        InputError: The folder is not such a store.
     """
 
     path: Path
@@ -121,88 +109,51 @@ class LMDBStore:
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        meta = self.path / META_FILE
-        data = self.path / 'data.mdb'
+        meta, data = self.path / META_FILE, self.path / DATA_FILE
         if not meta.is_file() or not data.is_file():
-            raise InputError(f'{self.path} is no image LMDB ({META_FILE} or data.mdb is missing): run bsr prepare.')
-        text = meta.read_text(encoding='utf-8')
-        self.entries = parse_meta(text, meta)
+            raise InputError(
+                f'{self.path} is not an image LMDB ({META_FILE} or {DATA_FILE} is missing): run bsr prepare.'
+            )
+        self.entries = read_meta(meta)
         if not self.entries:
             raise InputError(f'{self.path} holds no image: make it again with bsr prepare.')
         self.names = [unquote(entry.key) for entry in self.entries]
         self.sizes = np.array([entry.shape[:2] for entry in self.entries], np.int64)
         known = all(entry.digest for entry in self.entries)
         status = data.stat()
-        self.digest = digest_of(text.encode(), b'' if known else f'{status.st_size} {status.st_mtime_ns}'.encode())
-        self._reader: _Reader | None = None
+        stamp = b'' if known else f'{status.st_size} {status.st_mtime_ns}'.encode()
+        self.digest = digest_of(meta.read_bytes(), stamp)
+        self._database = Database(self.path)
 
     def image(self, position: int) -> NDArray[np.uint8]:
         """The whole image, (H, W, 3) BGR.
 
         For raw stores a read-only view of the memory map, which stays valid when this store is gone.
+
+        Raises:
+            InputError: The store is damaged there.
         """
-        entry = self.entries[position]
-        value = self.value(position)
+        view = self._database.views.get(position)
+        if view is not None:
+            return view
+        entry, value = self.entries[position], self.value(position)
         if entry.level != RAW:
             return decode(value, f'{self.path}, image {self.names[position]}')
         height, width, channels = entry.shape
         if len(value) != height * width * channels:
             raise InputError(f'{self.path} is damaged at {self.names[position]}: make it again with bsr prepare.')
-        return np.ndarray(entry.shape, np.uint8, value)
+        return self._database.view(position, value, entry.shape)
 
-    def value(self, position: int) -> memoryview | bytes:
-        """The stored bytes of an image; for raw stores a view of the memory map.
+    def value(self, position: int) -> memoryview:
+        """The stored bytes of an image, a view of the memory map that is valid for as long as this store is there.
 
         Raises:
-            InputError: The key that ``meta_info.txt`` names is not in the database.
+            InputError: The database cannot be read, or the key that ``meta_info.txt`` names is not in it.
         """
-        entry = self.entries[position]
-        if self._reader is None:
-            self._reader = _reader_of(self.path, gives_views=entry.level == RAW)
-        value = self._reader.get(entry.key.encode())
+        value = self._database.get(self.entries[position].key.encode())
         if value is None:
             raise InputError(f'{self.path} has no image {self.names[position]}: make it again with bsr prepare.')
-        return value if entry.level == RAW else bytes(value)
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, '_reader': None}
-
-
-class _Reader:
-    """One read transaction on an LMDB, for as long as it is read: the store never changes."""
-
-    def __init__(self, path: Path):
-        try:
-            self._environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False)
-        except lmdb.Error as error:
-            raise InputError(f'{path} cannot be opened ({error}): make it again with bsr prepare.') from error
-        self._transaction = self._environment.begin(buffers=True)
-        self._lock = threading.Lock()
-
-    def get(self, key: bytes) -> memoryview | None:
-        # A transaction serves one thread at a time.
-        with self._lock:
-            return self._transaction.get(key)
-
-
-#: Readers in use, by device and inode: LMDB may be opened once per process, whoever reads it. A forked worker inherits
-#: the reader and may use it: there are no locks in the file and no reader slots.
-_READERS: 'WeakValueDictionary[tuple[int, int], _Reader]' = WeakValueDictionary()
-#: Readers whose images are views. A view does not keep the memory map alive, so these are never closed.
-_READERS_WITH_VIEWS: set[_Reader] = set()
-_OPENING = threading.Lock()
-
-
-def _reader_of(path: Path, gives_views: bool) -> _Reader:
-    status = (path / 'data.mdb').stat()
-    place = status.st_dev, status.st_ino
-    with _OPENING:
-        reader = _READERS.get(place)
-        if reader is None:
-            reader = _READERS[place] = _Reader(path)
-        if gives_views:
-            _READERS_WITH_VIEWS.add(reader)
-    return reader
+        return value
 
 
 @dataclass
@@ -210,7 +161,7 @@ class FolderStore:
     """A folder of image files.
 
     Raises:
-        InputError: No folder, no image in it, or a file that is no image.
+        InputError: Not a folder, no image in it, or a file that is not an image.
     """
 
     path: Path
@@ -257,7 +208,7 @@ def open_store(path: str | os.PathLike[str], backend: str) -> LMDBStore | Folder
         backend: ``lmdb`` or ``disk``, BasicSR's ``io_backend.type``.
 
     Raises:
-        InputError: The backend is unknown, nothing is there, a part is missing, or the store is none.
+        InputError: The backend is unknown, nothing is there, a part is missing, or it is not a store.
     """
     openers: dict[str, type[LMDBStore] | type[FolderStore]] = {'lmdb': LMDBStore, 'disk': FolderStore}
     if backend not in openers:

@@ -189,7 +189,7 @@ def test_damaged_stores_get_a_sentence(copied):
     with pytest.raises(InputError, match='holds no image'):
         LMDBStore(copied)
     meta.unlink()
-    with pytest.raises(InputError, match=r'is no image LMDB \(meta_info\.txt or data\.mdb is missing\)'):
+    with pytest.raises(InputError, match=r'is not an image LMDB \(meta_info\.txt or data\.mdb is missing\)'):
         LMDBStore(copied)
 
 
@@ -204,7 +204,7 @@ def test_what_is_not_there_gets_a_sentence(hr_folder, stores, tmp_path):
         open_store(tmp_path / 'absent', 'lmdb')
     with pytest.raises(InputError, match=r"io_backend type is 'zip': use lmdb or disk\."):
         open_store(hr_folder, 'zip')
-    with pytest.raises(InputError, match='is no image LMDB'):
+    with pytest.raises(InputError, match='is not an image LMDB'):
         open_store(hr_folder, 'lmdb')
     with pytest.raises(InputError, match='holds no image'):
         open_store(stores.hr_path, 'disk')

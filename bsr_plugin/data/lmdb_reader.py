@@ -1,0 +1,135 @@
+"""Reading LMDBs that no longer change, safely in every process.
+
+A memory map of a file that is shorter than its reader believes kills the process, so the length is compared with
+LMDB's own last page before any page is read. An environment must not be used in a process that was forked after it
+was opened, and must be open once in a process: readers are shared within a process and opened anew in a forked one.
+"""
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet, WeakValueDictionary
+
+import lmdb
+import numpy as np
+from numpy.typing import NDArray
+
+from bsr_plugin.errors import InputError
+
+DATA_FILE = 'data.mdb'
+
+
+class Database:
+    """Values of an LMDB by key. It opens at the first value and may be pickled and inherited by forked processes.
+
+    Attributes:
+        views: Views of the memory map that were made with :meth:`view`, by the number they were given.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._reader: _Reader | None = None
+        self.views: dict[int, NDArray[np.uint8]] = {}
+        _DATABASES.add(self)
+
+    def get(self, key: bytes) -> memoryview | None:
+        """The stored bytes, valid for as long as this object is there; ``None`` without such a key.
+
+        Raises:
+            InputError: The database cannot be opened, is cut short or is damaged.
+        """
+        if self._reader is None:
+            self._reader = _reader_of(self._path)
+        return self._reader.get(key)
+
+    def view(self, number: int, value: memoryview, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """A read-only array on a value of this database that keeps the memory map open by itself; it is kept."""
+        array = np.asarray(_Mapped(value, shape, self._reader))
+        self.views[number] = array
+        return array
+
+    def forget(self) -> None:
+        """Lets go of the reader; the next value opens one."""
+        self._reader = None
+        self.views = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Database, (self._path,)
+
+
+class _Mapped:
+    """What a view is made of: an address, and the reader that keeps it mapped."""
+
+    def __init__(self, value: memoryview, shape: tuple[int, ...], reader: '_Reader | None'):
+        address = np.frombuffer(value, np.uint8).__array_interface__['data']
+        self.__array_interface__ = {'data': address, 'shape': shape, 'typestr': '|u1', 'version': 3}
+        self._reader = reader
+
+
+class _Reader:
+    """One read transaction on an LMDB, for as long as anything reads it."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        try:
+            # Without locks: nobody writes, and a read-only folder has room for none.
+            self._environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False)
+        except lmdb.Error as error:
+            raise InputError(f'{path} cannot be opened ({error}): make it again with bsr prepare.') from error
+        needed = (self._environment.info()['last_pgno'] + 1) * self._environment.stat()['psize']
+        size = (path / DATA_FILE).stat().st_size
+        if size < needed:
+            self._environment.close()
+            raise InputError(
+                f'{path} is cut short ({DATA_FILE} has {size} of {needed} bytes): copy it again, or remove it and '
+                'make it again with bsr prepare.'
+            )
+        self._transaction = self._environment.begin(buffers=True)
+        self.lock = threading.Lock()
+
+    def get(self, key: bytes) -> memoryview | None:
+        # A transaction serves one thread at a time.
+        with self.lock:
+            try:
+                return self._transaction.get(key)
+            except lmdb.Error as error:
+                raise InputError(f'{self._path} is damaged ({error}): make it again with bsr prepare.') from error
+
+    def __del__(self) -> None:
+        # In so many words: py-lmdb leaves open what a forked process inherits, and then refuses to open it again.
+        if hasattr(self, '_environment'):
+            self._environment.close()
+
+
+_DATABASES: 'WeakSet[Database]' = WeakSet()
+#: Readers in use, by device and inode.
+_READERS: 'WeakValueDictionary[tuple[int, int], _Reader]' = WeakValueDictionary()
+_opening = threading.Lock()
+
+
+def _reader_of(path: Path) -> _Reader:
+    status = (path / DATA_FILE).stat()
+    place = status.st_dev, status.st_ino
+    with _opening:
+        reader = _READERS.get(place)
+        if reader is None:
+            reader = _READERS[place] = _Reader(path)
+    return reader
+
+
+def _open_anew_after_a_fork() -> None:
+    """Makes a forked process let go of what it inherits.
+
+    Only a view that was made before the fork keeps its map, and then that map is read on: there are no locks and no
+    reader slots in it that would be the other process's.
+    """
+    global _opening
+    _opening = threading.Lock()
+    for database in _DATABASES:
+        database.forget()
+    for reader in list(_READERS.values()):
+        reader.lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_open_anew_after_a_fork)
