@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bsr_plugin.data.degradation import degrade
+from bsr_plugin.data.degradation import crop_to_multiple, degrade
 from bsr_plugin.data.image_file import list_images, read_image
 from bsr_plugin.data.store_write import Encoding, Record, StoreWriter, make_record
 from bsr_plugin.errors import InputError
@@ -32,8 +32,7 @@ def sub_image_stores(images: Path, out: Path, scale: int) -> tuple[Path, Path]:
     def pairs() -> Iterator[Pair]:
         """Sub-images in order, each with its LR partner cut from the LR image of the whole."""
         for file in list_images(images):
-            hr = read_image(file)
-            hr = hr[: hr.shape[0] // scale * scale, : hr.shape[1] // scale * scale]
+            hr = crop_to_multiple(read_image(file), scale)
             lr = degrade(hr, scale, 'bicubic')
             corners = [(y, x) for y in _starts(hr.shape[0], side, step) for x in _starts(hr.shape[1], side, step)]
             if min(hr.shape[:2]) < side:
@@ -82,6 +81,8 @@ def _starts(length: int, side: int, step: int) -> list[int]:
 def _write(pairs: Iterator[Pair], hr_path: Path, lr_path: Path, encoding: Encoding, made: str) -> tuple[Path, Path]:
     # Sizes are not known in advance; the database grows when its map is full.
     writers = [StoreWriter(path, encoding, {'kind': made}, 1 << 22, 0) for path in (hr_path, lr_path)]
+    for writer in writers:
+        writer.begin()
     while batch := list(islice(pairs, _BATCH)):
         for which, writer in enumerate(writers, 1):
             records: list[Record] = [

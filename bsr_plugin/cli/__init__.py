@@ -1,12 +1,17 @@
 """The ``bsr`` command: one module per sub-command, imported only when it is called."""
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
-from bsr_plugin.cli.output import EXIT_INTERRUPTED, EXIT_WRONG_INPUT
+import lmdb
+
+from bsr_plugin.cli.output import EXIT_INTERRUPTED, EXIT_PARTLY, EXIT_WRONG_INPUT
 from bsr_plugin.errors import InputError
 
 #: Sub-command -> (module in this package, what it does in one line).
@@ -23,17 +28,26 @@ COMMANDS: dict[str, tuple[str, str]] = {
     'figure': ('figure', "Draws one of the paper's figures: PIC, crops, differences, attention, training curves."),
 }
 
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+#: What another path, or another user, would mend.
+_WRONG_PATH = {
+    *(errno.ENOENT, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR),
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENOTEMPTY, errno.EBUSY, errno.ENXIO, errno.EOPNOTSUPP),
+}
+_LONGEST_PATH = 200
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one sub-command.
 
-    Each command module offers ``EXAMPLE``, ``add_arguments(parser)`` and ``run(arguments) -> int``.
+    Each command module offers ``EXAMPLE``, ``add_arguments(parser)`` and ``run(arguments) -> int``. What goes wrong
+    with files, databases and input is left to this function, which says it in one sentence.
 
     Args:
         argv: The words after ``bsr``; ``None`` takes them from the command line.
 
     Returns:
-        The exit status: 0 done, 1 partly done, 2 wrong input, 130 interrupted.
+        The exit status: 0 done, 1 partly done or unable to go on, 2 wrong input, 130 interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] not in COMMANDS:
@@ -44,13 +58,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = words[0]
     arguments = _command_parser(name).parse_args(words[1:])
     try:
-        return int(_module(name).run(arguments))
-    except InputError as error:
-        print(f'bsr {name}: {error}', file=sys.stderr)
-        return EXIT_WRONG_INPUT
+        _check_words(arguments)
+        status = int(_module(name).run(arguments))
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         print(f'bsr {name}: interrupted', file=sys.stderr)
         return EXIT_INTERRUPTED
+    except BrokenPipeError:  # nobody reads the output any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PARTLY
+    except (InputError, OSError, lmdb.Error) as error:
+        sentence, status = _explained(error)
+        print(f'bsr {name}: {sentence}', file=sys.stderr)
+        return status
+
+
+def _check_words(arguments: argparse.Namespace) -> None:
+    for value in vars(arguments).values():
+        for word in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(word, str | Path) and '\0' in str(word):
+                raise InputError(f'{str(word)!r} contains a NUL character: correct the argument.')
+
+
+def _explained(error: InputError | OSError | lmdb.Error) -> tuple[str, int]:
+    """One sentence with the fix, and the exit status."""
+    if isinstance(error, InputError):
+        return str(error), EXIT_WRONG_INPUT
+    reason = str(error).partition('\n')[0]
+    if isinstance(error, lmdb.Error):
+        return f'the database cannot be read or written: {reason}', EXIT_PARTLY
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else 'a file'
+    if len(where) > _LONGEST_PATH:
+        where = f'{where[: _LONGEST_PATH // 2]}...{where[-_LONGEST_PATH // 2 :]}'
+    reason = error.strerror or reason
+    if error.errno in _DISK_FULL:
+        return f'{where} cannot be written ({reason}): make room, or write elsewhere.', EXIT_PARTLY
+    if error.errno in _WRONG_PATH:
+        return f'{where} cannot be used ({reason}): correct the path or its permissions.', EXIT_WRONG_INPUT
+    return f'{where} cannot be read or written ({reason}).', EXIT_PARTLY
 
 
 def _module(name: str) -> ModuleType:

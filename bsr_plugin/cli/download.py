@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bsr_plugin.cli.output import EXIT_DONE
+from bsr_plugin.cli.output import EXIT_DONE, count_of
 from bsr_plugin.data.download import download
 from bsr_plugin.data.sources import SOURCES, Archive, archives_of
 from bsr_plugin.data.unpack import unpack
@@ -48,4 +48,4 @@ def _bring(archive: Archive, root: Path) -> None:
     if missing:
         file = download(archive.url, archive.md5, root / 'archives')
         for made in unpack(file, missing, root):
-            print(f'{made.target}: {made.images} images')
+            print(f'{made.target}: {count_of(made.images, "image")}')

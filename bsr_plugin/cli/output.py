@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from bsr_plugin.atomic import write_text
-from bsr_plugin.errors import InputError
 
 EXIT_DONE, EXIT_PARTLY, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -24,15 +23,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def write_json(path: Path | None, content: Any) -> None:
-    """Writes ``content`` to ``path``, whole or not at all; does nothing without a path.
+def count_of(number: int, what: str) -> str:
+    """``1 image``, ``2 images``."""
+    return f'{number:,} {what}{"" if number == 1 else "s"}'
 
-    Raises:
-        InputError: The folder does not exist or cannot be written to.
-    """
-    if path is None:
-        return
-    try:
+
+def write_json(path: Path | None, content: Any) -> None:
+    """Writes ``content`` to ``path``, whole or not at all; does nothing without a path."""
+    if path is not None:
         write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + '\n')
-    except OSError as error:
-        raise InputError(f'{path} cannot be written ({error.strerror}): name a file in an existing folder.') from error

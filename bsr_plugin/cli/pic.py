@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bsr_plugin.atomic import replacing
 from bsr_plugin.cli.output import EXIT_DONE, table, write_json
 from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.data.store import open_store
 from bsr_plugin.pic.index import PICIndex
 from bsr_plugin.pic.intervals import IntervalRule
-from bsr_plugin.report.pic_distribution import balanced_shares, example_patches, uniform_shares
+from bsr_plugin.report.pic_distribution import balanced_shares, uniform_shares
 
 EXAMPLE = 'bsr pic datasets/DIV2K/LR_bicubic_x4.lmdb --picture pic.png'
 
@@ -28,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--pic-quantile', type=float, default=0.999, metavar='Q', help='share they span (default 0.999)'
     )
     parser.add_argument('--pic-channels', choices=('max', 'sum'), default='max', help='default: max')
-    parser.add_argument('--picture', type=Path, metavar='FILE', help='plot the distribution with patches to FILE (PNG)')
+    parser.add_argument('--picture', type=Path, metavar='FILE', help='plot the distribution with patches to FILE')
     parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
 
 
@@ -46,11 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
         {'edges': index.edges.tolist(), 'uniform': before.tolist(), 'balanced': after.tolist()},
     )
     if arguments.picture is not None:
-        from bsr_plugin.report.pic_figure import pic_figure
+        from bsr_plugin.report.pic_figure import distribution_figure
+        from bsr_plugin.report.style import write_figure
 
-        figure = pic_figure(index.edges, before, after, example_patches(store, index))
-        with replacing(arguments.picture) as temporary:
-            figure.savefig(temporary, format='png', dpi=120)
+        figure = distribution_figure(arguments.store, arguments.lr_window, rule, arguments.pic_channels)
+        write_figure(arguments.picture, figure)
         print(f'Distribution and example patches: {arguments.picture}')
     return EXIT_DONE
 

@@ -1,10 +1,11 @@
 """``bsr prepare``: HR images to HR store, LR store and PIC index."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from bsr_plugin.cli.output import EXIT_DONE
+from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, count_of
 from bsr_plugin.data.check import check_stores
 from bsr_plugin.data.degradation import Degradation
 from bsr_plugin.data.prepare import Preparation, prepare
@@ -13,6 +14,9 @@ from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.pic.measure import ChannelRule
 
 EXAMPLE = 'bsr prepare datasets/DIV2K/DIV2K_train_HR --out datasets/DIV2K --scale 4'
+
+#: How many names stand in a sentence.
+_NAMED = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,10 +60,16 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.check:
         images = check_stores([task.hr_path, task.lr_path])
-        print(f'{images} images of {task.hr_path} and {task.lr_path} are what was written.')
+        print(f'{count_of(images, "image")} of {task.hr_path} and {task.lr_path} are what was written.')
         return EXIT_DONE
     made = prepare(task)
-    print(f'{made.hr_path} and {made.lr_path}: {made.images} images{"" if made.made else ", there already"}.')
+    left_out = f', {len(made.left_out)} left out' if made.left_out else ''
+    there = '' if made.made else ', there already'
+    print(f'{made.hr_path} and {made.lr_path}: {count_of(made.images, "image")}{left_out}{there}.')
+    for sentence in made.left_out:
+        print(f'Left out: {sentence}')
+    if made.others:
+        print(_sentence_about(made.others))
     if made.index is not None:
         windows = int(made.index.windows.sum())
         print(
@@ -68,12 +78,22 @@ def run(arguments: argparse.Namespace) -> int:
         )
         small = made.images - made.index.usable.size
         if small:
-            print(f'{small} images are smaller than a patch and will not be drawn.')
-    return EXIT_DONE
+            verb = 'is' if small == 1 else 'are'
+            print(f'{count_of(small, "image")} {verb} smaller than a patch and will not be drawn.')
+    return EXIT_PARTLY if made.left_out else EXIT_DONE
+
+
+def _sentence_about(others: Sequence[Path]) -> str:
+    folders = sum(entry.is_dir() for entry in others)
+    counts = [(len(others) - folders, 'file'), (folders, 'folder')]
+    what = ' and '.join(count_of(number, kind) for number, kind in counts if number)
+    verb = 'is not an image and is' if len(others) == 1 else 'are not images and are'
+    names = ', '.join(entry.name for entry in others[:_NAMED]) + (', ...' if len(others) > _NAMED else '')
+    return f'{what} in {others[0].parent} {verb} left out: {names}'
 
 
 def _shard(text: str) -> tuple[int, int]:
     number, _, total = text.partition('/')
     if not (number.isdigit() and total.isdigit()):
-        raise argparse.ArgumentTypeError(f"'{text}' is no shard: use i/n, such as 2/8")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a shard: use i/n, such as 2/8")
     return int(number), int(total)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from bsr_plugin.data.memory import let_go
-from bsr_plugin.data.store import META_FILE, LMDBStore, digest_of, find_parts, key_for, parse_meta
+from bsr_plugin.data.meta_info import META_FILE, digest_of, key_for, parse_meta
+from bsr_plugin.data.store import LMDBStore, find_parts
 from bsr_plugin.errors import InputError
 from bsr_plugin.parallel import ordered_map
 from bsr_plugin.progress import progress

@@ -24,7 +24,7 @@ class Database:
     """Values of an LMDB by key. It opens at the first value and may be pickled and inherited by forked processes.
 
     Attributes:
-        views: Views of the memory map that were made with :meth:`view`, by the number they were given.
+        views: Room for arrays on the memory map that are used again and again; a fork empties it.
     """
 
     def __init__(self, path: Path):
@@ -34,20 +34,15 @@ class Database:
         _DATABASES.add(self)
 
     def get(self, key: bytes) -> memoryview | None:
-        """The stored bytes, valid for as long as this object is there; ``None`` without such a key.
+        """The stored bytes, a read-only view of the memory map; ``None`` without such a key.
 
         Raises:
             InputError: The database cannot be opened, is cut short or is damaged.
         """
         if self._reader is None:
             self._reader = _reader_of(self._path)
-        return self._reader.get(key)
-
-    def view(self, number: int, value: memoryview, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        """A read-only array on a value of this database that keeps the memory map open by itself; it is kept."""
-        array = np.asarray(_Mapped(value, shape, self._reader))
-        self.views[number] = array
-        return array
+        value = self._reader.get(key)
+        return None if value is None else np.asarray(_Mapped(value, self._reader)).data
 
     def forget(self) -> None:
         """Lets go of the reader; the next value opens one."""
@@ -59,11 +54,11 @@ class Database:
 
 
 class _Mapped:
-    """What a view is made of: an address, and the reader that keeps it mapped."""
+    """Mapped bytes that keep their reader, and with it the map: py-lmdb's own views do not."""
 
-    def __init__(self, value: memoryview, shape: tuple[int, ...], reader: '_Reader | None'):
+    def __init__(self, value: memoryview, reader: '_Reader'):
         address = np.frombuffer(value, np.uint8).__array_interface__['data']
-        self.__array_interface__ = {'data': address, 'shape': shape, 'typestr': '|u1', 'version': 3}
+        self.__array_interface__ = {'data': address, 'shape': (len(value),), 'typestr': '|u1', 'version': 3}
         self._reader = reader
 
 

@@ -4,32 +4,29 @@ Images are cut to a multiple of the scale, degraded and encoded on all cores, a 
 any moment, the same command goes on where it was and ends with the same bytes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import numpy as np
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from bsr_plugin.data.degradation import Degradation, crop_to_multiple, degrade
-from bsr_plugin.data.image_file import image_size, list_images, read_image
+from bsr_plugin.data.hr_images import HRFolder, HRImage, batches, scan
+from bsr_plugin.data.image_file import read_image
 from bsr_plugin.data.pic_index_of import index_of
-from bsr_plugin.data.store import LMDBStore, key_for, part_path
-from bsr_plugin.data.store_write import Encoding, Record, StoreWriter, make_record
+from bsr_plugin.data.store import LMDBStore, part_path
+from bsr_plugin.data.store_write import Encoding, LeftOut, Record, StoreWriter, make_record
 from bsr_plugin.errors import InputError
 from bsr_plugin.parallel import ordered_map
 from bsr_plugin.pic.index import PICIndex
 from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.pic.measure import ChannelRule
 from bsr_plugin.progress import progress
-
-#: A batch is committed when it holds this many bytes of HR pixels or this many images.
-_BATCH_BYTES, _BATCH_IMAGES = 1 << 24, 256
-#: LMDB's limit for keys, and a file system's for names less what a temporary name adds.
-_LONGEST_KEY, _LONGEST_NAME = 511, 255 - 24
 
 
 @dataclass(frozen=True)
@@ -91,6 +88,8 @@ class Prepared:
         images: Number of images.
         index: The PIC index; ``None`` for PNG folders, and for one part of several.
         made: False if everything was there already.
+        left_out: One sentence for each image that cannot be read; the stores do without them.
+        others: What is in the folder of HR images besides images.
     """
 
     hr_path: Path
@@ -98,101 +97,68 @@ class Prepared:
     images: int
     index: PICIndex | None
     made: bool
-
-
-@dataclass(frozen=True)
-class _Source:
-    file: Path
-    name: str
-    height: int
-    width: int
+    left_out: list[str]
+    others: list[Path]
 
 
 def prepare(task: Preparation) -> Prepared:
-    """Makes the stores and the index, or goes on making them.
+    """Makes the stores and the index, or goes on making them. Images that cannot be read are left out.
 
     Raises:
         InputError: Something is wrong with the images or the target; nothing half-written is left behind.
+        OSError: Something cannot be written or read; likewise.
+        lmdb.Error: LMDB cannot go on; likewise.
     """
-    sources = _scan(task)
+    folder = scan(task.source, task.scale, task.encoding, task.shard)
+    _check_patch(task, folder.images)
     task.out.mkdir(parents=True, exist_ok=True)
     # Runs with different degradations share the HR store.
     lock = task.out / f'.{task.hr_path.name}.lock'
     try:
         with FileLock(lock, timeout=0):
             try:
-                return _prepare(task, sources)
+                return _prepare(task, folder)
             finally:
                 lock.unlink(missing_ok=True)
     except Timeout:
         raise InputError(f'Another bsr prepare is at work on {task.hr_path}: wait for it to end.') from None
 
 
-def _prepare(task: Preparation, sources: Sequence[_Source]) -> Prepared:
-    writers = [_writer(path, task, kind, sources) for path, kind in ((task.hr_path, 'HR'), (task.lr_path, 'LR'))]
+def _prepare(task: Preparation, folder: HRFolder) -> Prepared:
+    writers = [_writer(path, task, kind, folder.images) for path, kind in ((task.hr_path, 'HR'), (task.lr_path, 'LR'))]
     made = not all(writer.complete for writer in writers)
     indexed = task.encoding != 'files' and task.shard is None
     try:
-        _fill(task, sources, writers)
         for writer in writers:
-            if not writer.complete:
-                writer.seal()
+            writer.begin()
+        _fill(task, folder.images, writers)
+        for writer in writers:
+            writer.seal()
         if indexed and not writers[1].complete:
             _index(writers[1].partial, task)
-    except InputError:
+    except (InputError, OSError, lmdb.Error):
         for writer in writers:
             writer.discard()
         raise
     for writer in writers:
-        if not writer.complete:
-            writer.publish()
+        writer.publish()
     index = _index(task.lr_path, task) if indexed else None
-    return Prepared(task.hr_path, task.lr_path, len(sources), index, made)
+    files = {image.file.name for image in folder.images}
+    skipped = {file: reason for file, reason in writers[1].left_out.items() if file in files}
+    left_out = [*folder.unreadable.values(), *skipped.values()]
+    return Prepared(task.hr_path, task.lr_path, len(files) - len(skipped), index, made, left_out, folder.others)
 
 
 def _index(path: Path, task: Preparation) -> PICIndex:
     return index_of(LMDBStore(path), task.lr_window, task.channels, task.intervals)
 
 
-def _scan(task: Preparation) -> list[_Source]:
-    """Finds every unfit file before work begins: names and sizes come from headers alone."""
-    by_key: dict[str, Path] = {}
-    for file in list_images(task.source):
-        key = _key(file, task.encoding)
-        if key in by_key:
-            raise InputError(f'{by_key[key].name} and {file.name} would get the same name: rename one of them.')
-        by_key[key] = file
-    ordered = [by_key[key] for key in sorted(by_key)]
-    if task.shard is not None:
-        ordered = ordered[task.shard[0] - 1 :: task.shard[1]]
-        if not ordered:
-            raise InputError(f'{task.source} has fewer images than the {task.shard[1]} shards asked for.')
-    sizes = ordered_map(image_size, ordered)
-    sources = [_Source(file, file.stem, *size) for file, size in zip(ordered, sizes, strict=True)]
-    small = [source for source in sources if min(source.height, source.width) < task.scale]
-    if small:
-        raise InputError(f'{small[0].file} is {small[0].height}x{small[0].width}, smaller than the scale {task.scale}.')
-    _check_patch(task, sources)
-    return sources
-
-
-def _key(file: Path, encoding: Encoding) -> str:
-    try:
-        key = key_for(file.stem)
-    except UnicodeEncodeError:
-        raise InputError(f'The file name {file.name!a} is no UTF-8: rename the file.') from None
-    length, longest = (len(file.stem.encode()), _LONGEST_NAME) if encoding == 'files' else (len(key), _LONGEST_KEY)
-    if length > longest:
-        raise InputError(f'The name of {file} is too long for a store: shorten it.')
-    return key
-
-
-def _check_patch(task: Preparation, sources: Sequence[_Source]) -> None:
+def _check_patch(task: Preparation, images: Sequence[HRImage]) -> None:
     # PNG folders and parts get no index here, and another part may have larger images.
     if task.encoding == 'files' or task.shard is not None:
         return
     patch = task.lr_window * task.scale
-    largest = max(sources, key=lambda source: min(source.height, source.width))
+    largest = max(images, key=lambda image: min(image.height, image.width))
     if min(largest.height, largest.width) < patch:
         raise InputError(
             f'No image of {task.source} is as large as a patch: {patch} HR pixels (window {task.lr_window} x scale '
@@ -200,59 +166,58 @@ def _check_patch(task: Preparation, sources: Sequence[_Source]) -> None:
         )
 
 
-def _writer(path: Path, task: Preparation, kind: str, sources: Sequence[_Source]) -> StoreWriter:
+def _writer(path: Path, task: Preparation, kind: str, images: Sequence[HRImage]) -> StoreWriter:
     description: dict[str, Any] = {
         'kind': kind,
         'scale': task.scale,
         'degradation': task.degradation if kind == 'LR' else None,
         'shard': None if task.shard is None else list(task.shard),
-        'sources': [_stamp(source.file) for source in sources],
+        'sources': [image.stamp() for image in images],
     }
-    area = sum(source.height * source.width for source in sources)
+    area = sum(image.height * image.width for image in images)
     pixels = area if kind == 'HR' else area // task.scale**2
-    writer = StoreWriter(path, task.encoding, description, pixels, len(sources))
-    if writer.foreign:
-        raise InputError(f'{path} exists and was made from other images or settings: remove it, or use another --out.')
-    return writer
+    return StoreWriter(path, task.encoding, description, pixels, len(images))
 
 
-def _stamp(file: Path) -> list[Any]:
-    status = file.stat()
-    return [file.name, status.st_size, status.st_mtime_ns]
-
-
-def _fill(task: Preparation, sources: Sequence[_Source], writers: Sequence[StoreWriter]) -> None:
+def _fill(task: Preparation, images: Sequence[HRImage], writers: Sequence[StoreWriter]) -> None:
     done = min(writer.count for writer in writers)
+    # What one store left out before, the other leaves out too, even if it could be read now.
+    left_out = {file: reason for writer in writers for file, reason in writer.left_out.items()}
 
-    def convert(source: _Source) -> tuple[Record, Record]:
-        hr = np.ascontiguousarray(crop_to_multiple(read_image(source.file), task.scale))
+    def convert(image: HRImage) -> tuple[Record, Record] | LeftOut:
+        try:
+            if image.file.name in left_out:
+                return LeftOut(image.file.name, left_out[image.file.name])
+            hr = np.ascontiguousarray(crop_to_multiple(read_image(image.file), task.scale))
+        except InputError as error:
+            return LeftOut(image.file.name, str(error))
         lr = degrade(hr, task.scale, task.degradation)
-        return make_record(source.name, hr, task.encoding), make_record(source.name, lr, task.encoding)
+        return make_record(image.name, hr, task.encoding), make_record(image.name, lr, task.encoding)
 
     # Batches end at the same images in every run; the one a run was killed in is made again from its start.
-    batches = [batch for batch in _batches(sources) if batch[1] > done]
-    if not batches:
+    wanted = [batch for batch in batches(images) if batch[1] > done]
+    if not wanted:
         return
-    first = batches[0][0]
-    bar: tqdm[None] = progress(total=len(sources), label=f'Preparing {task.lr_path.name}', unit='image')
+    first = wanted[0][0]
+    bar: tqdm[None] = progress(total=len(images), label=f'Preparing {task.lr_path.name}', unit='image')
     bar.update(first)
     with bar:
-        records = ordered_map(convert, sources[first:])
-        for start, end in batches:
+        records = ordered_map(convert, images[first:])
+        for start, end in wanted:
             batch = []
             for pair in islice(records, end - start):
                 batch.append(pair)
                 bar.update()
             for which, writer in enumerate(writers):
-                fresh = [pair[which] for pair in batch[max(0, writer.count - start) :]]
+                stored = max(0, writer.count - start)
+                _check_agreement(batch[:stored], writer)
+                fresh = [item if isinstance(item, LeftOut) else item[which] for item in batch[stored:]]
                 if fresh:
                     writer.add(fresh)
 
 
-def _batches(sources: Sequence[_Source]) -> Iterator[tuple[int, int]]:
-    start = size = 0
-    for position, source in enumerate(sources):
-        size += source.height * source.width * 3
-        if size >= _BATCH_BYTES or position + 1 - start >= _BATCH_IMAGES or position + 1 == len(sources):
-            yield start, position + 1
-            start, size = position + 1, 0
+def _check_agreement(batch: Sequence[object], writer: StoreWriter) -> None:
+    """An image that one store holds already must not be missing in the other."""
+    for item in batch:
+        if isinstance(item, LeftOut) and item.file not in writer.left_out:
+            raise InputError(f'{item.reason.rstrip(".")} ({writer.path} holds it: remove that store to do without it).')

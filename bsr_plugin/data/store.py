@@ -5,92 +5,21 @@ known without reading an image. An LMDB of the ``raw`` encoding holds plain pixe
 memory map and a crop reads its own rows from disk, nothing else.
 """
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bsr_plugin.data.image_file import decode, image_size, list_images, read_image
 from bsr_plugin.data.lmdb_reader import DATA_FILE, Database
+from bsr_plugin.data.meta_info import META_FILE, RAW, digest_of, read_meta
 from bsr_plugin.errors import InputError
 
-META_FILE = 'meta_info.txt'
-#: What stands in place of the PNG compression level in a raw store's ``meta_info.txt``.
-RAW = 'raw'
-
-_META_LINE = re.compile(
-    r'(?P<name>.+?) \((?P<height>\d+), ?(?P<width>\d+)(?:, ?(?P<channels>\d+))?\)'
-    r' (?P<level>\S+)(?: (?P<digest>[0-9a-f]+))?'
-)
 _PART = re.compile(r'(?P<stem>.+)\.part(?P<number>\d+)of(?P<total>\d+)(?P<suffix>\.lmdb)?')
-
-
-@dataclass(frozen=True)
-class MetaEntry:
-    """One line of an LMDB's ``meta_info.txt``: BasicSR's three fields and, in our stores, a digest.
-
-    Attributes:
-        key: Key in the LMDB; ASCII without dots or blanks, see :func:`key_for`.
-        shape: Height, width, channels.
-        level: PNG compression level, or ``raw``.
-        digest: Digest of the stored value, or ``None`` in a store BasicSR made.
-    """
-
-    key: str
-    shape: tuple[int, int, int]
-    level: str
-    digest: str | None = None
-
-    def line(self) -> str:
-        """The line, without its end."""
-        height, width, channels = self.shape
-        words = [f'{self.key}.png', f'({height},{width},{channels})', self.level]
-        return ' '.join(words if self.digest is None else [*words, self.digest])
-
-
-def read_meta(path: Path) -> list[MetaEntry]:
-    """Reads ``meta_info.txt``.
-
-    Raises:
-        InputError: It is not UTF-8 text, or a line is not of the form ``name.png (h,w,c) level [digest]``.
-    """
-    try:
-        return parse_meta(path.read_text(encoding='utf-8'), path)
-    except UnicodeDecodeError as error:
-        raise InputError(f'{path} is not UTF-8 text (byte {error.start}): make the store again.') from error
-
-
-def parse_meta(text: str, path: Path) -> list[MetaEntry]:
-    """Reads the text of a ``meta_info.txt`` that lies at ``path``; see :func:`read_meta`."""
-    entries = []
-    for number, line in enumerate(text.splitlines(), 1):
-        match = _META_LINE.fullmatch(line.strip())
-        if not match:
-            raise InputError(f'{path}, line {number}, is "{line[:60]}": expected "name.png (h,w,c) level".')
-        shape = int(match['height']), int(match['width']), int(match['channels'] or 1)
-        entries.append(MetaEntry(match['name'].removesuffix('.png'), shape, match['level'], match['digest']))
-    return entries
-
-
-def key_for(name: str) -> str:
-    """The LMDB key of a name: ASCII without dots, blanks or slashes, because the toolbox reads no others.
-
-    ``unquote`` undoes it; ordinary names are their own keys.
-    """
-    return quote(name, safe='()+,;=@!~').replace('.', '%2E')
-
-
-def digest_of(*parts: bytes | memoryview) -> str:
-    """128-bit digest of the parts, one after the other."""
-    state = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        state.update(part)
-    return state.hexdigest()
 
 
 @dataclass
@@ -142,10 +71,11 @@ class LMDBStore:
         height, width, channels = entry.shape
         if len(value) != height * width * channels:
             raise InputError(f'{self.path} is damaged at {self.names[position]}: make it again with bsr prepare.')
-        return self._database.view(position, value, entry.shape)
+        view = self._database.views[position] = np.ndarray(entry.shape, np.uint8, value)
+        return view
 
     def value(self, position: int) -> memoryview:
-        """The stored bytes of an image, a view of the memory map that is valid for as long as this store is there.
+        """The stored bytes of an image, a read-only view of the memory map.
 
         Raises:
             InputError: The database cannot be read, or the key that ``meta_info.txt`` names is not in it.

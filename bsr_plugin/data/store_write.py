@@ -5,29 +5,40 @@ batches end at the same images in every run, so a store that was interrupted and
 that was not. The finished folder is renamed to its final name: no reader ever sees a part.
 """
 
+import errno
 import json
 import os
 import shutil
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from bsr_plugin.atomic import fsync_path, replacing, write_text
+from bsr_plugin.atomic import fsync_path, remove_left_overs, replacing, write_text
 from bsr_plugin.data.image_file import encode_png
-from bsr_plugin.data.store import META_FILE, RAW, MetaEntry, digest_of, key_for
+from bsr_plugin.data.meta_info import META_FILE, RAW, MetaEntry, digest_of, key_for, read_meta
+from bsr_plugin.data.store import LMDBStore
+from bsr_plugin.data.store_description import STORE_FILE, Description, read_description
+from bsr_plugin.errors import InputError
 
 Encoding = Literal['raw', 'png', 'files']
 
-STORE_FILE = 'store.json'
+_VERSION = 2
 _PNG_COMPRESSION = 1
 _JOURNAL = 'journal.txt'
+#: What begins the line of an image that was left out; no key begins with it.
+_LEFT_OUT = '# '
 #: LMDB's own pages and the unused end of the last page of every image.
 _OVERHEAD_PER_IMAGE, _OVERHEAD = 3 * 4096, 1 << 22
+#: A database that is full gets twice the room, up to a size that no disk has.
+_LARGEST_MAP = 1 << 45
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,19 @@ class Record:
     value: bytes
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """An image that does not go into a store.
+
+    Attributes:
+        file: Its file name.
+        reason: Why; one sentence.
+    """
+
+    file: str
+    reason: str
+
+
 def make_record(name: str, image: NDArray[np.uint8], encoding: Encoding) -> Record:
     """Encodes an image, (H, W, 3) BGR, and takes its digest."""
     value = image.tobytes() if encoding == 'raw' else encode_png(image, _PNG_COMPRESSION)
@@ -48,104 +72,149 @@ def make_record(name: str, image: NDArray[np.uint8], encoding: Encoding) -> Reco
 
 
 class StoreWriter:
-    """A store that is being written, or is complete already.
+    """A store that is to be written, or is complete already.
 
     Args:
         path: The final folder: ``*.lmdb`` for the encodings ``raw`` and ``png``, any other for ``files``.
         encoding: How images are stored.
-        description: What the store is made from, as JSON values. A part that was begun for another description is
-            thrown away, a finished store of another description is left alone (see :attr:`foreign`).
+        description: What the store is made from, as JSON values; ``sources`` are lists that begin with a file name. A
+            part that was begun for another description is thrown away.
         pixels: Pixels of all images, which bounds the size of the database.
         images: Number of images.
 
     Attributes:
-        count: Images that are safely on disk.
+        count: Images that are safely on disk, those that were left out included.
+        left_out: File name -> why that image is not in the store.
         complete: The store is at its final place.
-        foreign: There is a finished store of another description in that place.
+
+    Raises:
+        InputError: A finished store is in that place, of another description or damaged.
     """
 
     def __init__(self, path: Path, encoding: Encoding, description: dict[str, Any], pixels: int, images: int):
         self.path = path
         self.partial = path.with_name(f'.{path.name}.partial')
         self._encoding = encoding
-        self._description = {'version': 1, 'encoding': encoding, **description}
+        self._made_from = {'version': _VERSION, 'encoding': encoding, **description}
         self._hidden = '.' if encoding == 'files' else ''
         self._map_size = pixels * 3 * 11 // 10 + images * _OVERHEAD_PER_IMAGE + _OVERHEAD
-        self.complete = self._is_whole(path) and self._describes(path)
-        self.foreign = path.exists() and not self.complete
-        self.count = images if self.complete else 0
-        if not path.exists():
-            self._begin(images)
+        self._images = images
+        self.count = 0
+        self.left_out: dict[str, str] = {}
+        self.complete = path.exists()
+        if self.complete:
+            self._take(self._finished(path))
 
-    def add(self, records: Sequence[Record]) -> None:
+    def begin(self) -> None:
+        """Makes the hidden folder, or takes up one that an interrupted run left; does nothing for a finished store."""
+        if self.complete:
+            return
+        if self.partial.exists() and not self._is_ours():
+            shutil.rmtree(self.partial)
+        self.partial.mkdir(parents=True, exist_ok=True)
+        remove_left_overs(self.partial)
+        if self._sealed():
+            self._take(self._finished(self.partial))
+            return
+        Description(self._made_from).write(self.partial / f'{self._hidden}{STORE_FILE}')
+        # A batch goes into the journal first: what is listed there and not in the store is written again.
+        lines = self._stored(self._journal())
+        write_text(self.partial / _JOURNAL, ''.join(lines))
+        self.count, self.left_out = len(lines), _left_out(lines)
+
+    def add(self, batch: Sequence[Record | LeftOut]) -> None:
         """Puts one batch on disk; when this returns, it survives a crash."""
-        lines = ''.join(f'{record.entry.line()}\n' for record in records)
+        lines = [_line(item) for item in batch]
         with (self.partial / _JOURNAL).open('a', encoding='utf-8') as journal:
-            journal.write(lines)
+            journal.writelines(lines)
             journal.flush()
             os.fsync(journal.fileno())
-        if self._encoding == 'files':
+        records = [item for item in batch if isinstance(item, Record)]
+        if self._encoding != 'files':
+            self._put(records)
+        else:
             for record in records:
                 with replacing(self.partial / f'{record.name}.png') as temporary:
                     temporary.write_bytes(record.value)
-        else:
-            self._put(records)
-        self.count += len(records)
+        self.count += len(batch)
+        self.left_out |= _left_out(lines)
 
     def seal(self) -> None:
-        """Completes the folder under its hidden name: the journal becomes the listing."""
-        if not self._is_whole(self.partial):
+        """Completes the folder under its hidden name: the journal becomes the listing.
+
+        Raises:
+            InputError: Every image was left out.
+        """
+        if self.complete:
+            return
+        if not self._sealed():
+            listing = ''.join(line for line in self._journal() if not line.startswith(_LEFT_OUT))
+            if self.left_out and not listing:
+                raise InputError(next(iter(self.left_out.values())))
+            description = Description(self._made_from, self.left_out, digest_of(listing.encode()))
+            description.write(self.partial / f'{self._hidden}{STORE_FILE}')
             (self.partial / 'lock.mdb').unlink(missing_ok=True)
-            (self.partial / _JOURNAL).rename(self.partial / f'{self._hidden}{META_FILE}')
-            fsync_path(self.partial)
+            write_text(self.partial / f'{self._hidden}{META_FILE}', listing)
+        (self.partial / _JOURNAL).unlink(missing_ok=True)
+        fsync_path(self.partial)
 
     def publish(self) -> None:
-        """Moves the sealed folder to its final place."""
-        self.partial.rename(self.path)
-        fsync_path(self.path.parent)
-        self.complete = True
+        """Moves the sealed folder to its final place; does nothing for a finished store."""
+        if not self.complete:
+            self.partial.rename(self.path)
+            fsync_path(self.path.parent)
+            self.complete = True
 
     def discard(self) -> None:
         """Removes what has been written so far; a published store stays."""
         shutil.rmtree(self.partial, ignore_errors=True)
 
-    def _begin(self, images: int) -> None:
-        if self.partial.exists() and not self._describes(self.partial):
-            shutil.rmtree(self.partial)
-        for left_over in self.partial.glob('.*.tmp'):
-            left_over.unlink()
-        if self._is_whole(self.partial):
-            self.count = images
-            return
-        self.partial.mkdir(parents=True, exist_ok=True)
-        description = json.dumps(self._description, indent=1, ensure_ascii=False, sort_keys=True)
-        write_text(self.partial / f'{self._hidden}{STORE_FILE}', description + '\n')
+    def _finished(self, folder: Path) -> Description:
+        """The description of a sealed store, if it is what is wanted and all of it is there."""
+        file = folder / f'{self._hidden}{STORE_FILE}'
+        description = read_description(file) if file.exists() else None
+        if description is None or not description.fits(self._made_from):
+            raise InputError(
+                f'{folder} exists and was made from other images or settings: remove it, or use another --out.'
+            )
+        if self._encoding != 'files':
+            LMDBStore(folder).value(0)
+            return description
+        for entry in read_meta(folder / f'.{META_FILE}'):
+            if not (folder / f'{unquote(entry.key)}.png').is_file():
+                raise InputError(f'{folder} lacks {unquote(entry.key)}.png: remove the folder, and make it again.')
+        return description
+
+    def _take(self, description: Description) -> None:
+        self.count, self.left_out = self._images, description.left_out
+
+    def _is_ours(self) -> bool:
+        try:
+            return read_description(self.partial / f'{self._hidden}{STORE_FILE}').made_from == self._made_from
+        except InputError:
+            return False
+
+    def _sealed(self) -> bool:
+        return (self.partial / f'{self._hidden}{META_FILE}').exists()
+
+    def _journal(self) -> list[str]:
         journal = self.partial / _JOURNAL
         text = journal.read_text(encoding='utf-8') if journal.exists() else ''
         # What follows the last line end is a line that was cut short.
-        lines = text[: text.rfind('\n') + 1].splitlines(keepends=True)
+        return text[: text.rfind('\n') + 1].splitlines(keepends=True)
+
+    def _stored(self, lines: list[str]) -> list[str]:
+        """The lines up to the first image that is not on disk."""
         if self._encoding == 'files':
-            self.count = self._leading_files(lines)
-        else:
-            with self._database() as database:
-                self.count = int(database.stat()['entries'])
-        # A batch goes into the journal first: what is listed there and not in the store is written again.
-        write_text(journal, ''.join(lines[: self.count]))
-
-    def _leading_files(self, lines: list[str]) -> int:
-        present = {key_for(path.stem) for path in self.partial.glob('*.png')}
-        listed = [line.split('.png ')[0] for line in lines]
-        return next((at for at, key in enumerate(listed) if key not in present), len(listed))
-
-    def _is_whole(self, folder: Path) -> bool:
-        return (folder / f'{self._hidden}{META_FILE}').exists()
-
-    def _describes(self, folder: Path) -> bool:
-        try:
-            description = json.loads((folder / f'{self._hidden}{STORE_FILE}').read_text(encoding='utf-8'))
-        except (OSError, ValueError):
-            return False
-        return bool(description == self._description)
+            present = {key_for(path.stem) for path in self.partial.glob('*.png')}
+            absent = (
+                at for at, line in enumerate(lines) if line[:2] != _LEFT_OUT and line.split('.png ')[0] not in present
+            )
+            return lines[: next(absent, len(lines))]
+        with self._database() as database:
+            stored = int(database.stat()['entries'])
+        listed = list(accumulate(not line.startswith(_LEFT_OUT) for line in lines))
+        return lines[: bisect_right(listed, stored)]
 
     def _put(self, records: Sequence[Record]) -> None:
         # Opened anew for every batch: LMDB fills the unused ends of pages with what it wrote before, so that a store
@@ -155,8 +224,23 @@ class StoreWriter:
                 for record in records:
                     transaction.put(record.entry.key.encode(), record.value)
         except lmdb.MapFullError:
+            if self._map_size > _LARGEST_MAP:
+                raise
             self._map_size *= 2
             self._put(records)
+        except lmdb.DiskError as error:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path)) from error
 
     def _database(self) -> lmdb.Environment:
         return lmdb.open(str(self.partial), map_size=self._map_size, lock=False)
+
+
+def _line(item: Record | LeftOut) -> str:
+    """The line of the journal for an image, with its end."""
+    if isinstance(item, Record):
+        return f'{item.entry.line()}\n'
+    return f'{_LEFT_OUT}{json.dumps([item.file, item.reason])}\n'
+
+
+def _left_out(lines: Sequence[str]) -> dict[str, str]:
+    return dict(json.loads(line[len(_LEFT_OUT) :]) for line in lines if line.startswith(_LEFT_OUT))

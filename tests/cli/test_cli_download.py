@@ -67,7 +67,7 @@ def test_one_command_brings_a_set(source, tmp_path, capsys):
         'Set5/LRbicx4/baby.png',
         'archives/benchmark.tar',
     ]
-    assert 'GTmod12: 1 images' in capsys.readouterr().out
+    assert 'GTmod12: 1 image\n' in capsys.readouterr().out
 
 
 def test_a_second_run_asks_for_nothing_and_changes_nothing(source, tmp_path, capsys):

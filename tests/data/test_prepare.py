@@ -1,7 +1,13 @@
 import copy
+import errno
+import os
+import re
 import shutil
+import socket
 import threading
+from pathlib import Path
 
+import lmdb
 import numpy as np
 import pytest
 from basicsr.data.paired_image_dataset import PairedImageDataset
@@ -9,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bsr_plugin import parallel
+from bsr_plugin.data import hr_images as hr_images_module
 from bsr_plugin.data import prepare as preparing
 from bsr_plugin.data.check import check_stores
 from bsr_plugin.data.degradation import degrade
 from bsr_plugin.data.image_file import encode_png
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.data.store import FolderStore, LMDBStore, open_store
+from bsr_plugin.data.store_write import StoreWriter
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.pic.measure import gradient_map, window_sums
@@ -136,8 +144,8 @@ def test_another_window_gets_an_index_of_its_own(tmp_path, hr_folder):
 
 @given(st.lists(st.tuples(st.integers(1, 9000), st.integers(1, 9000)), min_size=1, max_size=700))
 def test_batches_are_bounded_and_cover_everything(sizes):
-    sources = [preparing._Source(None, '', *size) for size in sizes]
-    batches = list(preparing._batches(sources))
+    sources = [hr_images_module.HRImage(None, '', *size) for size in sizes]
+    batches = list(hr_images_module.batches(sources))
     assert [start for start, _ in batches] == [0, *(end for _, end in batches[:-1])]
     assert batches[-1][1] == len(sizes)
     for start, end in batches:
@@ -146,36 +154,180 @@ def test_batches_are_bounded_and_cover_everything(sizes):
         assert sum(height * width * 3 for height, width in sizes[start : end - 1]) < 1 << 26
 
 
-def bad_folder(tmp_path, write_images, picture, name, content):
-    folder = write_images(tmp_path / 'hr', {'fine.png': picture(40, 40), 'good.png': picture(40, 41)})
-    (folder / name).write_bytes(content)
-    return folder
-
-
-@pytest.mark.parametrize(
-    ('name', 'make', 'sentence'),
-    [
-        (
-            'text.png',
-            lambda whole: b'no image',
-            r'text\.png is not an image that can be read: remove it or put it right\.',
-        ),
-        ('empty.jpg', lambda whole: b'', r'empty\.jpg is not an image that can be read'),
-        ('zz_cut.png', lambda whole: whole[: len(whole) // 2], r'zz_cut\.png cannot be read'),
-        ('fine.bmp', lambda whole: whole, r'fine\.bmp and fine\.png would get the same name: rename one of them\.'),
-    ],
-)
 @pytest.mark.parametrize('encoding', ['raw', 'files'])
-@pytest.mark.parametrize('interrupted', [False, True])
-def test_unfit_sources_leave_nothing_behind(
-    tmp_path, write_images, picture, monkeypatch, name, make, sentence, encoding, interrupted
-):
-    folder = bad_folder(tmp_path, write_images, picture, name, make(encode_png(picture(44, 44))))
-    if interrupted:  # in the middle of the work rather than in its first batch
-        monkeypatch.setattr(preparing, '_BATCH_IMAGES', 1)
-    with pytest.raises(InputError, match=sentence):
+def test_equal_names_leave_nothing_behind(tmp_path, write_images, picture, encoding):
+    folder = write_images(tmp_path / 'hr', {'fine.png': picture(40, 40), 'fine.bmp': picture(40, 41)})
+    with pytest.raises(InputError, match=r'fine\.bmp and fine\.png would get the same name: rename one of them\.'):
         prepare(Preparation(folder, tmp_path / 'out', 2, lr_window=8, encoding=encoding))
+    assert not (tmp_path / 'out').exists()
+
+
+def cut(data):
+    return data[: len(data) // 2]
+
+
+UNREADABLE = [
+    ('a_text.png', lambda whole: b'no image', r'a_text\.png is not an image that can be read'),
+    ('empty.jpg', lambda whole: b'', r'empty\.jpg is not an image that can be read'),
+    ('b_cut.png', cut, r'b_cut\.png cannot be read'),
+    ('zz_cut.png', cut, r'zz_cut\.png cannot be read'),
+]
+
+
+@pytest.fixture
+def with_unreadable(tmp_path, write_images, picture):
+    """A folder of four good images and one that cannot be read."""
+
+    def make(name, damaged):
+        images = {f'{letter}.png': picture(40, 40 + at, at) for at, letter in enumerate('aehz')}
+        folder = write_images(tmp_path / 'hr', images)
+        (folder / name).write_bytes(damaged(encode_png(picture(44, 44, 9))))
+        return folder, images
+
+    return make
+
+
+@pytest.mark.parametrize(('name', 'damaged', 'sentence'), UNREADABLE)
+@pytest.mark.parametrize('encoding', ['raw', 'png', 'files'])
+def test_an_unreadable_image_is_named_and_left_out_of_both_stores(
+    tmp_path, with_unreadable, monkeypatch, name, damaged, sentence, encoding
+):
+    monkeypatch.setattr(hr_images_module, '_BATCH_IMAGES', 2)
+    folder, images = with_unreadable(name, damaged)
+    task = Preparation(folder, tmp_path / 'out', 2, lr_window=8, encoding=encoding)
+    made = prepare(task)
+    (reason,) = made.left_out
+    assert re.search(sentence, reason)
+    assert made.images == 4
+    backend = 'disk' if encoding == 'files' else 'lmdb'
+    hr, lr = open_store(made.hr_path, backend), open_store(made.lr_path, backend)
+    assert hr.names == lr.names == ['a', 'e', 'h', 'z']
+    for position, expected in enumerate(images.values()):
+        np.testing.assert_array_equal(hr.image(position), cropped(expected, 2))
+        np.testing.assert_array_equal(lr.image(position), degrade(cropped(expected, 2), 2, 'bicubic'))
+    assert check_stores([made.hr_path, made.lr_path]) == 4
+
+    before = contents(tmp_path / 'out')
+    again = prepare(task)
+    assert (again.made, again.images, again.left_out) == (False, 4, made.left_out)
+    (folder / name).unlink()
+    without = prepare(task)
+    assert (without.made, without.images, without.left_out) == (False, 4, [])
+    assert contents(tmp_path / 'out') == before
+
+
+def test_another_degradation_leaves_out_what_its_hr_store_leaves_out(tmp_path, with_unreadable):
+    folder, _ = with_unreadable('b_cut.png', cut)
+    first = prepare(Preparation(folder, tmp_path / 'out', 2, lr_window=8))
+    second = prepare(Preparation(folder, tmp_path / 'out', 2, 'blur-down', lr_window=8))
+    assert second.left_out == first.left_out
+    assert LMDBStore(second.lr_path).names == LMDBStore(second.hr_path).names == ['a', 'e', 'h', 'z']
+
+
+def test_an_image_that_can_no_longer_be_read_does_not_make_stores_of_different_images(
+    tmp_path, with_unreadable, monkeypatch
+):
+    folder, _ = with_unreadable('b.png', lambda whole: whole)
+    made = prepare(Preparation(folder, tmp_path / 'out', 2, lr_window=8))
+    before = contents(made.hr_path)
+    read = preparing.read_image
+
+    def failing(path):
+        if path.name == 'b.png':
+            raise InputError(f'{path} cannot be read (Input/output error).')
+        return read(path)
+
+    monkeypatch.setattr(preparing, 'read_image', failing)
+    with pytest.raises(InputError, match=r'b\.png cannot be read .*HR_x2\.lmdb holds it: remove that store'):
+        prepare(Preparation(folder, tmp_path / 'out', 2, 'blur-down', lr_window=8))
+    assert contents(made.hr_path) == before
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['HR_x2.lmdb', 'LR_bicubic_x2.lmdb']
+
+
+@pytest.mark.parametrize('encoding', ['raw', 'files'])
+@pytest.mark.parametrize('stop', range(1, 5))
+def test_runs_that_are_interrupted_around_an_unreadable_image_end_with_the_same_bytes(
+    tmp_path, with_unreadable, monkeypatch, encoding, stop
+):
+    monkeypatch.setattr(hr_images_module, '_BATCH_IMAGES', 2)
+    folder, _ = with_unreadable('b_cut.png', cut)
+    prepare(Preparation(folder, tmp_path / 'whole', 2, lr_window=8, encoding=encoding))
+    add, calls = StoreWriter.add, []
+
+    def stopping(self, batch):
+        calls.append(None)
+        if len(calls) == stop:
+            raise KeyboardInterrupt
+        add(self, batch)
+
+    monkeypatch.setattr(StoreWriter, 'add', stopping)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(Preparation(folder, tmp_path / 'again', 2, lr_window=8, encoding=encoding))
+    monkeypatch.setattr(StoreWriter, 'add', add)
+    made = prepare(Preparation(folder, tmp_path / 'again', 2, lr_window=8, encoding=encoding))
+    assert len(made.left_out) == 1
+    assert contents(tmp_path / 'again') == contents(tmp_path / 'whole')
+
+
+def test_no_image_that_can_be_read_leaves_nothing_behind(tmp_path, write_images, picture):
+    folder = tmp_path / 'hr'
+    folder.mkdir()
+    for name in ('x.png', 'y.png'):
+        (folder / name).write_bytes(cut(encode_png(picture(44, 44))))
+    with pytest.raises(InputError, match=r'x\.png cannot be read'):
+        prepare(Preparation(folder, tmp_path / 'out', 2, lr_window=8))
+    assert list((tmp_path / 'out').iterdir()) == []
+
+
+def test_what_is_not_a_file_is_named_and_left_out(tmp_path, write_images, picture):
+    folder = write_images(tmp_path / 'hr', {'fine.png': picture(40, 40)})
+    os.mkfifo(folder / 'pipe.png')
+    (folder / 'folder.png').mkdir()
+    (folder / 'gone.png').symlink_to(folder / 'nowhere.png')
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / 's.png'))
+        made = prepare(Preparation(folder, tmp_path / 'out', 2, lr_window=8))
+    assert made.images == 1
+    names = ['folder.png', 'gone.png', 'pipe.png', 's.png']
+    assert [reason.partition(' cannot be read')[0] for reason in made.left_out] == [
+        str(folder / name) for name in names
+    ]
+
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize('encoding', ['raw', 'files'])
+@pytest.mark.parametrize('where', ['lmdb', 'fsync', 'replace', 'mkdir'])
+def test_a_full_disk_leaves_nothing_behind(tmp_path, hr_folder, monkeypatch, encoding, where):
+    def full(*_, **__):
+        raise lmdb.DiskError('mdb_txn_commit: No space left on device') if where == 'lmdb' else FULL
+
+    monkeypatch.setattr(hr_images_module, '_BATCH_IMAGES', 2)
+    if where == 'lmdb':
+        monkeypatch.setattr(StoreWriter, '_database' if encoding == 'raw' else '_stored', full)
+    elif where == 'mkdir':
+        monkeypatch.setattr(Path, 'mkdir', full)
+    else:
+        monkeypatch.setattr(os, where, full)
+    with pytest.raises((OSError, lmdb.Error), match='No space left on device'):
+        prepare(Preparation(hr_folder, tmp_path / 'out', 2, lr_window=12, encoding=encoding))
     assert not (tmp_path / 'out').exists() or list((tmp_path / 'out').iterdir()) == []
+
+
+def test_a_database_that_is_always_full_ends(tmp_path, hr_folder, monkeypatch):
+    asked = []
+
+    def full(self):
+        asked.append(self._map_size)
+        raise lmdb.MapFullError('mdb_put: MDB_MAP_FULL')
+
+    monkeypatch.setattr(StoreWriter, '_stored', lambda self, lines: [])
+    monkeypatch.setattr(StoreWriter, '_database', full)
+    with pytest.raises(lmdb.MapFullError):
+        prepare(Preparation(hr_folder, tmp_path / 'out', 2, lr_window=12))
+    assert 2 < len(asked) < 40
+    assert list((tmp_path / 'out').iterdir()) == []
 
 
 def test_sizes_that_do_not_fit_get_a_sentence(tmp_path, write_images, picture):
@@ -213,7 +365,7 @@ def test_names_that_do_not_fit_get_a_sentence(tmp_path, write_images, picture):
     with pytest.raises(InputError, match='is too long for a store: shorten it'):
         prepare(Preparation(folder, tmp_path / 'files', 2, encoding='files'))
     (folder / b'caf\xe9.png'.decode('utf-8', 'surrogateescape')).write_bytes(encode_png(picture(40, 40)))
-    with pytest.raises(InputError, match=r"The file name 'caf\\udce9\.png' is no UTF-8: rename the file\."):
+    with pytest.raises(InputError, match=r"The file name 'caf\\udce9\.png' is not UTF-8: rename the file\."):
         prepare(Preparation(folder, tmp_path / 'files', 2, encoding='files'))
 
 
@@ -261,7 +413,7 @@ def test_changed_sources_do_not_touch_a_finished_store(tmp_path, write_images, h
 
 
 def test_changed_sources_begin_an_unfinished_store_anew(tmp_path, write_images, hr_images, monkeypatch):
-    monkeypatch.setattr(preparing, '_BATCH_IMAGES', 2)
+    monkeypatch.setattr(hr_images_module, '_BATCH_IMAGES', 2)
     folder = write_images(tmp_path / 'hr', hr_images)
     read = preparing.read_image
 

@@ -23,8 +23,8 @@ from bsr_plugin.pic.index import PICIndex
 RUN = """
 import sys
 from bsr_plugin.cli import main
-from bsr_plugin.data import prepare
-prepare._BATCH_IMAGES = 3
+from bsr_plugin.data import hr_images
+hr_images._BATCH_IMAGES = 3
 print('ready', flush=True)
 sys.exit(main(['prepare', *sys.argv[1:]]))
 """

@@ -11,18 +11,9 @@ from basicsr.utils.lmdb_util import make_lmdb_from_imgs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bsr_plugin.data.meta_info import MetaEntry, key_for, parse_meta
 from bsr_plugin.data.prepare import Preparation, prepare
-from bsr_plugin.data.store import (
-    FolderStore,
-    JoinedStore,
-    LMDBStore,
-    MetaEntry,
-    find_parts,
-    key_for,
-    open_store,
-    parse_meta,
-    part_path,
-)
+from bsr_plugin.data.store import FolderStore, JoinedStore, LMDBStore, find_parts, open_store, part_path
 from bsr_plugin.errors import InputError
 
 

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from bsr_plugin.data.image_file import decode
-from bsr_plugin.data.store import LMDBStore, digest_of, parse_meta
+from bsr_plugin.data.meta_info import digest_of, parse_meta
+from bsr_plugin.data.store import LMDBStore
 from bsr_plugin.data.store_write import StoreWriter, make_record
+from bsr_plugin.errors import InputError
 
 ENCODINGS = ['raw', 'png', 'files']
 
@@ -17,7 +19,9 @@ def images(picture):
 
 
 def writer_for(path, encoding, about='these', pixels=50_000, images=6):
-    return StoreWriter(path / ('s' if encoding == 'files' else 's.lmdb'), encoding, {'of': about}, pixels, images)
+    writer = StoreWriter(path / ('s' if encoding == 'files' else 's.lmdb'), encoding, {'of': about}, pixels, images)
+    writer.begin()
+    return writer
 
 
 def write(writer, images, start, end):
@@ -41,7 +45,7 @@ def test_a_store_appears_only_when_it_is_published(tmp_path, images, encoding):
     assert writer.complete
     assert [path.name for path in tmp_path.iterdir()] == [writer.path.name]
     again = writer_for(tmp_path, encoding)
-    assert (again.count, again.complete, again.foreign) == (6, True, False)
+    assert (again.count, again.complete) == (6, True)
 
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
@@ -55,7 +59,12 @@ def test_what_is_written_in_each_encoding(tmp_path, images, encoding):
     entries = parse_meta(meta.read_text(), meta)
     assert [entry.key for entry in entries] == sorted(images)
     about = json.loads((writer.path / f'{hidden}store.json').read_text())
-    assert about == {'version': 1, 'encoding': encoding, 'of': 'these'}
+    assert about.pop('digest')
+    assert about == {
+        'made_from': {'version': 2, 'encoding': encoding, 'of': 'these'},
+        'left_out': {},
+        'listing': digest_of(meta.read_bytes()),
+    }
     if encoding == 'files':
         values = {entry.key: (writer.path / f'{entry.key}.png').read_bytes() for entry in entries}
     else:
@@ -127,14 +136,13 @@ def test_a_part_of_another_store_is_begun_anew_and_a_finished_one_is_left_alone(
     writer = writer_for(tmp_path, encoding, 'others')
     write(writer, images, 0, 4)
     anew = writer_for(tmp_path, encoding, 'these')
-    assert (anew.count, anew.foreign) == (0, False)
+    assert anew.count == 0
     write(anew, images, 0, 6)
     anew.seal()
     anew.publish()
     before = contents(anew.path)
-    other = writer_for(tmp_path, encoding, 'others')
-    assert (other.foreign, other.complete, other.count) == (True, False, 0)
-    other.discard()
+    with pytest.raises(InputError, match='exists and was made from other images or settings: remove it'):
+        writer_for(tmp_path, encoding, 'others')
     assert contents(anew.path) == before
 
 
