@@ -202,7 +202,7 @@ class BSRNet(nn.Module):
             (N, num_out_ch, upscale * H, upscale * W) in the same unit, not clipped.
 
         Raises:
-            InputError: ``x`` is no batch of images with ``num_in_ch`` channels.
+            InputError: ``x`` is not a batch of floating-point images with ``num_in_ch`` channels.
         """
         features = self._features(x)
         weighted = [features[0]]
@@ -232,6 +232,8 @@ class BSRNet(nn.Module):
         """F_0 and the FMG outputs that the reconstruction uses."""
         if x.dim() != 4 or x.size(1) != self.num_in_ch:
             raise InputError(f'the input has shape {list(x.shape)}: use (N, {self.num_in_ch}, H, W)')
+        if not x.is_floating_point():
+            raise InputError(f'the input holds integers: use floats in [0, {self.img_range}]')
         feature = self.conv_first(x / self.img_range - self.mean)
         features = [feature]
         for group in self.body:

@@ -201,7 +201,7 @@ def draw_batches(setting: TrainSetting, images: Path, folder: Path) -> list[dict
     }
     dataset = build_dataset(opt)
     loader = build_dataloader(dataset, opt, sampler=range(setting.steps * setting.batch), seed=0)
-    return [{side: batch[side] for side in ('lq', 'gt')} for batch in loader]
+    return [{side: batch[side].integers for side in ('lq', 'gt')} for batch in loader]
 
 
 def matrix_rates(device: str) -> dict[str, float]:

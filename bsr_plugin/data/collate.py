@@ -10,8 +10,11 @@ from torch.utils.data import default_collate
 # Where the documentation of ``default_collate`` says to register a type of one's own.
 from torch.utils.data._utils.collate import default_collate_fn_map
 
-#: Key -> the tensor of the whole batch, and its rows.
-Wholes = Mapping[str, tuple[Tensor, Sequence[Tensor]]]
+from bsr_plugin.data.uint8_images import UInt8Images
+
+Images = Tensor | UInt8Images
+#: Key -> the whole batch, and its rows.
+Wholes = Mapping[str, tuple[Images, Sequence[Images]]]
 
 
 class Patch(dict[str, Any]):
@@ -31,11 +34,11 @@ class Patch(dict[str, Any]):
         return dict, (dict(self),)
 
 
-def patches_of(tensors: Mapping[str, Tensor], values: Mapping[str, Sequence[Any]]) -> list[Patch]:
+def patches_of(tensors: Mapping[str, Images], values: Mapping[str, Sequence[Any]]) -> list[Patch]:
     """The samples of a batch.
 
     Args:
-        tensors: Tensors of N rows by key; samples have views of them.
+        tensors: Tensors of N rows, or N images, by key; samples have views of them.
         values: Sequences of N values by key.
     """
     wholes = {key: (whole, whole.unbind()) for key, whole in tensors.items()}
@@ -50,7 +53,7 @@ def collate_patches(patches: Sequence[Patch], *, collate_fn_map: Mapping[Any, An
     return {key: _collated([patch[key] for patch in patches], *wholes.get(key, (None, ()))) for key in patches[0]}
 
 
-def _collated(values: list[Any], whole: Tensor | None, rows: Sequence[Tensor]) -> Any:
+def _collated(values: list[Any], whole: Images | None, rows: Sequence[Images]) -> Any:
     if len(values) == len(rows) and all(map(is_, values, rows)):
         return whole
     return default_collate(values)

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bsr_plugin.data.uint8_images import UInt8Images
+
 #: Mirrored, quarter turns clockwise -> the patch that way round.
 _ORIENTATIONS: dict[tuple[bool, int], Callable[[Any], Any]] = {
     (False, 0): lambda patch: patch,
@@ -39,22 +41,13 @@ def write_planes(image: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
     cv2.split(image, (blue, green, red))
 
 
-def planes_to_tensor(planes: NDArray[np.uint8], as_uint8: bool = False) -> Tensor:
-    """RGB planes as a tensor of that shape.
-
-    Args:
-        planes: (..., 3, H, W) uint8.
-        as_uint8: Keep 0..255 integers, a quarter of the bytes, instead of float32 in [0, 1].
-
-    Returns:
-        Floats of its own, or integers that share the memory of ``planes``.
-    """
-    tensor = torch.from_numpy(planes)
-    return tensor if as_uint8 else tensor.to(torch.float32).div_(255)
-
-
-def to_tensor(image: NDArray[np.uint8], as_uint8: bool = False) -> Tensor:
-    """(H, W, 3) BGR uint8 to a (3, H, W) RGB tensor; see :func:`planes_to_tensor`. The pixels are copied."""
+def to_uint8_images(image: NDArray[np.uint8]) -> UInt8Images:
+    """(H, W, 3) BGR pixels as (3, H, W) RGB planes; they are copied."""
     planes = np.empty((3, *image.shape[:2]), np.uint8)
     write_planes(image, planes)
-    return planes_to_tensor(planes, as_uint8)
+    return UInt8Images(torch.from_numpy(planes))
+
+
+def to_tensor(image: NDArray[np.uint8]) -> Tensor:
+    """(H, W, 3) BGR pixels as (3, H, W) RGB, float32 in [0, 1]."""
+    return to_uint8_images(image).to('cpu')

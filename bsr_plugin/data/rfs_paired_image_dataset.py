@@ -9,14 +9,14 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import get_dist_info
 from basicsr.utils.registry import DATASET_REGISTRY
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from bsr_plugin.data import stream
-from bsr_plugin.data.collate import patches_of
+from bsr_plugin.data.collate import Images, patches_of
 from bsr_plugin.data.pairs import PairedStores
-from bsr_plugin.data.patch import oriented, planes_to_tensor, to_tensor, write_planes
+from bsr_plugin.data.patch import oriented, to_uint8_images, write_planes
 from bsr_plugin.data.pic_index_of import index_of
+from bsr_plugin.data.uint8_images import UInt8Images
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.pic.measure import ringed_sums, window_with_ring
@@ -54,7 +54,7 @@ class RFSPairedImageDataset(Dataset):
               degrees with equal probability.
             * ``batch_size_per_gpu``: BasicSR's; epochs hold whole batches.
             * ``filename_tmpl`` (``'{}'``): LR name for an HR name in folders, such as ``'{}x4'``.
-            * ``uint8`` (off): give ``lq`` and ``gt`` as uint8 in 0..255, for engines that convert on the device.
+            * ``uint8`` (off): give ``lq`` and ``gt`` as ``UInt8Images``, which become floats on the device.
             * ``seed``: of the stream of batches; by default the run's ``manual_seed``.
 
     Raises:
@@ -109,9 +109,9 @@ class RFSPairedImageDataset(Dataset):
         """Training: the first patch of a batch of one. Otherwise: the whole pair."""
         if self.opt.get('phase') == 'train':
             return self.__getitems__([index])[0]
-        lq, gt = (to_tensor(image(index), self._as_uint8) for image in (self._pairs.lr_image, self._pairs.hr_image))
+        lq, gt = (to_uint8_images(pair(index)) for pair in (self._pairs.lr_image, self._pairs.hr_image))
         lq_path, gt_path = self._pairs.paths(index)
-        return {'lq': lq, 'gt': gt, 'lq_path': lq_path, 'gt_path': gt_path}
+        return {'lq': self._given(lq), 'gt': self._given(gt), 'lq_path': lq_path, 'gt_path': gt_path}
 
     def __getitems__(self, indices: Sequence[int]) -> Sequence[dict[str, Any]]:
         """Draws one batch; PyTorch's loader calls this with the indices of a whole batch.
@@ -154,7 +154,7 @@ class RFSPairedImageDataset(Dataset):
 
     def _pixels(
         self, draws: Draws, turns: list[int], mirrored: list[bool]
-    ) -> tuple[Tensor, Tensor, NDArray[np.float64]]:
+    ) -> tuple[Images, Images, NDArray[np.float64]]:
         """LQ and GT of a batch, and the mean gradients of its LR patches."""
         number, window, scale = len(turns), self._window, self._pairs.scale
         side = window * scale
@@ -169,7 +169,11 @@ class RFSPairedImageDataset(Dataset):
             y, x = top * scale, left * scale
             write_planes(oriented(self._pairs.hr_image(image)[y : y + side, x : x + side], turn, mirror), gt)
         pics = ringed_sums(rings, self._channels) / window**2
-        return planes_to_tensor(lqs, self._as_uint8), planes_to_tensor(gts, self._as_uint8), pics
+        batch = [self._given(UInt8Images(torch.from_numpy(planes))) for planes in (lqs, gts)]
+        return batch[0], batch[1], pics
+
+    def _given(self, images: UInt8Images) -> Images:
+        return images if self._as_uint8 else images.to('cpu')
 
     def _measure(self, image: int, position: int) -> int:
         top, left = divmod(position, int(self.index.grid[image, 1]))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
+from bsr_plugin.data.uint8_images import UInt8Images
 from bsr_plugin.models.checkpointed_model import CheckpointedModel
 from bsr_plugin.models.compiled import MaybeCompiled
 from bsr_plugin.models.ema import MovingAverage
@@ -34,7 +35,8 @@ class BSRModel(CheckpointedModel):
     """BasicSR's engine for single-image super resolution, faster and safer.
 
     It reads every option file of ``SRModel``, and the options of ``EngineOptions`` besides. Batches hold ``lq`` and
-    ``gt``, (N, C, H, W), RGB, float in [0, 1] or uint8, and for error messages the lists ``lq_path`` and ``gt_path``.
+    ``gt``, (N, C, H, W), RGB, float in [0, 1], uint8 or ``UInt8Images``, and for error messages the lists ``lq_path``
+    and ``gt_path``.
 
     Args:
         opt: The options, as BasicSR's ``parse_options`` returns them.
@@ -111,13 +113,11 @@ class BSRModel(CheckpointedModel):
             self.gt = self._images(data['gt'])
         self._paths = [*data.get('lq_path', data.get('gt_path', []))]
 
-    def _images(self, batch: Tensor) -> Tensor:
+    def _images(self, batch: Tensor | UInt8Images) -> Tensor:
+        if isinstance(batch, Tensor) and batch.dtype == torch.uint8:
+            batch = UInt8Images(batch)
         layout = torch.channels_last if self.engine.channels_last else torch.contiguous_format
-        # First to the device: bytes are a quarter of the floats they become.
-        images = batch.to(self.device, non_blocking=True)
-        if images.dtype == torch.uint8:
-            return images.to(torch.float32, memory_format=layout).div_(255)
-        return images.contiguous(memory_format=layout)
+        return batch.to(self.device, non_blocking=True).contiguous(memory_format=layout)
 
     def optimize_parameters(self, current_iter: int) -> None:
         """One iteration: gradients of the batch, new weights, moving average.

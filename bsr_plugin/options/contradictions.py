@@ -141,13 +141,6 @@ def _stores(options: Options) -> Iterator[Problem]:
                 yield ('datasets', key, root), f'{path} does not end in .lmdb; a folder needs io_backend.type disk'
 
 
-def _pixels(options: Options) -> Iterator[Problem]:
-    """`uint8: true` goes with BSRModel, which alone turns integers into numbers between 0 and 1."""
-    for key, dataset in _datasets(options):
-        if dataset.get('uint8') is True and options.get('model_type') != 'BSRModel':
-            yield ('datasets', key, 'uint8'), f'must be false; {options.get("model_type")} wants images in [0, 1]'
-
-
 def _losses(options: Options) -> Iterator[Problem]:
     """Training has a loss, whose `reduction` is mean or sum; HybridL1L2LpLoss has a weight above 0."""
     train = _section(options, 'train')
@@ -238,7 +231,6 @@ RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
     _edges,
     _loading,
     _stores,
-    _pixels,
     _losses,
     _schedule,
     _tiles,

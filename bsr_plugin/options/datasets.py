@@ -122,7 +122,7 @@ class RFSPairs(PairedSet):
     filename_tmpl: str = '{}'
     """Name of an LR file beside the name of its HR file `{}`, without the extension."""
     uint8: bool = False
-    """Whether images stay integers until they are on the device; for BSRModel."""
+    """Whether images stay integers, a quarter of the bytes, until they are on the device."""
 
 
 class RFSTrainingPairs(Loading, Cropping, RFSPairs):

@@ -272,3 +272,8 @@ def test_wrong_arguments_are_refused_with_a_sentence(options, message):
 def test_an_input_of_the_wrong_shape_is_refused(shape):
     with pytest.raises(InputError, match=r'^the input has shape \[.*\]: use \(N, 3, H, W\)$'):
         BSRNet(**SMALL)(torch.rand(shape))
+
+
+def test_integers_are_refused():
+    with pytest.raises(InputError, match=r'^the input holds integers: use floats in \[0, 1\.0\]$'):
+        BSRNet(**SMALL)(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from bsr_plugin.data.patch import oriented, planes_to_tensor, to_tensor, write_planes
+from bsr_plugin.data.patch import oriented, to_tensor, to_uint8_images, write_planes
 
 PATCH = np.arange(3 * 4 * 3, dtype=np.uint8).reshape(3, 4, 3) * 7
 WAYS = [(turns, mirrored) for turns in range(4) for mirrored in (False, True)]
@@ -41,16 +41,16 @@ def test_tensors_are_rgb_planes():
     for channel in range(3):
         expected = torch.tensor(PATCH[..., 2 - channel].tolist(), dtype=torch.float32) / 255
         torch.testing.assert_close(tensor[channel], expected, rtol=0, atol=0)
-    integers = to_tensor(PATCH, as_uint8=True)
+    integers = to_uint8_images(PATCH).integers
     assert integers.dtype == torch.uint8
     assert integers[0].tolist() == PATCH[..., 2].tolist()
 
 
-@pytest.mark.parametrize('as_uint8', [False, True])
-def test_tensors_are_copies(as_uint8):
+@pytest.mark.parametrize('convert', [to_tensor, lambda patch: to_uint8_images(patch).integers])
+def test_tensors_are_copies(convert):
     patch = PATCH[:1, :1].copy()
     patch.flags.writeable = False
-    tensor = to_tensor(patch, as_uint8)
+    tensor = convert(patch)
     tensor.zero_()
     assert patch.tolist() == PATCH[:1, :1].tolist()
     assert tensor.is_contiguous()
@@ -59,10 +59,3 @@ def test_tensors_are_copies(as_uint8):
 def test_extremes():
     assert to_tensor(np.full((1, 1, 3), 255, np.uint8)).unique().tolist() == [1.0]
     assert to_tensor(np.zeros((1, 1, 3), np.uint8)).unique().tolist() == [0.0]
-
-
-def test_planes_of_a_batch_become_a_tensor_of_their_shape():
-    planes = np.random.default_rng(1).integers(0, 256, (2, 3, 5, 6), dtype=np.uint8)
-    tensor = planes_to_tensor(planes)
-    assert torch.equal(tensor, torch.tensor(planes.tolist(), dtype=torch.float32) / 255)
-    assert planes_to_tensor(planes, as_uint8=True).tolist() == planes.tolist()

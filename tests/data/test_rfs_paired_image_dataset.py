@@ -124,8 +124,9 @@ def test_uint8(options):
     floats, integers = (samples(options(uint8=flag), 2, 4)[1] for flag in (False, True))
     for one, other in zip(floats, integers, strict=True):
         for key in ('lq', 'gt'):
-            assert other[key].dtype == torch.uint8
-            assert torch.equal(one[key], other[key].float() / 255)
+            assert other[key].integers.dtype == torch.uint8
+            assert torch.equal(one[key], other[key].integers.float() / 255)
+            assert torch.equal(one[key], other[key].to('cpu'))
 
 
 def test_a_single_item_is_a_batch_of_one(options):
@@ -161,7 +162,7 @@ def test_other_phases_give_whole_images_in_order(options, pairs, phase, uint8):
             assert set(sample) == {'lq', 'gt', 'lq_path', 'gt_path'}
             assert sample['lq_path'][-5] == sample['gt_path'][-5] == name
             for key, expected in zip(('lq', 'gt'), pairs[name], strict=True):
-                found = sample[key].numpy().transpose(1, 2, 0)[..., ::-1] if uint8 else pixels(sample[key])
+                found = sample[key].integers.numpy().transpose(1, 2, 0)[..., ::-1] if uint8 else pixels(sample[key])
                 np.testing.assert_array_equal(found, expected)
 
 

@@ -89,11 +89,7 @@ from bsr_plugin.options.contradictions import contradictions
                 '`datasets.val.dataroot_lq`: LR_x4 does not end in .lmdb; a folder needs io_backend.type disk',
             ],
         ),
-        ({'datasets.train.uint8': True}, []),
-        (
-            {'datasets.train.uint8': True, 'model_type': 'SRModel'},
-            ['`datasets.train.uint8`: must be false; SRModel wants images in [0, 1]'],
-        ),
+        ({'datasets.train.uint8': True, 'model_type': 'SRModel'}, []),
         (
             {'train.pixel_opt': None},
             ['`train.pixel_opt`: missing; there is no perceptual_opt either, so there is no loss'],
