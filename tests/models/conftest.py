@@ -1,5 +1,6 @@
 """Small networks, small images and small runs for the engine's tests."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,8 @@ import torch
 import yaml
 
 REPOSITORY = Path(__file__).parents[2]
+#: What a program needs to find the GPU and to compute on it twice alike.
+PASSED_ON = ('LD_LIBRARY_PATH', 'CUDA_VISIBLE_DEVICES', 'CUBLAS_WORKSPACE_CONFIG')
 
 
 @pytest.fixture(autouse=True)
@@ -174,14 +177,15 @@ class Run:
         self.option_file.write_text(tag + yaml.safe_dump(opt, sort_keys=False))
         shutil.copytree(REPOSITORY / 'basicsr', root / 'basicsr', dirs_exist_ok=True)
 
-    def start(self, *words, processes=1, variables=None, script='train.py', **settings):
+    def start(self, *words, processes=1, launcher=None, variables=None, script='train.py', **settings):
         """Starts the launcher with ``words`` after its option file, as ``processes`` ranks; the caller waits for it."""
         program = [str(self.root / 'basicsr' / script), '-opt', str(self.option_file), *words]
-        if processes > 1:
+        if processes > 1 or launcher == 'pytorch':
             distributed = ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={processes}']
             program = [*distributed, *program, '--launcher', 'pytorch']
         environment = {
-            'PYTHONPATH': str(REPOSITORY),
+            **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
+            'PYTHONPATH': os.pathsep.join([str(REPOSITORY), os.environ.get('PYTHONPATH', '')]),
             'OMP_NUM_THREADS': '1',
             'PATH': '/usr/bin:/bin',
             'HOME': str(self.root),

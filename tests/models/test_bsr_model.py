@@ -41,39 +41,6 @@ def test_every_option_file_works_with_both_engines(build, batches, train, model_
     assert model.get_current_log()['l_pix'] > 0
 
 
-SWITCHES = {
-    'bf16': {'amp': 'bf16'},
-    'fp16': {'amp': 'fp16'},
-    'channels_last': {'channels_last': True},
-    'fused': {'fused': True},
-    'accumulate': {'accumulate': 2},
-    'all': {'amp': 'bf16', 'channels_last': True, 'fused': True, 'accumulate': 4, 'grad_clip': 10.0},
-}
-
-
-@pytest.mark.slow
-def test_compiled_training_is_the_same_and_saves_the_same_names(build, batches, train, caplog):
-    model = train(build(train={'compile': True}), batches(4))
-    assert isinstance(model._network._network, torch._dynamo.OptimizedModule)
-    assert 'torch.compile failed' not in caplog.text
-    plain = train(build(), batches(4))
-    assert model.get_current_log() == pytest.approx(plain.get_current_log(), rel=1e-4)
-    assert list(model.net_g.state_dict()) == list(plain.net_g.state_dict())
-    model.test()
-    torch.testing.assert_close(model.output, model.net_g_ema(model.lq).detach())
-
-
-@pytest.mark.parametrize('switch', SWITCHES)
-def test_every_switch_trains_to_the_loss_of_float32(build, batches, train, switch):
-    reference = train(build(), batches(8)).get_current_log()
-    model = train(build(train=SWITCHES[switch]), batches(8))
-    tolerance = 1e-2 if SWITCHES[switch].get('amp') else 1e-4
-    assert model.get_current_log()['l_pix'] == pytest.approx(reference['l_pix'], rel=tolerance)
-    if SWITCHES[switch].get('channels_last'):
-        assert model.lq.is_contiguous(memory_format=torch.channels_last)
-        assert model.net_g.body[0].blocks[0].conv1.weight.is_contiguous(memory_format=torch.channels_last)
-
-
 def test_accumulated_gradients_are_the_whole_batchs(build, batches):
     def gradients(accumulate, reduction):
         loss = {'type': 'HybridL1L2LpLoss', 'reduction': reduction}

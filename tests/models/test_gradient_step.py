@@ -8,9 +8,9 @@ from bsr_plugin.models.gradient_step import GradientStep
 CPU = torch.device('cpu')
 
 
-def net_and_optimizer():
+def net_and_optimizer(device=CPU):
     torch.manual_seed(0)
-    net = nn.Linear(4, 3)
+    net = nn.Linear(4, 3).to(device)
     return net, torch.optim.SGD(net.parameters(), 1.0)
 
 
@@ -19,12 +19,12 @@ def loss_of(output):
     return 1e-3 * output.float().square().sum()
 
 
-def one_step(amp=None, grad_clip=None):
-    net, optimizer = net_and_optimizer()
+def one_step(amp=None, grad_clip=None, device=CPU):
+    net, optimizer = net_and_optimizer(device)
     before = net.weight.detach().clone()
-    step = GradientStep(amp, grad_clip, CPU)
+    step = GradientStep(amp, grad_clip, device)
     with step.autocast():
-        output = net(torch.ones(2, 4))
+        output = net(torch.ones(2, 4, device=device))
     step.backward(loss_of(output))
     step.update(optimizer, list(net.parameters()))
     return before - net.weight.detach(), output, step
@@ -40,39 +40,39 @@ def test_without_options_it_is_a_plain_step():
 
 
 @pytest.mark.parametrize(('amp', 'dtype'), [('bf16', torch.bfloat16), ('fp16', torch.float16)])
-def test_mixed_precision_computes_in_its_type_and_steps_like_float32(amp, dtype):
-    change, output, _ = one_step(amp)
-    plain, _, _ = one_step()
+def test_mixed_precision_computes_in_its_type_and_steps_like_float32(amp, dtype, device):
+    change, output, _ = one_step(amp, device=device)
+    plain, _, _ = one_step(device=device)
     assert output.dtype == dtype
     torch.testing.assert_close(change, plain, rtol=0.02, atol=2e-5)
     assert not torch.equal(change, plain)
 
 
 @pytest.mark.parametrize('amp', [None, 'fp16'])
-def test_the_norm_of_all_gradients_is_clipped_and_their_direction_kept(amp):
-    net, optimizer = net_and_optimizer()
+def test_the_norm_of_all_gradients_is_clipped_and_their_direction_kept(amp, device):
+    net, optimizer = net_and_optimizer(device)
     before = nn.utils.parameters_to_vector(net.parameters()).detach().clone()
-    step = GradientStep(amp, 1e-4, CPU)
+    step = GradientStep(amp, 1e-4, device)
     with step.autocast():
-        loss = loss_of(net(torch.ones(2, 4)))
+        loss = loss_of(net(torch.ones(2, 4, device=device)))
     step.backward(loss)
     step.update(optimizer, list(net.parameters()))
     clipped = before - nn.utils.parameters_to_vector(net.parameters()).detach()
     assert clipped.norm().item() == pytest.approx(1e-4, rel=1e-3)
-    free, _, _ = one_step(amp)
+    free, _, _ = one_step(amp, device=device)
     cosine = torch.cosine_similarity(clipped[:12], free.flatten(), 0)
     assert cosine.item() == pytest.approx(1, abs=1e-3)
 
 
-def test_with_fp16_an_overflow_is_skipped_and_the_scale_falls_and_is_saved():
-    net, optimizer = net_and_optimizer()
+def test_with_fp16_an_overflow_is_skipped_and_the_scale_falls_and_is_saved(device):
+    net, optimizer = net_and_optimizer(device)
     before = net.weight.detach().clone()
-    step = GradientStep('fp16', None, CPU)
-    step.backward(net(torch.ones(2, 4)).sum() * torch.finfo(torch.float32).max)
+    step = GradientStep('fp16', None, device)
+    step.backward(net(torch.ones(2, 4, device=device)).sum() * torch.finfo(torch.float32).max)
     step.update(optimizer, list(net.parameters()))
     assert torch.equal(net.weight, before)
     assert step.state_dict()['scale'] == 2.0**15
-    resumed = GradientStep('fp16', None, CPU)
+    resumed = GradientStep('fp16', None, device)
     resumed.load_state_dict(step.state_dict())
     assert resumed.state_dict() == step.state_dict()
     resumed.load_state_dict({})
