@@ -89,7 +89,7 @@ class TrainFigures:
             the averages of these two differ.
         peak_memory_mb: Of a process of its own, beyond what it needs before the model is built.
         gmacs_per_iteration: Multiply-adds of the network, forward and backward, in units of 10^9.
-        matrix_gmacs_per_s: By type of number: what a plain matrix product reaches.
+        matrix_gmacs_per_s: What a plain matrix product reaches in ``float32`` (or ``TF32``) and in ``bf16``.
         networks: BasicSR's own networks: iterations per second by engine, and multiply-adds.
         device: Where.
     """
@@ -163,6 +163,8 @@ def measure_train(setting: TrainSetting, batches: Sequence[Mapping[str, Tensor]]
         batches: uint8 batches as ``draw_batches`` makes them; used in turn.
         folder: Where models may save.
     """
+    # As BasicSR's training does it.
+    torch.backends.cudnn.benchmark = True
     figures = TrainFigures(setting.device)
     figures.matrix_gmacs_per_s = matrix_rates(setting.device)
     figures.gmacs_per_iteration = gmacs_per_iteration(setting.network(), batches[0])
@@ -205,10 +207,16 @@ def draw_batches(setting: TrainSetting, images: Path, folder: Path) -> list[dict
 
 
 def matrix_rates(device: str) -> dict[str, float]:
-    """10^9 multiply-adds per second of a square matrix product, the best of several."""
+    """10^9 multiply-adds per second of a square matrix product, the best of several, in what convolutions compute in.
+
+    On a GPU, PyTorch lets the convolutions of a float32 network use TF32, but not its matrix products.
+    """
+    float32 = 'TF32' if device == 'cuda' and torch.backends.cudnn.allow_tf32 else 'float32'
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision('high' if float32 == 'TF32' else before)
     side = MATRIX_SIDE[device]
     rates = {}
-    for name, dtype in (('float32', torch.float32), ('bf16', torch.bfloat16)):
+    for name, dtype in ((float32, torch.float32), ('bf16', torch.bfloat16)):
         left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
         seconds = []
         for _ in range(6):
@@ -218,13 +226,16 @@ def matrix_rates(device: str) -> dict[str, float]:
             _finish(torch.device(device))
             seconds.append(time.perf_counter() - began)
         rates[name] = side**3 / min(seconds) / 1e9
+    torch.set_float32_matmul_precision(before)
     return rates
 
 
 def gmacs_per_iteration(network: Mapping[str, Any], batch: Mapping[str, Tensor]) -> float:
-    """10^9 multiply-adds of one forward and backward pass."""
+    """10^9 multiply-adds of one forward and backward pass, counted without computing them."""
+    with torch.device('meta'):
+        net, lq = build_network(dict(network)), torch.empty(batch['lq'].shape)
     with FlopCounterMode(display=False) as counter:
-        build_network(dict(network))(_as_floats(batch)['lq']).sum().backward()
+        net(lq).sum().backward()
     return counter.get_total_flops() / 2 / 1e9
 
 

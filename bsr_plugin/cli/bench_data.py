@@ -1,13 +1,12 @@
 """``bsr bench data``: what balanced batches cost."""
 
 import argparse
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from bsr_plugin.bench.data import DataFigures, DataSetting, measure_data
-from bsr_plugin.cli.output import EXIT_DONE, table, write_json
-from bsr_plugin.data.sample import write_sample
+from bsr_plugin.cli.output import table
 
 _ROWS = {
     'stock': 'BasicSR PairedImageDataset, PNG LMDB of sub-images',
@@ -20,9 +19,6 @@ _ROWS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the benchmark's arguments."""
-    parser.add_argument(
-        '--images', type=Path, metavar='DIR', help="HR images (default: scikit-image's sample photographs)"
-    )
     parser.add_argument('--scale', type=int, default=4, help='factor (default 4)')
     parser.add_argument('--lr-window', type=int, default=32, metavar='PIXELS', help='LR patch (default 32)')
     parser.add_argument('--batch', type=int, default=16, metavar='N', help='patches per batch (default 16)')
@@ -31,27 +27,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--counts', type=int, nargs='+', default=(100, 1000, 10000), metavar='N', help='sizes of stores to compare'
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Runs the benchmark in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix='bsr-bench-') as folder:
-        work = Path(folder)
-        images = arguments.images or write_sample(work)[0]
-        setting = DataSetting(
-            images=images,
-            scale=arguments.scale,
-            window=arguments.lr_window,
-            batch=arguments.batch,
-            bins=arguments.bins,
-            seconds=arguments.seconds,
-            counts=tuple(arguments.counts),
-        )
-        figures = measure_data(setting, work / 'stores')
-    print(_report(figures))
-    write_json(arguments.json, asdict(figures))
-    return EXIT_DONE
+def measure(arguments: argparse.Namespace, images: Path, folder: Path) -> tuple[str, dict[str, Any]]:
+    """Runs the benchmark; gives what to print and the figures."""
+    setting = DataSetting(
+        images=images,
+        scale=arguments.scale,
+        window=arguments.lr_window,
+        batch=arguments.batch,
+        bins=arguments.bins,
+        seconds=arguments.seconds,
+        counts=tuple(arguments.counts),
+    )
+    figures = measure_data(setting, folder / 'stores')
+    return _report(figures), asdict(figures)
 
 
 def _report(figures: DataFigures) -> str:

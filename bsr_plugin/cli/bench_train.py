@@ -1,14 +1,13 @@
 """``bsr bench train``: what BSRModel's switches gain, and whether they cost accuracy."""
 
 import argparse
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bsr_plugin.bench.engines import ENGINES, KNOWN_NETWORKS
-from bsr_plugin.cli.output import EXIT_DONE, table, write_json
+from bsr_plugin.cli.output import table
 from bsr_plugin.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,9 +19,6 @@ DEFAULTS = {'cpu': (4, 2, 2), 'cuda': (16, 10, 12)}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the benchmark's arguments."""
-    parser.add_argument(
-        '--images', type=Path, metavar='DIR', help="HR images (default: scikit-image's sample photographs)"
-    )
     parser.add_argument('--device', choices=('cpu', 'cuda'), help='default: the CPU, and the GPU if there is one')
     parser.add_argument('--scale', type=int, default=4, help='factor (default 4)')
     parser.add_argument('--lr-window', type=int, default=48, metavar='PIXELS', help='LR patch (default 48)')
@@ -33,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--steps', type=int, default=200, metavar='N', help='iterations of each engine (default 200)')
     _add_choice(parser, '--engines', ENGINES)
     _add_choice(parser, '--networks', KNOWN_NETWORKS)
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
 
 
 def _add_choice(parser: argparse.ArgumentParser, name: str, known: Mapping[str, object]) -> None:
@@ -41,22 +36,18 @@ def _add_choice(parser: argparse.ArgumentParser, name: str, known: Mapping[str, 
     parser.add_argument(name, nargs='+', choices=list(known), default=list(known), metavar='NAME', help=listing)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Measures on every device asked for, in a temporary folder."""
+def measure(arguments: argparse.Namespace, images: Path, folder: Path) -> tuple[str, dict[str, Any]]:
+    """Measures on every device asked for; gives what to print and the figures, those of a second device inside."""
     from bsr_plugin.bench.train import draw_batches, measure_train
-    from bsr_plugin.data.sample import write_sample
 
-    found: list[TrainFigures] = []
-    settings = [_setting(arguments, device) for device in _devices(arguments.device)]
-    for setting in settings:
-        with tempfile.TemporaryDirectory(prefix='bsr-bench-') as folder:
-            images = arguments.images or write_sample(Path(folder))[0]
-            batches = draw_batches(setting, images, Path(folder) / 'stores')
-            found.append(measure_train(setting, batches, Path(folder)))
-    print('\n\n'.join(_report(setting, figures) for setting, figures in zip(settings, found, strict=True)))
-    content = asdict(found[0]) | {figures.device: asdict(figures) for figures in found[1:]}
-    write_json(arguments.json, content)
-    return EXIT_DONE
+    reports: list[str] = []
+    content: dict[str, Any] = {}
+    for setting in [_setting(arguments, device) for device in _devices(arguments.device)]:
+        work = folder / setting.device
+        figures = measure_train(setting, draw_batches(setting, images, work / 'stores'), work)
+        reports.append(_report(setting, figures))
+        content |= {figures.device: asdict(figures)} if content else asdict(figures)
+    return '\n\n'.join(reports), content
 
 
 def _devices(named: str | None) -> Sequence[str]:
@@ -92,7 +83,8 @@ def _report(setting: 'TrainSetting', figures: 'TrainFigures') -> str:
     rows = []
     for name, engine in setting.chosen().items():
         rate = figures.iterations_per_s[name]
-        matrix = figures.matrix_gmacs_per_s['bf16' if engine.train.get('amp') else 'float32']
+        float32, bf16 = figures.matrix_gmacs_per_s.values()
+        matrix = bf16 if engine.train.get('amp') else float32
         rows.append(
             (
                 engine.title,
