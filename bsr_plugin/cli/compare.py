@@ -6,11 +6,11 @@ from typing import get_args
 
 import numpy as np
 
-from bsr_plugin.atomic import replacing
 from bsr_plugin.cli.output import EXIT_DONE, table, write_json
 from bsr_plugin.data.degradation import Degradation
 from bsr_plugin.report.compare import compare_with_bicubic
-from bsr_plugin.report.crops import crop_sheet
+from bsr_plugin.report.examples import crops_figure
+from bsr_plugin.report.style import FORMATS, write_figure
 
 EXAMPLE = 'bsr compare results/test_BSR_x4/visualization/Set5 --hr datasets/Set5/HR_x4 --scale 4 --picture crops.png'
 
@@ -23,37 +23,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--degradation', choices=get_args(Degradation), default='bicubic', help='default: bicubic')
     parser.add_argument('--name', default='result', help='what to call the comparison in the last line')
     parser.add_argument('--images', default='images', help='what to call the images in the last line')
-    parser.add_argument('--picture', type=Path, metavar='FILE', help='write crops (bicubic | BSR | HR) to FILE')
+    parser.add_argument(
+        '--picture', type=Path, metavar='FILE', help=f'write crops (bicubic | BSR | HR) to FILE ({", ".join(FORMATS)})'
+    )
     parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    items = compare_with_bicubic(arguments.results, arguments.hr, arguments.scale, arguments.degradation)
+    examples = compare_with_bicubic(arguments.results, arguments.hr, arguments.scale, arguments.degradation)
+    figures = {example.name: [version.psnr or 0.0 for version in example.versions[:2]] for example in examples}
     rows = [
-        (
-            item.name,
-            f'{item.bicubic_psnr:.2f}',
-            f'{item.result_psnr:.2f}',
-            f'{item.result_psnr - item.bicubic_psnr:+.2f}',
-        )
-        for item in items
+        (name, f'{bicubic:.2f}', f'{result:.2f}', f'{result - bicubic:+.2f}')
+        for name, (bicubic, result) in figures.items()
     ]
     print(table(('PSNR-Y (dB)', 'bicubic', 'BSR', 'gain'), rows))
-    bicubic = float(np.mean([item.bicubic_psnr for item in items]))
-    result = float(np.mean([item.result_psnr for item in items]))
-    content = {
-        'images': {item.name: {'bicubic': item.bicubic_psnr, 'bsr': item.result_psnr} for item in items},
-        'mean': {'bicubic': bicubic, 'bsr': result},
-    }
-    write_json(arguments.json, content)
+    bicubic, result = np.mean(list(figures.values()), axis=0).tolist()
+    images = {name: dict(zip(('bicubic', 'bsr'), psnrs, strict=True)) for name, psnrs in figures.items()}
+    write_json(arguments.json, {'images': images, 'mean': {'bicubic': bicubic, 'bsr': result}})
     if arguments.picture is not None:
-        arguments.picture.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(arguments.picture) as temporary:
-            crop_sheet(items, 'BSR').save(temporary, format='PNG')
+        write_figure(arguments.picture, crops_figure(examples))
         print(f'Crops (bicubic | BSR | HR): {arguments.picture}')
     print(
         f'{arguments.name}: BSR {result:.2f} dB, bicubic {bicubic:.2f} dB, gain {result - bicubic:.2f} dB '
-        f'(PSNR-Y, {len(items)} {arguments.images})'
+        f'(PSNR-Y, {len(examples)} {arguments.images})'
     )
     return EXIT_DONE

@@ -65,10 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _pic(arguments: argparse.Namespace) -> Figure:
+    from bsr_plugin.report.pic_distribution import distribution_of
     from bsr_plugin.report.pic_figure import distribution_figure
 
     intervals = IntervalRule(bins=arguments.pic_bins, quantile=arguments.pic_quantile)
-    return distribution_figure(arguments.store, arguments.lr_window, intervals, arguments.pic_channels)
+    return distribution_figure(distribution_of(arguments.store, arguments.lr_window, intervals, arguments.pic_channels))
 
 
 def _crops(arguments: argparse.Namespace) -> Figure:

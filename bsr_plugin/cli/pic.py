@@ -7,11 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bsr_plugin.cli.output import EXIT_DONE, table, write_json
-from bsr_plugin.data.pic_index_of import index_of
-from bsr_plugin.data.store import open_store
 from bsr_plugin.pic.index import PICIndex
 from bsr_plugin.pic.intervals import IntervalRule
-from bsr_plugin.report.pic_distribution import balanced_shares, uniform_shares
+from bsr_plugin.report.pic_distribution import distribution_of
 
 EXAMPLE = 'bsr pic datasets/DIV2K/LR_bicubic_x4.lmdb --picture pic.png'
 
@@ -27,29 +25,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--pic-quantile', type=float, default=0.999, metavar='Q', help='share they span (default 0.999)'
     )
     parser.add_argument('--pic-channels', choices=('max', 'sum'), default='max', help='default: max')
-    parser.add_argument('--picture', type=Path, metavar='FILE', help='plot the distribution with patches to FILE')
+    parser.add_argument(
+        '--picture', type=Path, metavar='FILE', help='plot the distribution with patches to FILE (PNG, SVG or PDF)'
+    )
     parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; builds the index of the store if it has none."""
     rule = IntervalRule(bins=arguments.pic_bins, quantile=arguments.pic_quantile)
-    backend = 'disk' if arguments.store.suffix != '.lmdb' else 'lmdb'
-    store = open_store(arguments.store, backend)
-    index = index_of(store, arguments.lr_window, arguments.pic_channels, rule)
-    before = uniform_shares(index)
-    after = balanced_shares(index)
-    print(_listing(index, before, after))
-    write_json(
-        arguments.json,
-        {'edges': index.edges.tolist(), 'uniform': before.tolist(), 'balanced': after.tolist()},
-    )
+    measured = distribution_of(arguments.store, arguments.lr_window, rule, arguments.pic_channels)
+    print(_listing(measured.index, measured.uniform, measured.balanced))
+    shares = {'uniform': measured.uniform.tolist(), 'balanced': measured.balanced.tolist()}
+    write_json(arguments.json, {'edges': measured.index.edges.tolist(), **shares})
     if arguments.picture is not None:
         from bsr_plugin.report.pic_figure import distribution_figure
         from bsr_plugin.report.style import write_figure
 
-        figure = distribution_figure(arguments.store, arguments.lr_window, rule, arguments.pic_channels)
-        write_figure(arguments.picture, figure)
+        write_figure(arguments.picture, distribution_figure(measured))
         print(f'Distribution and example patches: {arguments.picture}')
     return EXIT_DONE
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, table
-from bsr_plugin.report.table_formats import psnr_text, ssim_text
+from bsr_plugin.report.table_formats import both_texts
 from bsr_plugin.report.tables import Cell
 
 EXAMPLE = 'bsr report results/test_BSR_x2 results/test_BSR_x4 --out report'
@@ -38,14 +38,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from bsr_plugin.report.build import Wishes, build_report
+    from bsr_plugin.report.build import ReportOptions, build_report
 
-    wishes = Wishes(arguments.log, arguments.pic, max(0, arguments.examples), arguments.title)
-    report = build_report(arguments.results, arguments.out, wishes)
+    options = ReportOptions(arguments.log, arguments.pic, max(0, arguments.examples), arguments.title)
+    report = build_report(arguments.results, arguments.out, options)
     for comparison in report.tables:
         print(f'{comparison.title}. {comparison.legend}')
         rows = [(row.method, *(_summary(row.cells.get(name)) for name in comparison.sets)) for row in comparison.rows]
         print(table(('', *comparison.sets), rows), end='\n\n')
+    for warning in report.warnings:
+        print(f'Warning: {warning}')
     for problem in report.problems:
         print(f'Left out: {problem}')
     print(f'{arguments.out / "index.html"}')
@@ -55,5 +57,5 @@ def run(arguments: argparse.Namespace) -> int:
 def _summary(cell: Cell | None) -> str:
     if cell is None:
         return ''
-    figures = psnr_text(cell.psnr) + (f' {ssim_text(cell.ssim)}' if cell.ssim is not None else '')
+    figures = ' '.join(both_texts(cell)[: 1 if cell.ssim is None else 2])
     return f'{figures} ({cell.psnr_rank})' if cell.psnr_rank else figures

@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from basicsr.utils import get_root_logger
+
 import bsr_plugin
 from bsr_plugin.evaluation.deferred import BesideTheNetwork, Deferred
 from bsr_plugin.evaluation.readable import GivenImage, ReadableImages
@@ -75,10 +77,12 @@ class Recorder:
         opt = model.opt
         self._metrics = opt['val'].get('metrics') or {}
         self._images, self._measured = ReadableImages(dataset), {}
+        result = self.result or _run_result(model, self._metrics)
+        for warning in result.warnings if self.result is None else ():
+            get_root_logger().warning(warning)
         if self._images.any():
             validate(self._images)
         self.skipped += len(self._images.skipped)
-        result = self.result or _run_result(model, self._metrics)
         suffix = (opt['val'].get('suffix') or opt['name']) if save_img else None
         self.result = replace(result, sets=[*result.sets, self._set_result(dataset.opt, suffix)])
         write_results(Path(opt['path']['results_root']), self.result)
@@ -98,10 +102,14 @@ class Recorder:
         self._threads.close()
 
     def _set_result(self, opt: dict[str, Any], suffix: str | None) -> SetResult:
+        gt_folder, lr_folder = (
+            opt.get(key) and str(Path(opt[key]).resolve()) for key in ('dataroot_gt', 'dataroot_lq')
+        )
         images = [
             ImageResult(
                 name=Path(given.gt).stem,
                 gt=str(Path(given.gt).resolve()),
+                lq=None if lr_folder is None else str(Path(given.lq).resolve()),
                 # as SRModel names the pictures it saves
                 picture=suffix and f'visualization/{opt["name"]}/{Path(given.lq).stem}_{suffix}.png',
                 values={name: float(value.result()) for name, value in values.items()},
@@ -113,9 +121,9 @@ class Recorder:
             name=opt['name'],
             scale=opt['scale'],
             degradation=opt.get('degradation') or 'bicubic',
-            gt_folder=None if opt.get('dataroot_gt') is None else str(Path(opt['dataroot_gt']).resolve()),
+            gt_folder=gt_folder,
+            lr_folder=lr_folder,
             io_backend=(opt.get('io_backend') or {}).get('type', 'disk'),
-            lr_made=opt.get('dataroot_lq') is None,
             images=images,
             skipped=self._images.skipped,
             mean={name: sum(image.values[name] for image in images) / len(images) for name in names},

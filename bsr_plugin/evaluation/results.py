@@ -15,7 +15,7 @@ from bsr_plugin.data.degradation import Degradation
 from bsr_plugin.errors import InputError
 
 FILE_NAME = 'metrics.json'
-FORMAT = 1
+FORMAT = 2
 
 #: The figures of published tables, whatever an option file calls them.
 Kind = Literal['psnr_y', 'psnr_rgb', 'ssim_y']
@@ -27,13 +27,15 @@ class ImageResult:
 
     Attributes:
         name: Name of the HR image, without folder and extension.
-        gt: The HR image's file, or its name in its store.
+        gt: The HR image's file; for a store, its folder and the image's name in it.
+        lq: The same of the LR image; ``None`` if it was made from the HR image.
         picture: The saved result, relative to the folder of the results; ``None`` if pictures were not saved.
         values: Name of a metric in the option file -> its value.
     """
 
     name: str
     gt: str
+    lq: str | None
     picture: str | None
     values: dict[str, float]
 
@@ -60,8 +62,8 @@ class SetResult:
         scale: Factor from LR to HR.
         degradation: How its LR images were made.
         gt_folder: Folder or store of the HR images, if the set has any.
-        io_backend: ``disk`` or ``lmdb``.
-        lr_made: Whether the LR images were made from the HR images as they were read.
+        lr_folder: The same of the LR images; ``None`` if they were made from the HR images.
+        io_backend: ``disk`` or ``lmdb``, for both.
         images: What was measured, in order.
         skipped: What was not.
         mean: Name of a metric -> mean over ``images``.
@@ -71,8 +73,8 @@ class SetResult:
     scale: int
     degradation: Degradation
     gt_folder: str | None
+    lr_folder: str | None
     io_backend: str
-    lr_made: bool
     images: list[ImageResult]
     skipped: list[SkippedImage]
     mean: dict[str, float]
@@ -86,7 +88,7 @@ class RunResult:
         name: Name of the run.
         network: The section ``network_g`` of the option file.
         parameters: Number of weights of the network.
-        weights: File of the weights; ``None`` for a network as it was initialised.
+        weights: File of the weights; ``None`` for a network with the random weights it began with.
         param_key: Which weights of that file.
         metrics: Name of a metric -> its section of the option file.
         sets: What was measured so far.
@@ -103,6 +105,25 @@ class RunResult:
     sets: list[SetResult] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
+
+    @property
+    def warnings(self) -> list[str]:
+        """Why figures are not what they seem: one sentence each."""
+        random = [f'{self.name} has no weights (pretrain_network_g is ~): its figures are those of a random network.']
+        return ([] if self.weights else random) + [
+            f'{self.name}, {part.name}, {image.name}: {metric} is NaN, and so is its mean.'
+            for part in self.sets
+            for image in part.images
+            for metric, value in image.values.items()
+            if math.isnan(value)
+        ]
+
+    @property
+    def left_out(self) -> list[str]:
+        """What was not measured, and why: one sentence each."""
+        return [
+            f'{self.name}, {part.name}, {image.name}: {image.reason}' for part in self.sets for image in part.skipped
+        ] + [f'{self.name}, {part.name}: no image was measured.' for part in self.sets if not part.images]
 
     def metric_named(self, kind: Kind) -> str | None:
         """Under which name a figure of published tables was measured; ``None`` if it was not."""
@@ -148,14 +169,15 @@ def read_results(folder: Path) -> RunResult:
     """Reads the ``metrics.json`` of a results folder.
 
     Raises:
-        InputError: There is none, or it is no such file of this version.
+        InputError: There is none, or it is damaged or of another version.
     """
     path = folder / FILE_NAME
     try:
         text = path.read_bytes()
     except OSError as error:
         raise InputError(
-            f'{folder} holds no {FILE_NAME}: name a folder results/<name> that basicsr/test.py has filled.'
+            f"{folder} has no {FILE_NAME}, which only this project's basicsr/test.py writes: run the test with it, and "
+            'name its folder results/<name>.'
         ) from error
     try:
         version = json.loads(text).get('format')

@@ -3,9 +3,6 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bsr_plugin.data.degradation import Degradation, crop_to_multiple, degrade
 from bsr_plugin.data.image_file import read_image
 from bsr_plugin.data.store import open_store
@@ -13,44 +10,57 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import ImageResult, SetResult
 from bsr_plugin.parallel import ordered_map
 from bsr_plugin.progress import progress
-from bsr_plugin.report.bicubic import Quality, interpolation_quality
+from bsr_plugin.report.bicubic import Image, Quality, interpolation_quality
 
-Image = NDArray[np.uint8]
-
-#: What identifies a bicubic figure: HR image, factor, degradation.
-BaselineKey = tuple[str, int, Degradation]
+#: What identifies a bicubic figure: HR image, LR image if one was given, factor, degradation.
+BaselineKey = tuple[str, str | None, int, Degradation]
 
 
-def hr_image(measured: SetResult, image: ImageResult) -> Image:
-    """The HR image of a result, cut to a multiple of the scale, (H, W, 3) BGR.
+def read_pair(measured: SetResult, image: ImageResult) -> tuple[Image, Image | None]:
+    """The images of a result as the test run read them.
+
+    Returns:
+        The HR image, (s*h, s*w, 3) BGR; the LR image, (h, w, 3), or ``None`` if it was made from the HR image.
 
     Raises:
-        InputError: It is gone or cannot be read.
+        InputError: One is gone, cannot be read, or they do not belong together any more.
     """
-    if measured.io_backend == 'disk' or measured.gt_folder is None:
-        whole = read_image(Path(image.gt))
-    else:
-        store = open_store(measured.gt_folder, measured.io_backend)
-        whole = store.image(store.names.index(image.name))
-    return crop_to_multiple(whole, measured.scale)
+    hr = _read(image.gt, measured.gt_folder, measured.io_backend)
+    if image.lq is None:
+        return crop_to_multiple(hr, measured.scale), None
+    lr = _read(image.lq, measured.lr_folder, measured.io_backend)
+    height, width = (measured.scale * side for side in lr.shape[:2])
+    if hr.shape[0] < height or hr.shape[1] < width:
+        raise InputError(f'{image.gt} is smaller than {measured.scale} times {image.lq}: run the test again.')
+    return hr[:height, :width], lr
+
+
+def _read(file: str, folder: str | None, io_backend: str) -> Image:
+    if io_backend == 'disk' or folder is None:
+        return read_image(Path(file))
+    store, name = open_store(folder, io_backend), Path(file).stem
+    if name not in store.names:
+        raise InputError(f'{folder} has no image {name} any more: run the test again.')
+    return store.image(store.names.index(name))
 
 
 def lr_image(measured: SetResult, image: ImageResult) -> Image:
-    """The LR image of a result, made from its HR image, (h, w, 3) BGR.
+    """The LR image of a result, given or made from its HR image, (h, w, 3) BGR.
 
     Raises:
-        InputError: The HR image is gone or cannot be read.
+        InputError: As :func:`read_pair`.
     """
-    return degrade(hr_image(measured, image), measured.scale, measured.degradation)
+    hr, lr = read_pair(measured, image)
+    return degrade(hr, measured.scale, measured.degradation) if lr is None else lr
 
 
 def key_of(measured: SetResult, image: ImageResult) -> BaselineKey:
     """What identifies the bicubic figure of a result."""
-    return image.gt, measured.scale, measured.degradation
+    return image.gt, image.lq, measured.scale, measured.degradation
 
 
 def measure_baselines(sets: Iterable[SetResult]) -> tuple[dict[BaselineKey, Quality], list[str]]:
-    """Bicubic interpolation on every HR image of the sets, each once, on the paper's protocol.
+    """Bicubic interpolation on every image of the sets, each once, on the paper's protocol.
 
     Returns:
         The figures, and a sentence for every image that is gone or cannot be read any more.
@@ -60,7 +70,8 @@ def measure_baselines(sets: Iterable[SetResult]) -> tuple[dict[BaselineKey, Qual
     def measure(pair: tuple[SetResult, ImageResult]) -> Quality | InputError:
         measured, image = pair
         try:
-            return interpolation_quality(hr_image(measured, image), measured.scale, measured.degradation, image.gt)
+            hr, lr = read_pair(measured, image)
+            return interpolation_quality(hr, measured.scale, measured.degradation, image.gt, lr)
         except InputError as error:
             return error
 

@@ -10,6 +10,7 @@ from bsr_plugin.data.degradation import (
     Degradation,
     blur_down_float,
     crop_to_multiple,
+    degrade,
     imresize_float,
     round_to_uint8,
 )
@@ -17,6 +18,8 @@ from bsr_plugin.data.image_file import list_images, read_image
 from bsr_plugin.errors import InputError
 from bsr_plugin.parallel import ordered_map
 from bsr_plugin.progress import progress
+
+Image = NDArray[np.uint8]
 
 #: BT.601 luma of RGB in grey levels, 16 to 235, as MATLAB's ``rgb2ycbcr``; for BGR pixels.
 _LUMA_BGR = np.array([24.966, 128.553, 65.481]) / 255
@@ -73,34 +76,48 @@ def bicubic_baseline(folder: Path, scale: int, degradation: Degradation = 'bicub
     return Baseline(images, mean_quality(qualities))
 
 
-def interpolation_quality(image: NDArray[np.uint8], scale: int, degradation: Degradation, name: str) -> Quality:
-    """Quality of one image, (H, W, 3) BGR uint8, after degradation and bicubic interpolation.
+def interpolation_quality(
+    image: Image, scale: int, degradation: Degradation, name: str, lr: Image | None = None
+) -> Quality:
+    """Quality of bicubic interpolation, on the paper's protocol, for one image.
+
+    Args:
+        image: HR image, (H, W, 3) BGR uint8.
+        scale: Factor; the image is cut to a multiple of it.
+        degradation: How its LR image was made.
+        name: What to call the image in an error.
+        lr: The LR image that was given, (H / scale, W / scale, 3). Where it is not what ``degradation`` makes of the HR
+            image, its own Y channel is interpolated.
 
     Raises:
         InputError: The image is too small for the SSIM window of 11 pixels once its border is cut off.
     """
     from basicsr.metrics import calculate_psnr, calculate_ssim
 
-    luma = luma_uint8(crop_to_multiple(image, scale)).astype(np.float64)
-    height, width = luma.shape
+    image = crop_to_multiple(image, scale)
+    height, width = image.shape[:2]
     if min(height, width) < 11 + 2 * scale:
-        raise InputError(f'{name} is {image.shape[0]}x{image.shape[1]}, too small to be measured at scale {scale}.')
-    small = (
-        imresize_float(luma, height // scale, width // scale)
-        if degradation == 'bicubic'
-        else blur_down_float(luma, scale)
-    )
-    result = round_to_uint8(imresize_float(small, height, width))[..., None]
-    truth = luma.astype(np.uint8)[..., None]
+        raise InputError(f'{name} is {height}x{width}, too small to be measured at scale {scale}.')
+    truth = luma_uint8(image)
+    if lr is not None and not np.array_equal(lr, degrade(image, scale, degradation)):
+        small = _luma(lr)
+    elif degradation == 'bicubic':
+        small = imresize_float(truth.astype(np.float64), height // scale, width // scale)
+    else:
+        small = blur_down_float(truth.astype(np.float64), scale)
+    pair = round_to_uint8(imresize_float(small, height, width))[..., None], truth[..., None]
     return Quality(
-        psnr_y=float(calculate_psnr(result, truth, crop_border=scale)),
-        ssim_y=float(calculate_ssim(result, truth, crop_border=scale)),
+        psnr_y=float(calculate_psnr(*pair, crop_border=scale)), ssim_y=float(calculate_ssim(*pair, crop_border=scale))
     )
 
 
-def luma_uint8(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def luma_uint8(image: Image) -> Image:
     """Y of YCbCr, rounded, of an (H, W, 3) BGR image."""
-    return round_to_uint8(image.astype(np.float64) @ _LUMA_BGR + _LUMA_OFFSET)
+    return round_to_uint8(_luma(image))
+
+
+def _luma(image: Image) -> NDArray[np.float64]:
+    return image.astype(np.float64) @ _LUMA_BGR + _LUMA_OFFSET
 
 
 def mean_quality(qualities: list[Quality]) -> Quality:

@@ -1,77 +1,58 @@
-"""Test results beside bicubic interpolation of the same LR images."""
+"""Pictures of any test run beside bicubic interpolation of the same LR images."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from bsr_plugin.data.degradation import Degradation, crop_to_multiple, degrade, imresize
 from bsr_plugin.data.image_file import list_images, read_image
 from bsr_plugin.errors import InputError
-
-Image = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One image, three ways, each (H, W, 3) BGR uint8, and what the two reconstructions achieve.
-
-    Attributes:
-        name: Name of the HR image.
-        bicubic: MATLAB's bicubic interpolation of the LR image.
-        result: What the network made of it.
-        truth: The HR image, cut to a multiple of the scale.
-        bicubic_psnr: PSNR-Y of ``bicubic`` in dB.
-        result_psnr: PSNR-Y of ``result`` in dB.
-    """
-
-    name: str
-    bicubic: Image
-    result: Image
-    truth: Image
-    bicubic_psnr: float
-    result_psnr: float
+from bsr_plugin.report.bicubic import interpolation_quality
+from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, Version
 
 
 def compare_with_bicubic(
-    results: Path, hr_folder: Path, scale: int, degradation: Degradation = 'bicubic'
-) -> list[Comparison]:
-    """Compares every picture a test run saved with interpolation, both by BasicSR's PSNR on the Y channel.
+    pictures: Path, hr_folder: Path, scale: int, degradation: Degradation = 'bicubic', label: str = 'BSR'
+) -> list[Example]:
+    """Compares every picture that a test run saved with interpolation; it needs no ``metrics.json``.
 
     Args:
-        results: Folder of saved pictures, ``results/<name>/visualization/<data set>``; BasicSR appends the name of
-            the run to that of the image.
+        pictures: ``results/<name>/visualization/<data set>``; BasicSR appends the name of the run to that of an image.
         hr_folder: The HR images.
         scale: Factor; ``scale`` pixels are cut off on all sides before measuring.
         degradation: How the LR images were made.
+        label: Name of the network.
+
+    Returns:
+        For every image three versions: bicubic interpolation, with its PSNR-Y on the paper's protocol, the picture,
+        with BasicSR's, and the HR image.
 
     Raises:
-        InputError: An HR image has no result, or one of another size.
+        InputError: An HR image has no picture, or one of another size, or is too small.
     """
     from basicsr.metrics import calculate_psnr
 
-    pictures = {file.stem: file for file in list_images(results)}
-    comparisons = []
+    found = {file.stem: file for file in list_images(pictures)}
+    examples = []
     for file in list_images(hr_folder):
         truth = crop_to_multiple(read_image(file), scale)
-        result = read_image(_picture_of(file.stem, pictures, results))
+        result = read_image(_picture_of(file.stem, found, pictures))
         if result.shape != truth.shape:
-            raise InputError(f'{results} has {file.stem} at {_size(result)}, its HR image is {_size(truth)}.')
+            sizes = ['x'.join(map(str, image.shape[:2])) for image in (result, truth)]
+            raise InputError(f'{pictures} has {file.stem} at {sizes[0]}, its HR image is {sizes[1]}.')
+        quality = interpolation_quality(truth, scale, degradation, str(file))
         bicubic = imresize(degrade(truth, scale, degradation), *truth.shape[:2])
-        psnrs = [
-            float(calculate_psnr(image, truth, crop_border=scale, test_y_channel=True)) for image in (bicubic, result)
-        ]
-        comparisons.append(Comparison(file.stem, bicubic, result, truth, *psnrs))
-    return comparisons
+        psnr = float(calculate_psnr(result, truth, crop_border=scale, test_y_channel=True))
+        versions = (
+            Version(BICUBIC_LABEL, bicubic, quality.psnr_y, quality.ssim_y),
+            Version(label, result, psnr),
+            Version(HR_LABEL, truth),
+        )
+        examples.append(Example(hr_folder.name, scale, degradation, file.stem, versions))
+    return examples
 
 
-def _picture_of(name: str, pictures: dict[str, Path], folder: Path) -> Path:
-    found = [file for stem, file in pictures.items() if stem == name or stem.startswith(f'{name}_')]
-    if not found:
+def _picture_of(name: str, found: Mapping[str, Path], folder: Path) -> Path:
+    candidates = [file for stem, file in found.items() if stem == name or stem.startswith(f'{name}_')]
+    if not candidates:
         raise InputError(f'{folder} has no result for {name}: run basicsr/test.py with save_img: true.')
-    return min(found, key=lambda file: len(file.stem))
-
-
-def _size(image: Image) -> str:
-    return f'{image.shape[0]}x{image.shape[1]}'
+    return min(candidates, key=lambda file: len(file.stem))

@@ -1,5 +1,6 @@
 """Images to look at: bicubic interpolation, every test run and the HR image, region by region (Fig. 2 and 7)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,18 +8,15 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
 
 from bsr_plugin.data.degradation import degrade, imresize
 from bsr_plugin.data.image_file import read_image
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult
-from bsr_plugin.report.baselines import BaselineKey, hr_image, key_of
-from bsr_plugin.report.bicubic import Quality
-from bsr_plugin.report.crops import busiest_region
+from bsr_plugin.pic.measure import gradient_map, window_sums
+from bsr_plugin.report.baselines import BaselineKey, key_of, read_pair
+from bsr_plugin.report.bicubic import Image, Quality
 from bsr_plugin.report.style import PRINT, Palette, caption, new_figure
-
-Image = NDArray[np.uint8]
 
 BICUBIC_LABEL, HR_LABEL = 'Bicubic', 'HR'
 #: Sides in HR pixels: of what the page shows of an image, and of the detail that is enlarged.
@@ -70,7 +68,6 @@ class Example:
         degradation: How the LR image was made.
         name: Name of the image.
         versions: The versions, all of one size.
-        lr: The LR image, (h, w, 3) BGR uint8.
     """
 
     dataset: str
@@ -78,7 +75,6 @@ class Example:
     degradation: str
     name: str
     versions: tuple[Version, ...]
-    lr: Image
 
     @property
     def detail(self) -> tuple[int, int, int]:
@@ -92,6 +88,15 @@ class Example:
         top, left, side = self.detail
         height, width = self.versions[-1].picture.shape[:2]
         return _around(top + side // 2, REGION, height), _around(left + side // 2, REGION, width)
+
+
+def busiest_region(image: Image, side: int) -> tuple[int, int]:
+    """Upper left corner of the ``side`` x ``side`` window with the highest PIC; (0, 0) if the image is smaller."""
+    sums = window_sums(gradient_map(image), side)
+    if not sums.size:
+        return 0, 0
+    top, left = np.unravel_index(int(sums.argmax()), sums.shape)
+    return int(top), int(left)
 
 
 def _around(centre: int, length: int, limit: int) -> slice:
@@ -126,7 +131,7 @@ def choose(
 
 def _gain(run: RunResult, part: SetResult, image: ImageResult, baselines: Mapping[BaselineKey, Quality]) -> float:
     value = run.value(image, 'psnr_y')
-    return 0.0 if value is None else value - baselines[key_of(part, image)].psnr_y
+    return 0.0 if value is None or math.isnan(value) else value - baselines[key_of(part, image)].psnr_y
 
 
 def load_example(
@@ -137,26 +142,20 @@ def load_example(
     Raises:
         InputError: The HR image or a saved picture is gone, or has another size than it had.
     """
-    truth = hr_image(part, image)
-    lr = degrade(truth, part.scale, part.degradation)
-    figures = baselines.get(key_of(part, image))
-    versions = [
-        Version(
-            BICUBIC_LABEL,
-            imresize(lr, *truth.shape[:2]),
-            None if figures is None else figures.psnr_y,
-            None if figures is None else figures.ssim_y,
-        )
-    ]
+    truth, lr = read_pair(part, image)
+    lr = degrade(truth, part.scale, part.degradation) if lr is None else lr
+    quality = baselines.get(key_of(part, image))
+    figures = (quality.psnr_y, quality.ssim_y) if quality else (None, None)
+    versions = [Version(BICUBIC_LABEL, imresize(lr, *truth.shape[:2]), *figures)]
     for run in runs:
         found = _same_image(run.result, part, image)
         if found is not None and found.picture is not None:
             picture = read_image(run.folder / found.picture)
-            truth = truth[: picture.shape[0], : picture.shape[1]]  # LR images may stem from a smaller cut
+            truth = truth[: picture.shape[0], : picture.shape[1]]  # another run's LR images may stem from a smaller cut
             psnr, ssim = run.result.value(found, 'psnr_y'), run.result.value(found, 'ssim_y')
             versions.append(Version(run.result.name, picture, psnr, ssim))
     versions = [_cut(version, truth) for version in [*versions, Version(HR_LABEL, truth)]]
-    return Example(part.name, part.scale, part.degradation, image.name, tuple(versions), lr)
+    return Example(part.name, part.scale, part.degradation, image.name, tuple(versions))
 
 
 def _same_image(run: RunResult, part: SetResult, image: ImageResult) -> ImageResult | None:

@@ -1,8 +1,9 @@
 """``index.html``: tables, pictures and plots in one file that needs no network."""
 
 import base64
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -13,11 +14,11 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from bsr_plugin.evaluation.results import ImageResult, Kind, SetResult
-from bsr_plugin.report.baselines import BaselineKey, key_of
+from bsr_plugin.report.baselines import BaselineKey, baseline_of, key_of
 from bsr_plugin.report.bicubic import Quality
 from bsr_plugin.report.difference import coloured, difference_maps
 from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, Run
-from bsr_plugin.report.table_formats import below, footnotes, mark_of, psnr_text, signed, ssim_text
+from bsr_plugin.report.table_formats import below, both_texts, figure_text, footnotes, mark_of, signed
 from bsr_plugin.report.tables import PSNR_PLACES, SSIM_PLACES, Cell, Table
 
 _KINDS: tuple[tuple[Kind, str, int], ...] = (
@@ -28,18 +29,20 @@ _KINDS: tuple[tuple[Kind, str, int], ...] = (
 
 
 @dataclass(frozen=True)
-class AttentionPart:
-    """The attention of a network, drawn.
+class Plot:
+    """A plot of the page.
 
     Attributes:
-        title: Name of the test run.
+        section: Where it goes: ``curves``, ``pic`` or ``attention``.
+        svg: The plot.
+        title: What stands above it, if anything.
         caption: What it was measured on.
-        svg: Mean weights and maps.
     """
 
-    title: str
-    caption: str
+    section: str
     svg: str
+    title: str = ''
+    caption: str = ''
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,9 @@ class Content:
         baselines: Bicubic figures.
         tables: Comparisons with the paper.
         examples: Images to look at.
-        curves: SVG of the training curves.
-        pic: Caption and SVG of the PIC distribution.
-        attention: Attention of the networks.
-        problems: Sentences on what is missing, and why.
+        plots: Training curves, PIC distribution, attention.
+        warnings: Why figures are not what they seem.
+        problems: What is missing, and why.
     """
 
     title: str
@@ -63,10 +65,20 @@ class Content:
     baselines: Mapping[BaselineKey, Quality]
     tables: Sequence[Table]
     examples: Sequence[Example] = ()
-    curves: str = ''
-    pic: tuple[str, str] | None = None
-    attention: Sequence[AttentionPart] = ()
-    problems: Sequence[str] = field(default_factory=tuple)
+    plots: Sequence[Plot] = ()
+    warnings: Sequence[str] = ()
+    problems: Sequence[str] = ()
+
+
+_SECTIONS = {
+    'measured': 'What was measured',
+    'tables': 'Beside the paper',
+    'pictures': 'Pictures',
+    'images': 'Image by image',
+    'curves': 'Training',
+    'pic': 'Patch information capacity',
+    'attention': 'Attention',
+}
 
 
 def render(content: Content) -> str:
@@ -74,37 +86,26 @@ def render(content: Content) -> str:
     source = files('bsr_plugin.report')
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(source.joinpath('page.html').read_text(encoding='utf-8'))
+    plots: dict[str, list[dict[str, Any]]] = {}
+    for plot in content.plots:
+        plots.setdefault(plot.section, []).append({**asdict(plot), 'svg': Markup(plot.svg)})
     parts = {
         'measured': _measured(content),
         'tables': [_table(table) for table in content.tables],
         'pictures': [_example(number, example) for number, example in enumerate(content.examples)],
         'images': list(_image_tables(content)),
-        'curves': Markup(content.curves),
-        'pic': content.pic and {'caption': content.pic[0], 'svg': Markup(content.pic[1])},
-        'attention': [
-            {'title': part.title, 'caption': part.caption, 'svg': Markup(part.svg)} for part in content.attention
-        ],
     }
     return template.render(
         title=content.title,
         versions=_versions(content.runs),
-        sections=[(anchor, _SECTIONS[anchor]) for anchor in _SECTIONS if parts[anchor]],
+        sections={anchor: name for anchor, name in _SECTIONS.items() if parts.get(anchor) or anchor in plots},
+        warnings=content.warnings,
         problems=content.problems,
         css=Markup(source.joinpath('page.css').read_text(encoding='utf-8')),
         js=Markup(source.joinpath('page.js').read_text(encoding='utf-8')),
-        **{**parts, 'examples': parts['pictures']},
+        plots=plots,
+        **parts,
     )
-
-
-_SECTIONS = {
-    'measured': 'Measured',
-    'tables': 'Beside the paper',
-    'pictures': 'Pictures',
-    'images': 'Image by image',
-    'curves': 'Training',
-    'pic': 'PIC',
-    'attention': 'Attention',
-}
 
 
 def _versions(runs: Sequence[Run]) -> str:
@@ -112,81 +113,73 @@ def _versions(runs: Sequence[Run]) -> str:
     return ', '.join(found)
 
 
-def _cell(value: float | None, places: int) -> dict[str, Any]:
-    """Text for the eye, the full figure for sorting."""
-    return _number(value, '' if value is None else f'{value:.{places}f}')
+def _word(text: str) -> dict[str, str | None]:
+    """A cell of a table that is text: it has no value to sort by."""
+    return {'text': text, 'value': None}
 
 
-def _number(value: float | None, text: str) -> dict[str, Any]:
-    return {'text': text, 'value': value, 'is_text': False}
+def _number(value: float | None, text: str) -> dict[str, str | None]:
+    """A cell of a table with its text for the eye and the full figure for sorting, which NaN has none of."""
+    known = value is not None and not math.isnan(value)
+    return {'text': text, 'value': str(value).replace('inf', 'Infinity') if known else ''}
 
 
-def _word(text: str) -> dict[str, Any]:
-    return {'text': text, 'value': None, 'is_text': True}
+def _figure(value: float | None, places: int) -> dict[str, str | None]:
+    return _number(value, '' if value is None else figure_text(value, places))
 
 
 def _measured(content: Content) -> dict[str, Any]:
-    heads = [
-        'Run',
-        'Set',
-        'Scale',
-        'Degradation',
-        'Images',
-        'Parameters',
-        'PSNR-Y',
-        'SSIM-Y',
-        'PSNR-RGB',
-        'over bicubic',
+    """A row for each run and set."""
+    heads = ['Run', 'Set', 'Scale', 'Degradation', 'Images', 'Parameters', *(label for _, label, _ in _KINDS)]
+    rows = [
+        [
+            _word(run.result.name),
+            _word(part.name),
+            _number(part.scale, f'x{part.scale}'),
+            _word(part.degradation),
+            _number(len(part.images), str(len(part.images))),
+            _number(run.result.parameters, f'{run.result.parameters:,}'),
+            *(_figure(run.result.value(part, kind), places) for kind, _, places in _KINDS),
+            _gain(run, part, content.baselines),
+        ]
+        for run in content.runs
+        for part in run.result.sets
     ]
-    rows = []
-    for run in content.runs:
-        for part in run.result.sets:
-            figures = [_cell(run.result.value(part, kind), places) for kind, _, places in _KINDS]
-            rows.append(
-                [
-                    _word(run.result.name),
-                    _word(part.name),
-                    _number(part.scale, f'x{part.scale}'),
-                    _word(part.degradation),
-                    _number(len(part.images), str(len(part.images))),
-                    _number(run.result.parameters, f'{run.result.parameters:,}'),
-                    *figures,
-                    _gain(run, part, content.baselines),
-                ]
-            )
-    return {'heads': heads, 'rows': rows}
+    return {'heads': [*heads, 'over bicubic'], 'rows': rows}
 
 
-def _gain(run: Run, part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> dict[str, Any]:
-    bicubic = [baselines[key_of(part, image)].psnr_y for image in part.images if key_of(part, image) in baselines]
+def _gain(run: Run, part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> dict[str, str | None]:
+    bicubic = [quality.psnr_y for quality in baseline_of(part, baselines)]
     value = run.result.value(part, 'psnr_y')
-    if value is None or len(bicubic) < max(1, len(part.images)):
+    if value is None or math.isnan(value) or len(bicubic) < max(1, len(part.images)):
         return _number(None, '')
     gain = value - float(np.mean(bicubic))
     return _number(gain, f'{gain:+.{PSNR_PLACES}f} dB')
 
 
 def _table(table: Table) -> dict[str, Any]:
+    """A table of the paper, its cells in twos: PSNR and SSIM."""
     keys = ('psnr',) if table.number == 4 else ('psnr', 'ssim')
     rows = []
     for number, row in enumerate(table.rows):
         cells = []
         for name in table.sets:
             cell = row.cells.get(name, Cell(None, None))
-            mark = mark_of(table, row.method, name)
-            cells += [_figure(cell, key, mark if cell.misprint in ('', key) else '') for key in keys]
+            mark = mark_of(table, row, name)
+            cells += [_compared(cell, key, mark if cell.misprint in ('', key) else '') for key in keys]
         first = row.measured and number > 0 and not table.rows[number - 1].measured
         rows.append({'method': row.method, 'measured': row.measured, 'first': first, 'cells': cells})
     heads = [f'{name} {key.upper()}' for name in table.sets for key in keys]
-    return {'title': table.title, 'heads': heads, 'rows': rows, 'below': below(table), 'notes': footnotes(table)}
+    notes = footnotes(table).values()
+    return {'title': table.title, 'heads': heads, 'rows': rows, 'below': below(table), 'notes': notes}
 
 
-def _figure(cell: Cell, key: str, mark: str) -> dict[str, Any]:
+def _compared(cell: Cell, key: str, mark: str) -> dict[str, Any]:
     psnr = key == 'psnr'
     difference = cell.psnr_difference if psnr else cell.ssim_difference
     text = signed(difference, PSNR_PLACES if psnr else SSIM_PLACES)
     return {
-        'text': psnr_text(cell.psnr) if psnr else ssim_text(cell.ssim),
+        'text': both_texts(cell)[not psnr],
         'mark': mark,
         'rank': cell.psnr_rank if psnr else cell.ssim_rank,
         'difference': text,
@@ -254,10 +247,10 @@ def _image_tables(content: Content) -> Iterable[dict[str, Any]]:
         for gt, (part, image) in images.items():
             quality = content.baselines.get(key_of(part, image))
             row = [_word(image.name)]
-            row.append(_cell(None if quality is None else quality.psnr_y, PSNR_PLACES))
-            row.append(_cell(None if quality is None else quality.ssim_y, SSIM_PLACES))
+            row.append(_figure(None if quality is None else quality.psnr_y, PSNR_PLACES))
+            row.append(_figure(None if quality is None else quality.ssim_y, SSIM_PLACES))
             for run, own, (kind, _, places) in shown:
-                row.append(_cell(run.result.value(own[gt], kind) if gt in own else None, places))
+                row.append(_figure(run.result.value(own[gt], kind) if gt in own else None, places))
             rows.append(row)
         if rows:
             title = f'{name}, x{scale}, {degradation}: {len(rows)} images'

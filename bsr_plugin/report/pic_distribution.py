@@ -1,14 +1,56 @@
 """How the patches of a data set are spread over the PIC intervals, before and after balancing (Fig. 1)."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bsr_plugin.data.pic_index_of import Store
+from bsr_plugin.data.pic_index_of import Store, index_of
+from bsr_plugin.data.store import open_store
 from bsr_plugin.pic.index import PICIndex
+from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.pic.measure import ChannelRule
 from bsr_plugin.pic.sampling import BalancedSampler, batch_generator
 
 #: Example patches per interval.
 _EXAMPLES = 4
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A store of LR images over the intervals of PIC.
+
+    Attributes:
+        store: The images.
+        index: Its PIC index.
+        uniform: (p,) share of each interval among patches drawn uniformly.
+        balanced: (p,) the same among patches that random filter sampling draws.
+    """
+
+    store: Store
+    index: PICIndex
+    uniform: NDArray[np.float64]
+    balanced: NDArray[np.float64]
+
+
+def distribution_of(
+    path: Path, window: int, intervals: IntervalRule | None = None, channels: ChannelRule = 'max'
+) -> Distribution:
+    """Measures the shares of a store, whose PIC index is built if it has none.
+
+    Args:
+        path: LMDB (``*.lmdb``) or folder of LR images.
+        window: Side of the patches in LR pixels.
+        intervals: How the intervals are chosen; 16 of one width by default.
+        channels: How a pixel's three gradients are merged.
+
+    Raises:
+        InputError: There is no such store, or it has no index and cannot be given one.
+    """
+    store = open_store(path, 'lmdb' if path.suffix == '.lmdb' else 'disk')
+    index = index_of(store, window, channels, intervals or IntervalRule())
+    return Distribution(store, index, uniform_shares(index), balanced_shares(index))
 
 
 def uniform_shares(index: PICIndex) -> NDArray[np.float64]:

@@ -1,7 +1,6 @@
 """The paper's Fig. 1: how patches are spread over the PIC intervals, with example patches."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,11 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from bsr_plugin.data.pic_index_of import index_of
-from bsr_plugin.data.store import open_store
-from bsr_plugin.pic.intervals import IntervalRule
-from bsr_plugin.pic.measure import ChannelRule
-from bsr_plugin.report.pic_distribution import balanced_shares, example_patches, uniform_shares
+from bsr_plugin.report.pic_distribution import Distribution, example_patches
 from bsr_plugin.report.style import PRINT, Palette, new_figure, plain_axes
 
 _BAR = 0.4
@@ -59,29 +54,10 @@ def pic_figure(
     return figure
 
 
-def distribution_figure(
-    path: Path,
-    window: int,
-    intervals: IntervalRule | None = None,
-    channels: ChannelRule = 'max',
-    palette: Palette = PRINT,
-) -> Figure:
-    """Fig. 1 for a store of LR images, whose PIC index is built if it has none.
-
-    Args:
-        path: LMDB or folder of LR images.
-        window: Side of the patches in LR pixels.
-        intervals: How the intervals are chosen; 16 of one width by default.
-        channels: How a pixel's three gradients are merged.
-        palette: Colours.
-
-    Raises:
-        InputError: There is no such store, or it has no index and cannot be given one.
-    """
-    store = open_store(path, 'lmdb' if path.suffix == '.lmdb' else 'disk')
-    index = index_of(store, window, channels, intervals or IntervalRule())
-    shares = uniform_shares(index), balanced_shares(index)
-    return pic_figure(index.edges, *shares, example_patches(store, index), palette)
+def distribution_figure(distribution: Distribution, palette: Palette = PRINT) -> Figure:
+    """Fig. 1 for a store of LR images."""
+    examples = example_patches(distribution.store, distribution.index)
+    return pic_figure(distribution.index.edges, distribution.uniform, distribution.balanced, examples, palette)
 
 
 def _bars(chart: Axes, before: NDArray[np.float64], after: NDArray[np.float64], palette: Palette) -> None:

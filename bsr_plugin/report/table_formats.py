@@ -2,9 +2,10 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 
-from bsr_plugin.report.tables import PSNR_PLACES, SSIM_PLACES, Cell, Table
+from bsr_plugin.report.tables import PSNR_PLACES, SSIM_PLACES, Cell, Row, RowKey, Table
 
 _CSV_COLUMNS = (
     'table', 'degradation', 'scale', 'dataset', 'method', 'source', 'images', 'psnr_y', 'ssim_y', 'psnr_rgb',
@@ -12,14 +13,16 @@ _CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def psnr_text(value: float | None) -> str:
-    """PSNR as tables print it; a dash where there is none."""
-    return '–' if value is None else f'{value:.{PSNR_PLACES}f}'  # noqa: RUF001
+def figure_text(value: float | None, places: int) -> str:
+    """A figure as tables print it; a dash where there is none."""
+    if value is None:
+        return '–'  # noqa: RUF001
+    return 'NaN' if math.isnan(value) else f'{value:.{places}f}'
 
 
-def ssim_text(value: float | None) -> str:
-    """SSIM as tables print it; a dash where there is none."""
-    return '–' if value is None else f'{value:.{SSIM_PLACES}f}'  # noqa: RUF001
+def both_texts(cell: Cell) -> tuple[str, str]:
+    """PSNR and SSIM of a cell as tables print them."""
+    return figure_text(cell.psnr, PSNR_PLACES), figure_text(cell.ssim, SSIM_PLACES)
 
 
 def signed(value: float | None, places: int) -> str:
@@ -30,27 +33,27 @@ def signed(value: float | None, places: int) -> str:
     return text if float(text) else text[1:]
 
 
-def footnotes(table: Table) -> list[tuple[str, str]]:
-    """What is said below a table: mark and sentence, in the order of the cells."""
-    notes: dict[str, str] = {}
-    for row in table.rows:
+def footnotes(table: Table) -> dict[tuple[RowKey, str], tuple[int, str]]:
+    """What is said of single cells below a table: row and set -> mark and sentence, in the order of the cells."""
+    notes: dict[tuple[RowKey, str], tuple[int, str]] = {}
+    for row in table.rows if table.number != 4 else ():
         for name in table.sets:
             cell = row.cells.get(name)
-            if cell is not None and cell.note and table.number != 4:
+            if cell is not None and cell.note:
                 what = f'misprint of the paper: {cell.note}' if cell.misprint else cell.note
-                notes.setdefault(f'{row.method}, {name}: {what}', str(len(notes) + 1))
-    return [(mark, sentence) for sentence, mark in notes.items()]
+                notes[row.key, name] = len(notes) + 1, f'{row.method}, {name}: {what}'
+    return notes
+
+
+def mark_of(table: Table, row: Row, name: str) -> str:
+    """The mark of a cell's footnote, or nothing."""
+    mark, _ = footnotes(table).get((row.key, name), ('', ''))
+    return str(mark)
 
 
 def below(table: Table) -> list[str]:
     """What is said below a table as a whole."""
     return [table.legend, *([table.reproduction] if table.reproduction else [])]
-
-
-def mark_of(table: Table, method: str, name: str) -> str:
-    """The mark of a cell's footnote, or nothing."""
-    start = f'{method}, {name}: '
-    return next((mark for mark, sentence in footnotes(table) if sentence.startswith(start)), '')
 
 
 def to_csv(tables: Sequence[Table]) -> str:
@@ -90,20 +93,19 @@ def to_markdown(tables: Sequence[Table]) -> str:
 
 def _markdown_table(table: Table) -> str:
     both = table.number != 4
-    heads = [
-        head for name in table.sets for head in (f'{name} PSNR-Y / SSIM-Y' if both else f'{name} PSNR-Y', 'Δ (rank)')
-    ]
+    kinds = 'PSNR-Y / SSIM-Y' if both else 'PSNR-Y'
+    heads = [head for name in table.sets for head in (f'{_markdown_text(name)} {kinds}', 'Δ (rank)')]
     lines = [f'## {table.title}', '', _markdown_row(['Method', *heads]), _markdown_row(['---', *['---:'] * len(heads)])]
     for row in table.rows:
         words = [f'**{_markdown_text(row.method)}**' if row.measured else row.method]
         for name in table.sets:
             cell = row.cells.get(name, Cell(None, None))
-            mark = mark_of(table, row.method, name)
-            figures = f'{psnr_text(cell.psnr)} / {ssim_text(cell.ssim)}' if both else psnr_text(cell.psnr)
+            mark = mark_of(table, row, name)
             rank = f' ({cell.psnr_rank})' if cell.psnr_rank else ''
+            figures = ' / '.join(both_texts(cell)[: 1 + both])
             words += [figures + (f' [{mark}]' if mark else ''), signed(cell.psnr_difference, PSNR_PLACES) + rank]
         lines.append(_markdown_row(words))
-    notes = [f'[{mark}] {_markdown_text(sentence)}' for mark, sentence in footnotes(table)]
+    notes = [f'[{mark}] {_markdown_text(sentence)}' for mark, sentence in footnotes(table).values()]
     return '\n'.join([*lines, '', '  \n'.join([*map(_markdown_text, below(table)), *notes]), ''])
 
 
@@ -114,7 +116,7 @@ def _markdown_row(words: Sequence[str]) -> str:
 def _markdown_text(text: str) -> str:
     for character in '\\`*_<>|[]#':
         text = text.replace(character, f'\\{character}')
-    return text
+    return ' '.join(text.split())
 
 
 def to_latex(tables: Sequence[Table]) -> str:
@@ -142,20 +144,20 @@ def _latex_table(table: Table) -> str:
             lines.append('\\midrule')
         words = [_latex_text(row.method)]
         for name in table.sets:
-            words += _latex_cell(row.cells.get(name, Cell(None, None)), mark_of(table, row.method, name), both)
+            words += _latex_cell(row.cells.get(name, Cell(None, None)), mark_of(table, row, name), both)
         lines.append(f'{" & ".join(words)} \\\\')
-    notes = [f'\\par\\footnotesize $^{{{mark}}}$ {_latex_text(sentence)}' for mark, sentence in footnotes(table)]
+    notes = [
+        f'\\par\\footnotesize $^{{{mark}}}$ {_latex_text(sentence)}' for mark, sentence in footnotes(table).values()
+    ]
     return '\n'.join([*lines, '\\bottomrule', '\\end{tabular}', *notes, '\\end{table}', ''])
 
 
 def _latex_cell(cell: Cell, mark: str, both: bool) -> list[str]:
     difference = signed(cell.psnr_difference, PSNR_PLACES)
-    psnr = _emphasis('--' if cell.psnr is None else psnr_text(cell.psnr), cell.psnr_rank)
-    psnr += f' {{\\scriptsize ($ {difference} $)}}' if difference else ''
+    psnr, ssim = (text.replace('–', '--') for text in both_texts(cell))  # noqa: RUF001
+    psnr = _emphasis(psnr, cell.psnr_rank) + (f' {{\\scriptsize ($ {difference} $)}}' if difference else '')
     psnr += f'$^{{{mark}}}$' if mark else ''
-    if not both:
-        return [psnr]
-    return [psnr, _emphasis('--' if cell.ssim is None else ssim_text(cell.ssim), cell.ssim_rank)]
+    return [psnr, _emphasis(ssim, cell.ssim_rank)][: 1 + both]
 
 
 def _emphasis(text: str, rank: int | None) -> str:

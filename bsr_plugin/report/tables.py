@@ -267,8 +267,8 @@ def _figure(cell: Cell | None, key: str) -> float | None:
 
 
 def _ranks(values: Sequence[float | None], places: int) -> list[int | None]:
-    """Places from the top; what is equal as printed shares a place."""
-    printed = [None if value is None else round(value, places) for value in values]
+    """Places from the top; what is equal as printed shares a place, and NaN has none."""
+    printed = [None if value is None or np.isnan(value) else round(value, places) for value in values]
     known = [value for value in printed if value is not None]
     return [None if value is None else 1 + sum(other > value for other in known) for value in printed]
 

@@ -12,6 +12,7 @@ import pytest
 from basicsr.metrics import calculate_psnr, calculate_ssim
 from basicsr.models import sr_model
 
+from bsr_plugin.data.degradation import crop_to_multiple, degrade
 from bsr_plugin.evaluation import deferred
 from bsr_plugin.evaluation.results import read_results
 
@@ -43,7 +44,7 @@ def test_every_image_and_every_mean_is_kept_beside_the_log(run_test, hr_folder, 
     result = read_results(tmp_path / 'results/run')
     (kept,) = result.sets
     assert [image.name for image in kept.images] == ['0', '1', '2', '3', '4', '5']
-    assert (kept.name, kept.scale, kept.degradation, kept.lr_made) == ('Six', 2, 'bicubic', True)
+    assert (kept.name, kept.scale, kept.degradation, kept.lr_folder) == ('Six', 2, 'bicubic', None)
     for image in kept.images:
         saved = cv2.imread(str(tmp_path / 'results/run' / image.picture))
         truth = cv2.imread(image.gt)[: saved.shape[0], : saved.shape[1]]
@@ -120,6 +121,29 @@ def test_sets_follow_each_other_and_those_not_there_are_named(run_test, hr_folde
     assert re.search(r'Urban100 is left out: .*nowhere', capfd.readouterr().out)
     result = read_results(tmp_path / 'results/run')
     assert [(kept.name, kept.degradation) for kept in result.sets] == [('Six', 'bicubic'), ('Blurred', 'blur-down')]
+
+
+def test_the_lr_files_of_a_run_are_recorded(run_test, hr_folder, tmp_path, picture):
+    lr = tmp_path / 'LR'
+    lr.mkdir()
+    for number in range(6):
+        hr = crop_to_multiple(cv2.imread(str(hr_folder / f'{number}.png')), 2)
+        cv2.imwrite(str(lr / f'{number}x2.png'), degrade(hr, 2, 'bicubic'))
+    given = {'dataroot_gt': str(hr_folder), 'dataroot_lq': str(lr), 'filename_tmpl': '{}x2'}
+    assert run_test([{'name': 'Given', **given}, {'name': 'Made', 'dataroot_gt': str(hr_folder)}]) == 0
+    first, second = read_results(tmp_path / 'results/run').sets
+    assert [image.lq for image in first.images] == [str(lr / f'{number}x2.png') for number in range(6)]
+    assert (first.lr_folder, second.lr_folder, second.images[0].lq) == (str(lr), None, None)
+    assert [image.values for image in first.images] == [image.values for image in second.images]
+
+
+def test_a_random_network_is_warned_of_once_and_recorded(run_test, hr_folder, tmp_path, log):
+    sets = [{'name': name, 'dataroot_gt': str(hr_folder)} for name in ('One', 'Two')]
+    assert run_test(sets) == 0
+    warning = 'run has no weights (pretrain_network_g is ~): its figures are those of a random network.'
+    assert log.count(warning) == 1
+    assert log.index(warning) < next(number for number, line in enumerate(log) if line.startswith('Validation One'))
+    assert json.loads((tmp_path / 'results/run/metrics.json').read_text())['weights'] is None
 
 
 def test_a_missing_partner_stops_the_run_before_it_begins(run_test, hr_folder, tmp_path, capsys, picture):

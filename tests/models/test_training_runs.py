@@ -107,7 +107,7 @@ def test_a_truncated_state_is_passed_over_and_the_run_ends_alike(recipe, uninter
     status, output = run.finish('--auto_resume')
     assert status == 0, output
     assert f'{TOTAL}.state skipped: ' in output
-    assert 'is damaged or no checkpoint' in output
+    assert 'is damaged or not a checkpoint' in output
     assert f'iter: {TOTAL - 5}.' in output
     assert any(f'{TOTAL}.state skipped: ' in log.read_text() for log in run.experiment.glob('*.log'))
     (uninterrupted / 'models/net_g_best.pth').exists()

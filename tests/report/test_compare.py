@@ -1,12 +1,18 @@
+import csv
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import skimage.data
 
+from bsr_plugin.cli import main
 from bsr_plugin.data.degradation import degrade, imresize
 from bsr_plugin.data.image_file import encode_png
 from bsr_plugin.errors import InputError
+from bsr_plugin.report.bicubic import bicubic_baseline
 from bsr_plugin.report.compare import compare_with_bicubic
-from bsr_plugin.report.crops import busiest_region, crop_sheet
+from bsr_plugin.report.examples import busiest_region
 
 
 @pytest.fixture
@@ -19,20 +25,34 @@ def folders(tmp_path):
     return tmp_path / 'results', tmp_path / 'hr', truth
 
 
-def luma(image):
-    return 16 + image[..., ::-1].astype(float) @ np.array([65.481, 128.553, 24.966]) / 255
-
-
-def test_result_and_bicubic_are_measured_alike(folders):
+def test_the_bicubic_number_is_the_papers_and_the_picture_is_measured_as_basicsr_does(folders):
     results, hr, truth = folders
-    (item,) = compare_with_bicubic(results, hr, 2)
+    (example,) = compare_with_bicubic(results, hr, 2)
+    bicubic, result, original = example.versions
+    assert [version.label for version in example.versions] == ['Bicubic', 'BSR', 'HR']
     # One level in all channels is 219/255 of a level in Y.
-    assert item.result_psnr == pytest.approx(20 * np.log10(255 / (219 / 255)), abs=1e-3)
-    bicubic = imresize(degrade(np.ascontiguousarray(truth), 2, 'bicubic'), 96, 120)
-    error = (luma(bicubic) - luma(truth))[2:-2, 2:-2]
-    assert item.bicubic_psnr == pytest.approx(10 * np.log10(255**2 / np.mean(error**2)), abs=1e-3)
-    assert item.name == 'cup'
-    assert np.array_equal(item.bicubic, bicubic)
+    assert result.psnr == pytest.approx(20 * np.log10(255 / (219 / 255)), abs=1e-3)
+    expected = bicubic_baseline(hr, 2).images['cup']
+    assert (bicubic.psnr, bicubic.ssim) == (expected.psnr_y, expected.ssim_y)
+    assert example.name == 'cup'
+    truth = np.ascontiguousarray(truth)
+    assert np.array_equal(original.picture, truth)
+    assert np.array_equal(bicubic.picture, imresize(degrade(truth, 2, 'bicubic'), 96, 120))
+
+
+def test_every_command_gives_one_bicubic_number(project, tmp_path, capsys):
+    """``bsr bicubic``, ``bsr compare`` and the report, on the same images."""
+    files = {name: str(tmp_path / f'new/{name}.json') for name in ('bicubic', 'compare')}
+    (tmp_path / 'new').mkdir()
+    pictures = str(project.first / 'visualization/Set5')
+    assert main(['bicubic', str(project.hr), '--scale', '2', '--json', files['bicubic']]) == 0
+    assert main(['compare', pictures, '--hr', str(project.hr), '--scale', '2', '--json', files['compare']]) == 0
+    assert main(['report', str(project.first), '--out', str(tmp_path), '--examples', '0']) == 0
+    rows = {row['method']: row for row in csv.DictReader((tmp_path / 'tables.csv').open())}
+    bicubic, compare = (json.loads(Path(file).read_text()) for file in files.values())
+    assert compare['mean']['bicubic'] == pytest.approx(bicubic['psnr_y'], abs=1e-9)
+    assert float(rows['Bicubic, measured here']['psnr_y']) == pytest.approx(bicubic['psnr_y'], abs=1e-9)
+    assert compare['mean']['bsr'] == pytest.approx(float(rows['first']['psnr_y']), abs=1e-9)
 
 
 def test_missing_and_misfitting_results_are_named(folders, tmp_path):
@@ -43,18 +63,6 @@ def test_missing_and_misfitting_results_are_named(folders, tmp_path):
     (results / 'plate_BSR.png').write_bytes(encode_png(np.ascontiguousarray(truth[:90])))
     with pytest.raises(InputError, match='has plate at 90x120, its HR image is 96x120'):
         compare_with_bicubic(results, hr, 2)
-
-
-def test_sheet_shows_the_pixels_of_the_busiest_region(folders):
-    results, hr, _ = folders
-    items = compare_with_bicubic(results, hr, 2)
-    side, zoom = 24, 3
-    sheet = np.asarray(crop_sheet(items, 'BSR', side, zoom))
-    top, left = busiest_region(items[0].truth, side)
-    for column, image in enumerate((items[0].bicubic, items[0].result, items[0].truth)):
-        x, y = 8 + column * (side * zoom + 8), 8 + 26
-        cell = sheet[y : y + side * zoom : zoom, x : x + side * zoom : zoom]
-        assert np.array_equal(cell, image[top : top + side, left : left + side, ::-1])
 
 
 def test_busiest_region_is_found():

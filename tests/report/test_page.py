@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bsr_plugin.report.baselines import measure_baselines
-from bsr_plugin.report.build import Wishes, build_report, load_runs
+from bsr_plugin.report.build import ReportOptions, build_report, load_runs
 from bsr_plugin.report.curves import Curve, curves_figure
 from bsr_plugin.report.page import Content, render
 from bsr_plugin.report.style import PAGE, inline_svg
@@ -45,7 +45,7 @@ class Checker(HTMLParser):
 @pytest.fixture(scope='module')
 def page(project, tmp_path_factory):
     out = tmp_path_factory.mktemp('report')
-    build_report([project.first, project.second], out, Wishes(examples=2))
+    build_report([project.first, project.second], out, ReportOptions(examples=2))
     return out / 'index.html'
 
 
@@ -79,6 +79,25 @@ def test_plots_take_the_colours_of_the_page(page):
         assert colours == set(), colours
         assert 'var(--ink)' in svg
     assert 'var(--series-1)' in text
+
+
+def test_what_is_doubtful_stands_at_the_top(page):
+    text = page.read_text()
+    warning = 'second has no weights (pretrain_network_g is ~): its figures are those of a random network.'
+    assert text.count(warning) == 1
+    assert text.index('</header>') < text.index(warning) < text.index('<section')
+
+
+def test_nan_is_shown_and_sorted_last(project):
+    (run,) = load_runs([project.first])
+    (part,) = run.result.sets
+    values = [{**part.images[0].values, 'psnr_y': float('nan')}, {**part.images[1].values, 'psnr_y': float('inf')}]
+    images = [replace(image, values=each) for image, each in zip(part.images, values, strict=False)]
+    result = replace(run.result, sets=[replace(part, images=images, mean=values[0])])
+    text = render(Content('', [replace(run, result=result)], {}, comparison_tables([result], {})))
+    assert text.count('<td data-value="">NaN</td>') == 2  # the mean and the image
+    assert '<td data-value="Infinity">inf</td>' in text
+    assert '<td data-value="nan">' not in text
 
 
 def test_names_from_files_are_text_and_nothing_else(project):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from bsr_plugin.report.baselines import measure_baselines
-from bsr_plugin.report.build import Wishes, build_report, load_runs
+from bsr_plugin.report.build import ReportOptions, build_report, load_runs
 from bsr_plugin.report.examples import choose, load_example
 
 pytestmark = pytest.mark.browser
@@ -45,7 +45,7 @@ def browser():
 @pytest.fixture(scope='module')
 def address(project, tmp_path_factory):
     out = tmp_path_factory.mktemp('report')
-    build_report([project.first, project.second], out, Wishes(examples=2))
+    build_report([project.first, project.second], out, ReportOptions(examples=2))
     return (out / 'index.html').as_uri()
 
 

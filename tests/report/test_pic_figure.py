@@ -6,7 +6,7 @@ import pytest
 from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.data.store import open_store
 from bsr_plugin.pic.intervals import IntervalRule
-from bsr_plugin.report.pic_distribution import balanced_shares, example_patches, uniform_shares
+from bsr_plugin.report.pic_distribution import balanced_shares, distribution_of, example_patches, uniform_shares
 from bsr_plugin.report.pic_figure import distribution_figure, pic_figure
 
 
@@ -35,7 +35,7 @@ def test_256_intervals_keep_their_bars_and_few_labels():
 
 
 def test_the_figure_of_a_store_is_that_of_its_index(project):
-    figure = distribution_figure(project.lr_store, 16, IntervalRule(bins=4))
+    figure = distribution_figure(distribution_of(project.lr_store, 16, IntervalRule(bins=4)))
 
     store = open_store(project.lr_store, 'lmdb')
     index = index_of(store, 16, 'max', IntervalRule(bins=4))

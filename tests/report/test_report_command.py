@@ -73,14 +73,46 @@ def test_what_is_missing_is_named_and_the_rest_is_made(project, tmp_path, capsys
     assert rows['Bicubic, measured here']['note'] == '4 of 5 images'
 
 
+def test_a_random_network_and_a_figure_that_is_nan_are_warned_of(project, tmp_path, capsys):
+    broken = tmp_path / 'broken'
+    shutil.copytree(project.first, broken)
+    content = json.loads((broken / 'metrics.json').read_text())
+    content['name'] = 'broken'
+    content['sets'][0]['images'][0]['values']['psnr_y'] = content['sets'][0]['mean']['psnr_y'] = 'NaN'
+    (broken / 'metrics.json').write_text(json.dumps(content))
+    assert main(['report', str(project.second), str(broken), '--out', str(tmp_path / 'out')]) == 0
+    printed = capsys.readouterr().out
+    assert 'Warning: second has no weights (pretrain_network_g is ~)' in printed
+    assert 'Warning: broken, Set5, baby: psnr_y is NaN, and so is its mean.' in printed
+    rows = {row['method']: row for row in csv.DictReader((tmp_path / 'out/tables.csv').open())}
+    assert (rows['broken']['psnr_y'], rows['broken']['psnr_rank']) == ('nan', '')
+    assert {row['source'] for row in rows.values() if row['psnr_rank'] == '1'} == {'paper'}
+
+
+def test_results_of_no_image_are_not_a_report(project, tmp_path, capsys):
+    empty = tmp_path / 'empty'
+    shutil.copytree(project.first, empty)
+    content = json.loads((empty / 'metrics.json').read_text())
+    content['sets'][0] |= {'images': [], 'mean': {}}
+    (empty / 'metrics.json').write_text(json.dumps(content))
+    for words in (
+        ['report', str(empty), '--out', str(tmp_path / 'out')],
+        ['figure', 'crops', str(empty), '-o', 'x.png'],
+    ):
+        assert main(words) == 2
+        assert f'{empty} has no measured image: correct the data sets of the test' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
 @pytest.mark.parametrize(
     ('content', 'sentence'),
     [
-        (None, 'holds no metrics.json: name a folder results/<name>'),
+        (None, "has no metrics.json, which only this project's basicsr/test.py writes"),
         ('{', r'metrics.json cannot be read'),
         ('[]', r'metrics.json cannot be read'),
-        ('{"format": 9}', 'has format 9, this version reads 1'),
-        ('{"format": 1, "name": "x"}', 'cannot be read (Field required'),
+        ('{"format": 1}', 'has format 1, this version reads 2: run the test again'),
+        ('{"format": 9}', 'has format 9, this version reads 2'),
+        ('{"format": 2, "name": "x"}', 'cannot be read (Field required'),
     ],
 )
 def test_what_is_no_result_is_one_sentence_and_status_2(tmp_path, capsys, content, sentence):
@@ -99,6 +131,27 @@ def test_a_file_in_place_of_the_folder_is_one_sentence(project, tmp_path, capsys
     (tmp_path / 'out').write_text('')
     assert main(['report', str(project.first), '--out', str(tmp_path / 'out'), '--examples', '0']) == 2
     assert 'cannot be written to' in capsys.readouterr().err
+
+
+def test_pictures_go_into_new_folders_and_impossible_ones_are_one_sentence(project, tmp_path, capsys):
+    commands = (
+        ['pic', str(project.lr_store), '--lr-window', '16', '--picture'],
+        ['figure', 'pic', str(project.lr_store), '--lr-window', '16', '-o'],
+        ['compare', str(project.first / 'visualization/Set5'), '--hr', str(project.hr), '--scale', '2', '--picture'],
+    )
+    (tmp_path / 'file').touch()
+    for number, words in enumerate(commands):
+        file = tmp_path / f'{number}/new/picture.png'
+        assert main([*words, str(file)]) == 0
+        assert np.asarray(Image.open(file)).shape[1] > 600
+        capsys.readouterr()
+        for impossible in (tmp_path / 'file/picture.png', tmp_path / f'{number}.png'):
+            if impossible.parent == tmp_path:
+                impossible.mkdir()
+            assert main([*words, str(impossible)]) == 2
+            error = capsys.readouterr().err
+            assert f'{impossible} cannot be written (' in error
+            assert error.count('\n') == 1
 
 
 @pytest.mark.parametrize('suffix', ['png', 'svg', 'pdf'])

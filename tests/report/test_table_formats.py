@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,19 @@ def test_markdown_is_one_table_with_equal_rows(table):
     assert grid[4].startswith(r'| **my\_run \| 100 %** | 32.64 / 0.9002 [2] | 0.00 (1) |')
     assert '[1] VDSR, BSD100: misprint of the paper: as printed  ' in lines
     assert r'[2] my\_run \| 100 %, Set5: 4 of 5 images' in lines
+
+
+def test_markdown_escapes_the_names_of_sets(table):
+    lines = to_markdown([replace(table, sets=('a|b_c',))]).splitlines()
+    assert lines[2] == r'| Method | a\|b\_c PSNR-Y / SSIM-Y | Δ (rank) |'
+
+
+def test_nan_is_printed_as_such(table):
+    row = Row('broken', True, {'Set5': Cell(float('nan'), float('nan'))})
+    texts = [form([replace(table, rows=(*table.rows, row))]) for form in (to_markdown, to_latex, to_csv)]
+    assert '| **broken** | NaN / NaN |' in texts[0]
+    assert 'broken & NaN & NaN &' in texts[1]
+    assert ',broken,measured,,nan,nan,' in texts[2]
 
 
 def test_latex_marks_the_best_and_escapes_names(table):

@@ -1,5 +1,6 @@
 """Ranks and differences beside published figures, worked out by hand."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -22,15 +23,15 @@ def run_of(name, figures, scale=4, degradation='bicubic', crop_border=None, imag
     for dataset, (psnr, ssim) in figures.items():
         count = images or SET_SIZES.get(dataset, 3)
         values = {'p': psnr, 's': ssim, 'rgb': psnr - 2}
-        measured = [ImageResult(f'{i}', f'/{dataset}/{i}.png', None, values) for i in range(count)]
+        measured = [ImageResult(f'{i}', f'/{dataset}/{i}.png', None, None, values) for i in range(count)]
         skipped = [SkippedImage('x', 'It is gone.')] * (SET_SIZES.get(dataset, 3) - count)
-        parts.append(SetResult(dataset, scale, degradation, f'/{dataset}', 'disk', True, measured, skipped, values))
+        parts.append(SetResult(dataset, scale, degradation, f'/{dataset}', None, 'disk', measured, skipped, values))
     return RunResult(name, {'type': 'BSRNet'}, 1000, None, 'params', metrics, parts)
 
 
 def baselines_of(*runs, psnr=25.0, ssim=0.7):
     return {
-        (image.gt, part.scale, part.degradation): Quality(psnr, ssim)
+        (image.gt, image.lq, part.scale, part.degradation): Quality(psnr, ssim)
         for run in runs
         for part in run.sets
         for image in part.images
@@ -102,6 +103,15 @@ def test_what_does_not_compare_is_said():
         rows(table)['uncut'].cells['Set14'].note
         == 'p with crop_border 0 in place of 4; s with crop_border 0 in place of 4'
     )
+
+
+def test_nan_has_no_rank_and_no_difference():
+    broken, sound = run_of('broken', {'Set5': (float('nan'), 0.9)}), run_of('sound', {'Set5': (34.0, 0.9)})
+    (table,) = comparison_tables([sound, broken], baselines_of(sound, broken))
+    cell = rows(table)['broken'].cells['Set5']
+    assert (cell.psnr_rank, cell.psnr_difference, math.isnan(cell.psnr)) == (None, None, True)
+    assert rows(table)['sound'].cells['Set5'].psnr_rank == 1
+    assert rows(table)['BSR'].cells['Set5'].psnr_rank == 2
 
 
 def test_without_hr_images_the_bicubic_cell_is_empty():
