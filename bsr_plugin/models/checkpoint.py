@@ -113,13 +113,6 @@ def prune(models: Path, states: Path, keep: int, newest: int) -> None:
         raise SaveError(f'{path} could not be deleted: {error.strerror or error}') from error
 
 
-def remove_leftovers(*folders: Path) -> None:
-    """Deletes the temporary files of a process that was killed while it saved."""
-    for folder in folders:
-        for path in folder.glob('.*.tmp'):
-            path.unlink(missing_ok=True)
-
-
 def _numbered(folder: Path, pattern: re.Pattern[str]) -> list[tuple[int, Path]]:
     matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir())
     return [(int(match[1]), path) for match, path in matches if match]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import basicsr
 import bsr_plugin
+from bsr_plugin.atomic import remove_left_overs
 from bsr_plugin.models import checkpoint
 from bsr_plugin.models.engine_options import EngineOptions
 from bsr_plugin.models.failures import NonFiniteError
@@ -207,7 +208,8 @@ class CheckpointedModel(SRModel):
         if self.opt['rank'] < len(random_states):
             set_random_state(random_states[self.opt['rank']])
         if self.opt['rank'] == 0:
-            checkpoint.remove_leftovers(self._models, self._states)
+            for folder in (self._models, self._states):
+                remove_left_overs(folder)
 
     # The best weights so far
 

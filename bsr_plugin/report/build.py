@@ -99,9 +99,10 @@ def build_report(folders: Sequence[Path], out: Path, options: ReportOptions) -> 
         The tables, and what is to be known of them.
 
     Raises:
-        InputError: A folder holds no results, or ``out`` cannot be written to.
+        InputError: A folder holds no results.
     """
     runs = load_runs(folders)
+    out.mkdir(parents=True, exist_ok=True)
     results = [run.result for run in runs]
     trainings = {result.name: training_of(result) for result in results}
     baselines, problems = measure_baselines(part for result in results for part in result.sets)
@@ -137,14 +138,10 @@ def build_report(folders: Sequence[Path], out: Path, options: ReportOptions) -> 
 
 
 def _write(out: Path, content: Content) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_text(out / 'tables.md', to_markdown(content.tables))
-        write_text(out / 'tables.csv', to_csv(content.tables))
-        write_text(out / 'tables.tex', to_latex(content.tables))
-        write_text(out / 'index.html', render(content))
-    except OSError as error:
-        raise InputError(f'{out} cannot be written to ({error.strerror}): name another folder.') from error
+    write_text(out / 'tables.md', to_markdown(content.tables))
+    write_text(out / 'tables.csv', to_csv(content.tables))
+    write_text(out / 'tables.tex', to_latex(content.tables))
+    write_text(out / 'index.html', render(content))
 
 
 def _curves(trainings: Mapping[str, Training | None], extra: Sequence[Path], report: Report) -> list[Plot]:

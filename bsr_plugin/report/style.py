@@ -97,16 +97,12 @@ def write_figure(path: Path, figure: Figure) -> None:
     """Writes a figure as PNG, SVG or PDF, whole or not at all.
 
     Raises:
-        InputError: The file name ends in something else, or its folder cannot be written to.
+        InputError: The file name ends in something else.
     """
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path} ends in '{path.suffix}': name a file that ends in {', '.join(FORMATS)}.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=_DPI)
-    except OSError as error:
-        raise InputError(f'{path} cannot be written ({error.strerror}): name another file.') from error
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=_DPI)
 
 
 def inline_svg(figure: Figure, name: str) -> str:

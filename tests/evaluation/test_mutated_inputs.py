@@ -121,7 +121,11 @@ def test_each_of_200_images_is_measured_or_named_in_one_sentence(run_test, tmp_p
         (folders['clean_HR'] / f'{name}.png').write_bytes(encoded(hr))
         (folders['clean_LR'] / f'{name}.png').write_bytes(encoded(lr))
     sets = [
-        {'name': label or 'mutated', 'dataroot_gt': str(folders[f'{label}HR']), 'dataroot_lq': str(folders[f'{label}LR'])}
+        {
+            'name': label or 'mutated',
+            'dataroot_gt': str(folders[f'{label}HR']),
+            'dataroot_lq': str(folders[f'{label}LR']),
+        }
         for label in ('', 'clean_')
     ]
 

@@ -157,12 +157,3 @@ def test_states_are_listed_newest_first_by_number(folders):
     (states / 'x.state').touch()
     (states / '.100.state.abc.tmp').touch()
     assert list(checkpoint.states_in(states)) == [100, 20, 9]
-
-
-def test_leftovers_of_killed_saves_are_removed(folders):
-    models, states, fill = folders
-    fill([10])
-    (states / '.20.state.abc.tmp').touch()
-    (models / '.net_g_20.pth.abc.tmp').touch()
-    checkpoint.remove_leftovers(models, states)
-    assert [path.name for folder in folders[:2] for path in folder.iterdir()] == ['net_g_10.pth', '10.state']
