@@ -37,10 +37,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             ``filename`` is ``path`` then.
     """
     target = Path(path)
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-    if target.exists() and not target.is_file():
-        raise OSError(errno.EINVAL, 'Not an ordinary file', str(target))
+    check_replaceable(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_left_overs(target.parent, target.name)
     temporary, descriptor = _create(target)
@@ -58,10 +55,33 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_replaceable(path: Path) -> None:
+    """Finds out before long work whether :func:`replacing` can work; makes nothing.
+
+    Raises:
+        OSError: There is a folder, a device or the like at ``path``, or something that is not a folder above it.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, 'Not an ordinary file', str(path))
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(above))
+    if not os.access(above, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(above))
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes ``text`` as UTF-8 so that ``path`` is either as before or complete."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
+    """Writes ``content`` so that ``path`` is either as before or complete."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def remove_left_overs(folder: Path, name: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from types import ModuleType
 
 import lmdb
 
+from bsr_plugin.atomic import check_replaceable
 from bsr_plugin.cli.output import EXIT_INTERRUPTED, EXIT_PARTLY, EXIT_WRONG_INPUT
 from bsr_plugin.errors import InputError
 
@@ -57,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_WRONG_INPUT
     name = words[0]
     arguments = _command_parser(name).parse_args(words[1:])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='surrogateescape')  # file names that are not text are printed as they are
     try:
         _check_words(arguments)
         status = int(_module(name).run(arguments))
@@ -75,10 +79,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check_words(arguments: argparse.Namespace) -> None:
+    """Refuses what no command can use, before any of them begins its work."""
     for value in vars(arguments).values():
         for word in value if isinstance(value, list | tuple) else [value]:
             if isinstance(word, str | Path) and '\0' in str(word):
                 raise InputError(f'{str(word)!r} contains a NUL character: correct the argument.')
+    for name in ('json', 'picture'):
+        if path := getattr(arguments, name, None):
+            check_replaceable(path)
 
 
 def _explained(error: InputError | OSError | lmdb.Error) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import skimage.data
 
-from bsr_plugin.atomic import replacing
+from bsr_plugin.atomic import write_bytes
 from bsr_plugin.data.image_file import encode_png, read_image
 from bsr_plugin.errors import InputError
 
@@ -46,6 +46,5 @@ def write_sample(folder: Path) -> tuple[Path, Path]:
             if not (source / name).is_file():
                 raise InputError(f'The installed scikit-image has no {name}: install scikit-image 0.22 or later.')
             if not copy.exists():
-                with replacing(copy) as temporary:
-                    temporary.write_bytes(encode_png(read_image(source / name)))
+                write_bytes(copy, encode_png(read_image(source / name)))
     return folders

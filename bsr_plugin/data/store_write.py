@@ -21,7 +21,7 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from bsr_plugin.atomic import fsync_path, remove_left_overs, replacing, write_text
+from bsr_plugin.atomic import fsync_path, remove_left_overs, write_bytes, write_text
 from bsr_plugin.data.image_file import encode_png
 from bsr_plugin.data.meta_info import META_FILE, RAW, MetaEntry, digest_of, key_for, read_meta
 from bsr_plugin.data.store import LMDBStore
@@ -134,8 +134,7 @@ class StoreWriter:
             self._put(records)
         else:
             for record in records:
-                with replacing(self.partial / f'{record.name}.png') as temporary:
-                    temporary.write_bytes(record.value)
+                write_bytes(self.partial / f'{record.name}.png', record.value)
         self.count += len(batch)
         self.left_out |= _left_out(lines)
 
@@ -228,8 +227,12 @@ class StoreWriter:
                 raise
             self._map_size *= 2
             self._put(records)
-        except lmdb.DiskError as error:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path)) from error
+        except lmdb.Error as error:
+            # LMDB calls it an input/output error where a part could still be written.
+            missing = sum(len(record.value) for record in records) - shutil.disk_usage(self.partial).free
+            if isinstance(error, lmdb.DiskError) or missing > 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path)) from error
+            raise
 
     def _database(self) -> lmdb.Environment:
         return lmdb.open(str(self.partial), map_size=self._map_size, lock=False)

@@ -14,7 +14,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bsr_plugin.atomic import replacing
+from bsr_plugin.atomic import write_bytes
 from bsr_plugin.errors import InputError
 
 FORMATS = ('.png', '.svg', '.pdf')
@@ -98,11 +98,13 @@ def write_figure(path: Path, figure: Figure) -> None:
 
     Raises:
         InputError: The file name ends in something else.
+        OSError: It cannot be written.
     """
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path} ends in '{path.suffix}': name a file that ends in {', '.join(FORMATS)}.")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=_DPI)
+    picture = io.BytesIO()  # matplotlib's own files trip over a full disk
+    figure.savefig(picture, format=path.suffix.lower()[1:], dpi=_DPI)
+    write_bytes(path, picture.getvalue())
 
 
 def inline_svg(figure: Figure, name: str) -> str:
