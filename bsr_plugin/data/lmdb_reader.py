@@ -69,7 +69,7 @@ class _Reader:
         self._path = path
         try:
             # Without locks: nobody writes, and a read-only folder has room for none.
-            self._environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False)
+            self._environment = lmdb.open(os.fsencode(path), readonly=True, lock=False, readahead=False)
         except lmdb.Error as error:
             raise InputError(f'{path} cannot be opened ({error}): make it again with bsr prepare.') from error
         needed = (self._environment.info()['last_pgno'] + 1) * self._environment.stat()['psize']

@@ -235,7 +235,7 @@ class StoreWriter:
             raise
 
     def _database(self) -> lmdb.Environment:
-        return lmdb.open(str(self.partial), map_size=self._map_size, lock=False)
+        return lmdb.open(os.fsencode(self.partial), map_size=self._map_size, lock=False)
 
 
 def _line(item: Record | LeftOut) -> str:

@@ -3,11 +3,14 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import bsr_plugin
 from bsr_plugin.cli import COMMANDS, main
 from bsr_plugin.data.image_file import encode_png
 from bsr_plugin.data.prepare import Preparation, prepare
@@ -165,3 +168,19 @@ def test_folders_for_results_are_made(words, good, tmp_path, capsys):
     target = tmp_path / 'a/b/c.png'
     assert main([str(good.get(word, word)) for word in words.split()] + [str(target)]) == 0
     assert target.stat().st_size > 100
+
+
+def test_folders_whose_names_are_not_text(good, tmp_path):
+    out = tmp_path / os.fsdecode(b'caf\xe9')
+    words = ['prepare', good['@hr'], '--out', out, '--scale', 2, '--lr-window', 8]
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(Path(bsr_plugin.__file__).parents[1]),
+        'PYTHONIOENCODING': 'utf-8:strict',
+    }
+    for more in ([], ['--check']):
+        done = subprocess.run(
+            [sys.executable, '-m', 'bsr_plugin', *map(str, words), *more], capture_output=True, env=environment
+        )
+        assert (done.returncode, done.stderr) == (0, b'')
+        assert os.fsencode(out) in done.stdout
