@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--log', type=Path, action='append', default=[], metavar='DIR',
-        help='TensorBoard log tb_logger/<name> to show besides those of the tested weights; repeatable',
+        help='TensorBoard log tb_logger/<name> to show in addition to those of the tested weights; repeatable',
     )  # fmt: skip
     parser.add_argument(
         '--pic',

@@ -52,7 +52,7 @@ def read(path: Path) -> Any:
     """Loads a checkpoint to the CPU without running any code that it may hold.
 
     Raises:
-        InputError: The file is missing, damaged, or holds Python objects besides tensors and plain containers.
+        InputError: The file is missing, damaged, or holds Python objects other than tensors and plain containers.
     """
     try:
         _check_sums(path)

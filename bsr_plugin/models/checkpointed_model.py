@@ -106,7 +106,7 @@ class CheckpointedModel(SRModel):
             net_label: Such as ``net_g``.
             current_iter: Iteration, -1 for ``latest``, or a word.
             param_key: The entry for each network, ``params`` or ``params_ema``.
-            **further: Entries besides the networks' weights.
+            **further: Further entries of the file.
         """
         nets = net if isinstance(net, list) else [net]
         keys = param_key if isinstance(param_key, list) else [param_key]

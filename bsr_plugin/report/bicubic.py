@@ -1,6 +1,6 @@
 """The paper's bicubic row: what interpolation alone achieves (tables 2 and 3)."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +33,13 @@ class Quality:
     Attributes:
         psnr_y: Peak signal-to-noise ratio in dB, peak 255.
         ssim_y: Structural similarity.
+        lr_difference: Mean absolute difference, in grey levels, of an LR image that was given from the one that the
+            degradation makes; 0 if it was made.
     """
 
     psnr_y: float
     ssim_y: float
+    lr_difference: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def interpolation_quality(
         scale: Factor; the image is cut to a multiple of it.
         degradation: How its LR image was made.
         name: What to call the image in an error.
-        lr: The LR image that was given, (H / scale, W / scale, 3). Where it is not what ``degradation`` makes of the HR
+        lr: The LR image that was given, (H / scale, W / scale, 3). If it is not what ``degradation`` makes of the HR
             image, its own Y channel is interpolated.
 
     Raises:
@@ -99,16 +102,18 @@ def interpolation_quality(
     if min(height, width) < 11 + 2 * scale:
         raise InputError(f'{name} is {height}x{width}, too small to be measured at scale {scale}.')
     truth = luma_uint8(image)
-    if lr is not None and not np.array_equal(lr, degrade(image, scale, degradation)):
+    difference = 0.0
+    if lr is not None:
+        difference = float(np.abs(degrade(image, scale, degradation).astype(np.float64) - lr).mean())
+    if lr is not None and difference:
         small = _luma(lr)
     elif degradation == 'bicubic':
         small = imresize_float(truth.astype(np.float64), height // scale, width // scale)
     else:
         small = blur_down_float(truth.astype(np.float64), scale)
     pair = round_to_uint8(imresize_float(small, height, width))[..., None], truth[..., None]
-    return Quality(
-        psnr_y=float(calculate_psnr(*pair, crop_border=scale)), ssim_y=float(calculate_ssim(*pair, crop_border=scale))
-    )
+    psnr, ssim = (float(metric(*pair, crop_border=scale)) for metric in (calculate_psnr, calculate_ssim))
+    return Quality(psnr, ssim, difference)
 
 
 def luma_uint8(image: Image) -> Image:
@@ -121,8 +126,5 @@ def _luma(image: Image) -> NDArray[np.float64]:
 
 
 def mean_quality(qualities: list[Quality]) -> Quality:
-    """Mean of both figures."""
-    return Quality(
-        psnr_y=float(np.mean([quality.psnr_y for quality in qualities])),
-        ssim_y=float(np.mean([quality.ssim_y for quality in qualities])),
-    )
+    """Mean of all figures."""
+    return Quality(*np.mean([astuple(quality) for quality in qualities], axis=0).tolist())

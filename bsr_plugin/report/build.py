@@ -30,10 +30,10 @@ Made = TypeVar('Made')
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What a report is made from besides results.
+    """What a report shows in addition to the results.
 
     Attributes:
-        logs: TensorBoard logs to show besides those of the training runs behind the results.
+        logs: TensorBoard logs to show in addition to those of the training runs behind the results.
         pic_store: LR store whose PIC distribution is shown; ``None`` takes the first training run's.
         examples: Images shown of every set.
         title: Heading of the page.

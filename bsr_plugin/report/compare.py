@@ -47,7 +47,7 @@ def compare_with_bicubic(
             Version(label, result, psnr),
             Version(HR_LABEL, truth),
         )
-        examples.append(Example(hr_folder.name, scale, degradation, file.stem, versions))
+        examples.append(Example(pictures.name, scale, degradation, file.stem, versions))
     return examples
 
 

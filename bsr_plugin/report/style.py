@@ -72,20 +72,17 @@ def new_figure(width: float, height: float, palette: Palette) -> Figure:
     return Figure(figsize=(width, height), layout='constrained', facecolor=palette.paper)
 
 
-def plain_axes(axes: Axes, palette: Palette, grid: bool = True) -> None:
+def plain_axes(axes: Axes, palette: Palette) -> None:
     """Leaves a base line, quiet ticks and, across, a quiet grid."""
     axes.set_facecolor('none')
     for side in ('top', 'right', 'left'):
         axes.spines[side].set_visible(False)
     axes.spines['bottom'].set_color(palette.muted)
     axes.tick_params(colors=palette.muted, labelsize=8, length=0)
-    axes.xaxis.label.set_color(palette.muted)
-    axes.yaxis.label.set_color(palette.muted)
-    axes.xaxis.label.set_fontsize(9)
-    axes.yaxis.label.set_fontsize(9)
-    if grid:
-        axes.grid(axis='y', color=palette.line, linewidth=0.8)
-        axes.set_axisbelow(True)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set(color=palette.muted, fontsize=9)
+    axes.grid(axis='y', color=palette.line, linewidth=0.8)
+    axes.set_axisbelow(True)
 
 
 def caption(axes: Axes, text: str, palette: Palette) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from bsr_plugin.report.tables import PSNR_PLACES, SSIM_PLACES, Cell, Row, RowKey, Table
 
@@ -77,13 +78,9 @@ def to_csv(tables: Sequence[Table]) -> str:
 
 
 def _csv_cell(cell: Cell) -> dict[str, object]:
-    figures = {
-        'images': cell.images, 'psnr_y': cell.psnr, 'ssim_y': cell.ssim, 'psnr_rgb': cell.psnr_rgb,
-        'psnr_rank': cell.psnr_rank, 'ssim_rank': cell.ssim_rank, 'misprint': cell.misprint, 'note': cell.note,
-    }  # fmt: skip
-    differences = {'psnr_difference': cell.psnr_difference, 'ssim_difference': cell.ssim_difference}
-    rounded = {key: None if value is None else f'{value:.6f}' for key, value in differences.items()}
-    return {key: '' if value is None else value for key, value in {**figures, **rounded}.items()}
+    figures = {key: value for key, value in asdict(cell).items() if value is not None}
+    figures |= {key: f'{value:.6f}' for key, value in figures.items() if key.endswith('difference')}
+    return {{'psnr': 'psnr_y', 'ssim': 'ssim_y'}.get(key, key): value for key, value in figures.items()}
 
 
 def to_markdown(tables: Sequence[Table]) -> str:

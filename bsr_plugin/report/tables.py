@@ -15,7 +15,7 @@ BICUBIC = 'Bicubic, measured here'
 #: The row of table 4 that has everything.
 BASELINE = 'BSR baseline'
 _ABLATION = ('Set5', 4, 'bicubic')
-#: Places behind the point in published tables, at which figures are ranked.
+#: Decimal places of published figures, at which they are ranked.
 PSNR_PLACES, SSIM_PLACES = 2, 4
 
 
@@ -146,7 +146,7 @@ def _comparison(
         for part in run.sets:
             if part.images and (part.degradation, part.scale) == (degradation, scale):
                 name = paper_name(part.name)
-                measured.setdefault(run.name, {})[name] = measured_cell(run, part)
+                measured.setdefault(run.name, {})[name] = _measured_cell(run, part, baselines)
                 known = bicubic.get(name)
                 if known is None or (known.images or 0) < len(part.images):
                     bicubic[name] = _bicubic_cell(part, baselines)
@@ -182,7 +182,7 @@ def ablation_table(runs: Sequence[RunResult], variants: Mapping[str, str]) -> Ta
     for run in runs:
         parts = [part for part in run.sets if (paper_name(part.name), part.scale, part.degradation) == _ABLATION]
         if run.name in variants and parts and parts[0].images:
-            cell = replace(measured_cell(run, parts[0]), ssim=None)
+            cell = replace(_measured_cell(run, parts[0], {}), ssim=None)
             rows.append(Row(f'{variants[run.name]}: {run.name}', True, {'Set5': cell}))
     if not rows or {variants[run.name] for run in runs if run.name in variants} == {BASELINE}:
         return None
@@ -201,9 +201,9 @@ def _published_rows(entries: Iterable[Published], sets: Sequence[str]) -> list[R
     return [Row(method, False, cells) for method, cells in rows.items() if cells]
 
 
-def measured_cell(run: RunResult, part: SetResult) -> Cell:
+def _measured_cell(run: RunResult, part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> Cell:
     """What a test run achieved on a set, with a note if it does not compare with published figures."""
-    notes = []
+    notes = _other_lr(part, baselines)
     size = SET_SIZES.get(paper_name(part.name))
     if size is not None and len(part.images) != size:
         notes.append(f'{len(part.images)} of {size} images')
@@ -224,14 +224,25 @@ def measured_cell(run: RunResult, part: SetResult) -> Cell:
     )
 
 
+def _other_lr(part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> list[str]:
+    """Says it where the LR images were given and are not those of the published figures."""
+    differences = [quality.lr_difference for quality in baseline_of(part, baselines)]
+    if not any(differences):
+        return []
+    return [
+        f'LR images differ from {part.degradation} degradation by {np.mean(differences):.2g} grey levels on average'
+    ]
+
+
 def _bicubic_cell(part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> Cell:
     qualities = baseline_of(part, baselines)
     if not qualities:
         return Cell(None, None, images=0)
     mean = mean_quality(qualities)
     size = SET_SIZES.get(paper_name(part.name), len(part.images))
-    note = '' if size == len(qualities) else f'{len(qualities)} of {size} images'
-    return Cell(mean.psnr_y, mean.ssim_y, images=len(qualities), note=note)
+    notes = _other_lr(part, baselines)
+    notes += [] if size == len(qualities) else [f'{len(qualities)} of {size} images']
+    return Cell(mean.psnr_y, mean.ssim_y, images=len(qualities), note='; '.join(notes))
 
 
 def compared(table: Table) -> Table:

@@ -78,6 +78,9 @@ def test_other_lr_files_are_interpolated_themselves(given):
     figures, _ = measure_baselines([made, files])
     for of_file, of_made in zip(baseline_of(files, figures), baseline_of(made, figures), strict=True):
         assert of_file.psnr_y < of_made.psnr_y - 0.5
+    expected = np.abs(cv2.imread(files.images[1].lq).astype(float) - lr_image(made, made.images[1])).mean()
+    assert baseline_of(files, figures)[1].lr_difference == pytest.approx(expected)
+    assert baseline_of(made, figures)[1].lr_difference == 0
     # An independent computation: Y of the file, OpenCV's bicubic interpolation in floating point.
     truth, lr = cv2.imread(files.images[1].gt)[:92], lr.astype(np.float32)
     y = [16 + image @ np.array([24.966, 128.553, 65.481]) / 255 for image in (truth, lr)]

@@ -105,6 +105,17 @@ def test_what_does_not_compare_is_said():
     )
 
 
+def test_lr_images_that_were_given_and_are_others_are_said():
+    ours = run_of('mine', {'Set5': (32.0, 0.9), 'Set14': (28.0, 0.78)})
+    figures = {
+        key: replace(quality, lr_difference=0.5) for key, quality in baselines_of(ours).items() if 'Set5' in key[0]
+    }
+    (table,) = comparison_tables([ours], {**baselines_of(ours), **figures})
+    for row in ('mine', BICUBIC):
+        note = 'LR images differ from bicubic degradation by 0.5 grey levels on average'
+        assert [rows(table)[row].cells[name].note for name in ('Set5', 'Set14')] == [note, '']
+
+
 def test_nan_has_no_rank_and_no_difference():
     broken, sound = run_of('broken', {'Set5': (float('nan'), 0.9)}), run_of('sound', {'Set5': (34.0, 0.9)})
     (table,) = comparison_tables([sound, broken], baselines_of(sound, broken))
