@@ -2,6 +2,9 @@
 # make env    the environment in .venv        make test    every check and the whole test suite
 # make lint   style and types alone           make clean   removes what make made
 # make browser   Chromium and ChromeDriver, which the tests of the report's page drive; needs apt-get and root
+# make gpu    on a machine with a GPU and no network, with an interpreter that has torch: the tests marked gpu, then the
+#             benchmarks, one table (PYTHON=python3 WHEELS=FOLDER ONLY="tests train data")
+# make wheels WHEELS=FOLDER   the packages that make gpu may lack there, for the same Python
 # Another interpreter: make test PYTHON=python3.13
 
 PYTHON ?= python3
@@ -18,7 +21,7 @@ made := $(venv)/made-with-python-$(shell "$(PYTHON)" -c 'import platform; print(
 sources := Makefile requirements/constraints.txt requirements/basicsr-build/sitecustomize.py bsr_plugin/__init__.py \
 	setup.py pyproject.toml startup/bsr_plugin.pth startup/bsr_plugin_hook.py
 
-.PHONY: env demo test lint browser clean
+.PHONY: env demo test lint browser gpu wheels clean
 .DEFAULT_GOAL := test
 
 env: $(made)
@@ -54,10 +57,20 @@ has_browser := command -v chromedriver > /dev/null && \
 	{ command -v chromium || command -v chromium-browser || command -v google-chrome; } > /dev/null
 
 test: lint
+	@$(python) -c 'import sys, torch; sys.exit(torch.cuda.is_available())' && \
+	echo "No GPU here: the tests marked gpu are left out (make gpu on a machine that has one)." || true
 	@{ $(has_browser); } || [ "$$(id -u)" != 0 ] || $(MAKE) --no-print-directory browser || true
 	@if { $(has_browser); }; then set -x; $(python) -m pytest; else \
 	echo "No Chromium with ChromeDriver here: the tests of the page in a browser are left out (make browser)."; \
 	set -x; $(python) -m pytest -m "not browser"; fi
+
+gpu:
+	@"$(PYTHON)" tests/on_gpu.py $(if $(WHEELS),--wheels "$(WHEELS)") $(if $(ONLY),--only $(ONLY))
+
+wheels: env
+	$(pip) freeze --exclude-editable --exclude torch --exclude torchvision | grep -v -e ^nvidia -e ^triton > $(venv)/wheels.txt
+	PYTHONPATH="$(CURDIR)/requirements/basicsr-build" \
+	$(pip) wheel --no-deps --no-build-isolation -r $(venv)/wheels.txt -w "$(or $(WHEELS),build/wheels)"
 
 browser:
 	@{ $(has_browser); } || { command -v apt-get > /dev/null && \
