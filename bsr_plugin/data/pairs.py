@@ -1,16 +1,141 @@
-"""An HR store and the LR store that belongs to it, checked against each other once."""
+"""LR images and the HR images they belong to: partners by name, sizes by the scale, checked before anything is read."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bsr_plugin.data.pic_index_of import Store
-from bsr_plugin.data.store import open_store
+from bsr_plugin.data.store import FolderStore, open_store
 from bsr_plugin.errors import InputError
+
+#: HR pixels by which an HR image of a benchmark may exceed its LR image: what cutting to a multiple of 12 takes off.
+_LARGEST_OVERHANG = 11
+
+Size = Sequence[int] | NDArray[np.int64]
+
+
+class Named(Protocol):
+    """A folder or store and the names of its images."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    @property
+    def names(self) -> list[str]:
+        """In order."""
+
+
+class Names(NamedTuple):
+    """The names in a folder, where it is not a store."""
+
+    path: Path
+    names: list[str]
+
+
+def require(opt: Mapping[str, Any], *keys: str) -> None:
+    """Makes sure that a data set is given options.
+
+    Raises:
+        InputError: One is missing.
+    """
+    for key in keys:
+        if opt.get(key) is None:
+            raise InputError(f'The data set {opt.get("name", "")} lacks the option {key}.')
+
+
+def lr_namer(opt: Mapping[str, Any]) -> Callable[[str], str]:
+    """LR name for an HR name, by the option ``filename_tmpl``.
+
+    Raises:
+        InputError: The template has no place for the HR name.
+    """
+    template = str(opt.get('filename_tmpl') or '{}')
+    if '{}' not in template:
+        raise InputError(f"filename_tmpl is '{template}': it must contain {{}}, which stands for the HR name.")
+    return lambda name: template.replace('{}', name)
+
+
+def check_unique(side: Named) -> None:
+    """Makes sure that names tell images apart.
+
+    Raises:
+        InputError: Two images have one name.
+    """
+    name, times = Counter(side.names).most_common(1)[0]
+    if times > 1:
+        raise InputError(f'{side.path} has several images of the name {name}: keep one of them.')
+
+
+def partners(hr: Named, lr: Named, lr_name: Callable[[str], str]) -> tuple[int, ...]:
+    """Position in ``hr`` of the partner of every LR image.
+
+    Args:
+        hr: The HR images.
+        lr: The LR images.
+        lr_name: Gives the LR name for an HR name.
+
+    Raises:
+        InputError: An image has no partner, or two images have one name.
+    """
+    check_unique(hr)
+    check_unique(lr)
+    at = {lr_name(name): position for position, name in enumerate(hr.names)}
+    for side, other, lonely in ((lr, hr, set(lr.names) - set(at)), (hr, lr, set(at) - set(lr.names))):
+        if lonely:
+            raise InputError(
+                f'{side.path} has {min(lonely)} and {other.path} no image for it ({len(lonely)} without a partner): '
+                'add what is missing, or remove the other.'
+            )
+    return tuple(at[name] for name in lr.names)
+
+
+def check_sizes(hr: NDArray[np.int64], lr: NDArray[np.int64], scale: int, paths: Sequence[tuple[str, str]]) -> None:
+    """Makes sure that HR images are exactly ``scale`` times as large as their LR images.
+
+    Args:
+        hr: (N, 2) heights and widths of the HR images.
+        lr: The same of their LR images.
+        scale: HR size divided by LR size.
+        paths: LR and HR path of every pair.
+
+    Raises:
+        InputError: Some are not.
+    """
+    wrong = np.flatnonzero((hr != lr * scale).any(axis=1))
+    if wrong.size:
+        first, count = int(wrong[0]), '1 such pair' if wrong.size == 1 else f'{wrong.size} such pairs'
+        mismatch = _mismatch(hr[first], lr[first], scale, *paths[first])
+        raise InputError(f'{mismatch} ({count}): make both with bsr prepare.')
+
+
+def check_overhang(hr: Size, lr: Size, scale: int, lr_path: str, hr_path: str) -> None:
+    """Makes sure that an HR image is ``scale`` times as large as its LR image, or up to 11 pixels larger.
+
+    LR images of published benchmarks stem from HR images that were cut on the right and below.
+
+    Raises:
+        InputError: It is not.
+    """
+    overhang = [large - scale * small for large, small in zip(hr, lr, strict=True)]
+    if min(overhang) < 0 or max(overhang) > _LARGEST_OVERHANG:
+        raise InputError(f'{_mismatch(hr, lr, scale, lr_path, hr_path)}: one of them is of another image or scale.')
+
+
+def _mismatch(hr: Size, lr: Size, scale: int, lr_path: str, hr_path: str) -> str:
+    return f'{hr_path} is {hr[0]}x{hr[1]} and {lr_path} {lr[0]}x{lr[1]}, which is not 1/{scale} of it'
+
+
+def image_path(store: Store, position: int) -> str:
+    """The file of an image, or for one in an LMDB the path from which BasicSR takes names for logs and pictures."""
+    if isinstance(store, FolderStore):
+        return str(store.files[position])
+    return f'{store.path}/{store.names[position]}.png'
 
 
 @dataclass(frozen=True)
@@ -34,24 +159,14 @@ class PairedStores:
         """Opens the stores a data set's options name.
 
         Raises:
-            InputError: An option is missing, a store is none, an image has no partner or one of the wrong size.
+            InputError: An option is missing, a store is not one, an image has no partner or one of the wrong size.
         """
-        for key in ('dataroot_gt', 'dataroot_lq', 'io_backend', 'scale'):
-            if opt.get(key) is None:
-                raise InputError(f'The data set {opt.get("name", "")} lacks the option {key}.')
+        require(opt, 'dataroot_gt', 'dataroot_lq', 'io_backend', 'scale')
         backend, scale = opt['io_backend'].get('type'), int(opt['scale'])
         hr, lr = open_store(opt['dataroot_gt'], backend), open_store(opt['dataroot_lq'], backend)
-        template = str(opt.get('filename_tmpl') or '{}')
-        partners = _match(hr, lr, template)
-        sizes = np.asarray(hr.sizes)[list(partners)]
-        wrong = np.flatnonzero((sizes != np.asarray(lr.sizes) * scale).any(axis=1))
-        if wrong.size:
-            first = int(wrong[0])
-            raise InputError(
-                f'{hr.names[partners[first]]} is {_size(sizes[first])} in {hr.path} and {_size(lr.sizes[first])} in '
-                f'{lr.path}, which is not 1/{scale} of it ({wrong.size} such pairs): make both with bsr prepare.'
-            )
-        return cls(hr, lr, scale, partners)
+        pairs = cls(hr, lr, scale, partners(hr, lr, lr_namer(opt)))
+        check_sizes(hr.sizes[list(pairs.partners)], lr.sizes, scale, [*map(pairs.paths, range(len(pairs)))])
+        return pairs
 
     def __len__(self) -> int:
         return len(self.partners)
@@ -65,25 +180,5 @@ class PairedStores:
         return self.hr.image(self.partners[position])
 
     def paths(self, position: int) -> tuple[str, str]:
-        """LR and HR path, from which BasicSR takes names for logs and pictures."""
-        lr_name, hr_name = self.lr.names[position], self.hr.names[self.partners[position]]
-        return f'{self.lr.path}/{lr_name}.png', f'{self.hr.path}/{hr_name}.png'
-
-
-def _match(hr: Store, lr: Store, template: str) -> tuple[int, ...]:
-    if '{}' not in template:
-        raise InputError(f"filename_tmpl is '{template}': it must contain {{}}, which stands for the HR name.")
-    at = {template.replace('{}', name): position for position, name in enumerate(hr.names)}
-    for store, names in ((hr, at), (lr, set(lr.names))):
-        if len(names) < len(store.names):
-            twice = next(name for name, times in Counter(store.names).items() if times > 1)
-            raise InputError(f'{store.path} has several images of the name {twice}: keep one of them.')
-    for store, other, lonely in ((lr, hr, set(lr.names) - set(at)), (hr, lr, set(at) - set(lr.names))):
-        if lonely:
-            first, number = min(lonely), len(lonely)
-            raise InputError(f'{store.path} has {first} and {other.path} no image for it ({number} without a partner).')
-    return tuple(at[name] for name in lr.names)
-
-
-def _size(size: NDArray[np.int64]) -> str:
-    return f'{int(size[0])}x{int(size[1])}'
+        """LR and HR path."""
+        return image_path(self.lr, position), image_path(self.hr, self.partners[position])

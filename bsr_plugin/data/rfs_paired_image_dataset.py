@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from bsr_plugin.data import stream
 from bsr_plugin.data.collate import Images, patches_of
-from bsr_plugin.data.pairs import PairedStores
+from bsr_plugin.data.pairs import PairedStores, require
 from bsr_plugin.data.patch import oriented, to_uint8_images, write_planes
 from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.data.uint8_images import UInt8Images
@@ -70,10 +70,11 @@ class RFSPairedImageDataset(Dataset):
             self._set_up_training(opt)
 
     def _set_up_training(self, opt: Mapping[str, Any]) -> None:
-        gt_size, scale = int(_required(opt, 'gt_size')), self._pairs.scale
+        require(opt, 'gt_size')
+        gt_size, scale = int(opt['gt_size']), self._pairs.scale
         if gt_size < scale or gt_size % scale:
             fit = max(scale, gt_size // scale * scale)
-            raise InputError(f'gt_size is {gt_size}, no multiple of the scale {scale}: use {fit} or {fit + scale}.')
+            raise InputError(f'gt_size is {gt_size}, not a multiple of the scale {scale}: use {fit} or {fit + scale}.')
         self._window = gt_size // scale
         edges = opt.get('pic_edges')
         intervals = IntervalRule(
@@ -98,7 +99,8 @@ class RFSPairedImageDataset(Dataset):
         small = len(self) - self.index.usable.size
         if small:
             get_root_logger().warning(
-                f'{small} of {len(self)} images are smaller than the {self._window} pixel LR window and are not drawn.'
+                f'{small} of {len(self)} images {"is" if small == 1 else "are"} smaller than the {self._window} pixel '
+                'LR window and not drawn.'
             )
 
     def __len__(self) -> int:
@@ -197,9 +199,3 @@ class RFSPairedImageDataset(Dataset):
                 f'RFS since the last epoch: {widened} patches from outside their candidate images, whose windows miss '
                 f'the interval; {displaced} from the nearest interval, theirs being empty in the whole data set.'
             )
-
-
-def _required(opt: Mapping[str, Any], key: str) -> Any:
-    if opt.get(key) is None:
-        raise InputError(f'The data set {opt.get("name", "")} lacks the option {key}.')
-    return opt[key]

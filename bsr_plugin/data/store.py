@@ -8,6 +8,7 @@ memory map and a crop reads its own rows from disk, nothing else.
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,6 +19,7 @@ from bsr_plugin.data.image_file import decode, image_size, list_images, read_ima
 from bsr_plugin.data.lmdb_reader import DATA_FILE, Database
 from bsr_plugin.data.meta_info import META_FILE, RAW, digest_of, read_meta
 from bsr_plugin.errors import InputError
+from bsr_plugin.parallel import ordered_map
 
 _PART = re.compile(r'(?P<stem>.+)\.part(?P<number>\d+)of(?P<total>\d+)(?P<suffix>\.lmdb)?')
 
@@ -91,20 +93,24 @@ class FolderStore:
     """A folder of image files.
 
     Raises:
-        InputError: Not a folder, no image in it, or a file that is not an image.
+        InputError: Not a folder, or no image in it. A file that is not an image is an error when it or the sizes are
+            asked for.
     """
 
     path: Path
     names: list[str] = field(init=False)
-    sizes: NDArray[np.int64] = field(init=False)
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.files = list_images(self.path)
         self.names = [file.stem for file in self.files]
-        self.sizes = np.array([image_size(file) for file in self.files], np.int64)
         stamps = [f'{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}' for file in self.files]
         self.digest = digest_of('\n'.join(stamps).encode())
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """(N, 2) heights and widths, by the headers of the files."""
+        return np.array(list(ordered_map(image_size, self.files)), np.int64)
 
     def image(self, position: int) -> NDArray[np.uint8]:
         """The whole image, (H, W, 3) BGR, decoded."""
@@ -148,7 +154,8 @@ def open_store(path: str | os.PathLike[str], backend: str) -> LMDBStore | Folder
         return openers[backend](where)
     parts = find_parts(where)
     if not parts:
-        raise InputError(f'{where} does not exist: make it with bsr prepare, or correct the path.')
+        fix = 'correct the path' if backend == 'disk' else 'make it with bsr prepare, or correct the path'
+        raise InputError(f'{where} does not exist: {fix}.')
     return JoinedStore(where, [openers[backend](part) for part in parts])
 
 

@@ -35,7 +35,7 @@ def test_partners_are_found_by_name(tmp_path, folders, write_images, picture):
     for position in range(3):
         lr, hr = pairs.lr_image(position), pairs.hr_image(position)
         np.testing.assert_array_equal(hr[::2, ::2], lr)
-        assert pairs.paths(position)[0].endswith(f'LR/{"abc"[position]}.png')
+        assert pairs.paths(position)[0].endswith(f'LR/{["a.bmp", "b.png", "c.png"][position]}')
         assert pairs.paths(position)[1].endswith(f'HR/{"abc"[position]}.png')
 
 
@@ -71,7 +71,7 @@ def test_names_by_template(tmp_path, folders):
 @pytest.mark.parametrize(('folder', 'other'), [('HR', 'LR'), ('LR', 'HR')])
 def test_lonely_images_are_named(tmp_path, folders, folder, other):
     (tmp_path / other / 'b.png').unlink()
-    with pytest.raises(InputError, match=rf'{folder} has b and .*{other} no image for it \(1 without a partner\)\.'):
+    with pytest.raises(InputError, match=rf'{folder} has b and .*{other} no image for it \(1 without a partner\): add'):
         PairedStores.open(folders)
 
 
@@ -85,13 +85,15 @@ def test_two_images_of_one_name_are_refused(tmp_path, folders, folder, write_ima
 @pytest.mark.parametrize('size', [(22, 28), (20, 30), (23, 30), (11, 15)])
 def test_sizes_that_do_not_match_are_named(tmp_path, folders, write_images, picture, size):
     write_images(tmp_path / 'HR', {'b.png': picture(*size)})
-    said = rf'b is {size[0]}x{size[1]} in .*HR and 11x15 in .*LR, which is not 1/2 of it \(1 such pairs\): make both'
+    said = rf'HR/b\.png is {size[0]}x{size[1]} and .*LR/b\.png 11x15, which is not 1/2 of it \(1 such pair\): make both'
     with pytest.raises(InputError, match=said):
         PairedStores.open(folders)
 
 
 def test_a_wrong_scale_is_named(folders):
-    with pytest.raises(InputError, match=r'a is 20x30 in .* and 10x15 in .*, which is not 1/4 of it \(3 such pairs\)'):
+    with pytest.raises(
+        InputError, match=r'a\.png is 20x30 and .*a\.png 10x15, which is not 1/4 of it \(3 such pairs\)'
+    ):
         PairedStores.open({**folders, 'scale': 4})
 
 

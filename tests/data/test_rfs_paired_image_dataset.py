@@ -198,7 +198,7 @@ def test_parts_are_one_data_set(tmp_path, options, hr_folder, pairs):
 
 def test_small_images_are_skipped_and_counted(options, log):
     dataset, drawn = samples(options(sampling='uniform', num_candidates=5), 20, 4)
-    assert '1 of 5 images are smaller than the 12 pixel LR window and are not drawn.' in log
+    assert '1 of 5 images is smaller than the 12 pixel LR window and not drawn.' in log
     assert {sample['lq_path'][-5] for sample in drawn} == {'a', 'b', 'c', 'd'}
     assert len(dataset) == 5
 
@@ -249,8 +249,8 @@ def test_options_are_not_changed(options, phase):
         ({'gt_size': None}, r'The data set Toy lacks the option gt_size\.'),
         ({'dataroot_lq': None}, r'The data set Toy lacks the option dataroot_lq\.'),
         ({'io_backend': {'type': 'zip'}}, r"io_backend type is 'zip': use lmdb or disk\."),
-        ({'gt_size': 25}, r'gt_size is 25, no multiple of the scale 2: use 24 or 26\.'),
-        ({'gt_size': 1}, r'gt_size is 1, no multiple of the scale 2: use 2 or 4\.'),
+        ({'gt_size': 25}, r'gt_size is 25, not a multiple of the scale 2: use 24 or 26\.'),
+        ({'gt_size': 1}, r'gt_size is 1, not a multiple of the scale 2: use 2 or 4\.'),
         ({'sampling': 'balanced'}, r"sampling is 'balanced': use rfs, uniform, rejection\."),
         ({'num_candidates': 0}, r'num_candidates is 0: use 1 or more'),
         ({'pic_bins': 300}, r'pic_bins is 300: use 1 to 256 intervals\.'),

@@ -153,7 +153,7 @@ def test_a_missing_partner_stops_the_run_before_it_begins(run_test, hr_folder, t
         cv2.imwrite(str(lr / f'{number}.png'), picture(number, 20, 20))
     assert run_test([{'name': 'Six', 'dataroot_gt': str(hr_folder), 'dataroot_lq': str(lr)}]) == 2
     error = capsys.readouterr().err
-    assert f'{lr} has no image 5 (1 missing)' in error
+    assert f'{hr_folder} has 5 and {lr} no image for it (1 without a partner)' in error
     assert not (tmp_path / 'results/run/metrics.json').exists()
 
 
