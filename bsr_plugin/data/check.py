@@ -5,74 +5,91 @@ from pathlib import Path
 
 import numpy as np
 
-from bsr_plugin.data.memory import let_go
-from bsr_plugin.data.meta_info import META_FILE, digest_of, key_for, parse_meta
+from bsr_plugin.data.lmdb_reader import DATA_FILE
+from bsr_plugin.data.memory import drop_pages
+from bsr_plugin.data.meta_info import META_FILE, RAW, MetaEntry, digest_of, key_for, read_meta
 from bsr_plugin.data.store import LMDBStore, find_parts
+from bsr_plugin.data.store_description import STORE_FILE, read_description
 from bsr_plugin.errors import InputError
 from bsr_plugin.parallel import ordered_map
+from bsr_plugin.pic.index_file import IndexFileError, check_arrays
 from bsr_plugin.progress import progress
+
+_AGAIN = 'remove the store and run bsr prepare again.'
 
 
 def check_stores(paths: Sequence[Path]) -> int:
-    """Compares every stored value with the digest that was taken when it was written.
+    """Compares all that stores consist of with digests that were taken when it was written.
+
+    Covers every image, the sizes in the listing, the listing itself, ``store.json``, and every byte of the PIC indexes
+    in the store.
 
     Args:
-        paths: LMDBs or PNG folders that ``bsr prepare`` made, or the common name of their parts.
+        paths: LMDBs or PNG folders that ``bsr prepare`` made, or the common name of their parts, of the same images.
 
     Returns:
         Images checked per store.
 
     Raises:
-        InputError: A store is missing, has no digests, or is damaged; the message names the first damaged image.
+        InputError: A store is missing, has no digests, or is damaged, or they hold different images; the message
+            names the first damaged part.
     """
-    return min(_check(path) for path in paths)
+    names = [_check(path) for path in paths]
+    for path, others in zip(paths, names, strict=True):
+        if others != names[0]:
+            raise InputError(f'{paths[0]} and {path} hold different images: remove both and run bsr prepare again.')
+    return len(names[0])
 
 
-def _check(path: Path) -> int:
+def _check(path: Path) -> list[str]:
     if not path.exists():
         parts = find_parts(path)
         if not parts:
             raise InputError(f'{path} does not exist: make it with bsr prepare, or correct the path.')
-        return sum(_check(part) for part in parts)
-    return _check_lmdb(path) if (path / 'data.mdb').exists() else _check_files(path)
-
-
-def _check_lmdb(path: Path) -> int:
-    store = LMDBStore(path)
-    damaged = []
-    places = progress(range(len(store.names)), label=f'Checking {path.name}', unit='image')
-    digests = ordered_map(lambda place: _digest_once(store.value(place)), places)
-    for name, entry, digest in zip(store.names, store.entries, digests, strict=True):
-        if entry.digest is None:
-            raise InputError(f'{path} has no digests, so it cannot be checked: it was not made by bsr prepare.')
-        if entry.digest != digest:
-            damaged.append(name)
-    return _verdict(path, damaged, len(store.names))
-
-
-def _digest_once(value: bytes | memoryview) -> str:
-    digest = digest_of(value)
-    if isinstance(value, memoryview):
-        let_go(np.frombuffer(value, np.uint8))
-    return digest
-
-
-def _check_files(path: Path) -> int:
-    meta = path / f'.{META_FILE}'
-    if not meta.is_file():
-        raise InputError(f'{path} has no digests, so it cannot be checked: it was not made by bsr prepare.')
-    expected = {entry.key: entry.digest for entry in parse_meta(meta.read_text(encoding='utf-8'), meta)}
-    files = {key_for(file.stem): file for file in path.glob('*.png')}
-    damaged = [key for key in expected if key not in files]
-    present = progress(sorted(set(expected) & set(files)), label=f'Checking {path.name}', unit='image')
-    damaged += [key for key in present if digest_of(files[key].read_bytes()) != expected[key]]
-    return _verdict(path, damaged, len(expected))
-
-
-def _verdict(path: Path, damaged: list[str], images: int) -> int:
+        return [name for part in parts for name in _check(part)]
+    is_lmdb = (path / DATA_FILE).exists()
+    hidden = '' if is_lmdb else '.'
+    entries = _check_listing(path, hidden)
+    damaged = _damaged_values(path, entries) if is_lmdb else _damaged_files(path, entries)
     if damaged:
         raise InputError(
-            f'{path} is damaged: {damaged[0]} is missing or not what was written ({len(damaged)} of {images} images); '
-            'remove the store and run bsr prepare again.'
+            f'{path} is damaged: {damaged[0]} is missing or not what was written ({len(damaged)} of {len(entries)} '
+            f'images); {_AGAIN}'
         )
-    return images
+    try:
+        for index in sorted(path.glob('*.idx')):
+            check_arrays(index)
+    except IndexFileError as error:
+        raise InputError(f'{str(error).rstrip(".")}: remove it, and bsr pic or training builds it again.') from error
+    return [entry.key for entry in entries]
+
+
+def _check_listing(path: Path, hidden: str) -> list[MetaEntry]:
+    meta, description = path / f'{hidden}{META_FILE}', path / f'{hidden}{STORE_FILE}'
+    if not meta.is_file() or not description.is_file():
+        raise InputError(f'{path} has no digests, so it cannot be checked: it was not made by bsr prepare.')
+    if digest_of(meta.read_bytes()) != read_description(description).listing:
+        raise InputError(f'{path} is damaged: {meta.name} is not what was written; {_AGAIN}')
+    return read_meta(meta)
+
+
+def _damaged_values(path: Path, entries: Sequence[MetaEntry]) -> list[str]:
+    store = LMDBStore(path)
+
+    def is_damaged(position: int) -> bool:
+        entry, value = entries[position], store.value(position)
+        wrong = entry.level == RAW and len(value) != np.prod(entry.shape)
+        wrong = wrong or digest_of(value) != entry.digest
+        drop_pages(np.frombuffer(value, np.uint8))
+        return wrong
+
+    positions = progress(range(len(entries)), label=f'Checking {path.name}', unit='image')
+    return [store.names[at] for at, damaged in enumerate(ordered_map(is_damaged, positions)) if damaged]
+
+
+def _damaged_files(path: Path, entries: Sequence[MetaEntry]) -> list[str]:
+    files = {key_for(file.stem): file for file in path.glob('*.png')}
+    expected = {entry.key: entry.digest for entry in entries}
+    present = progress(sorted(files.keys() & expected), label=f'Checking {path.name}', unit='image')
+    damaged = [key for key in present if digest_of(files[key].read_bytes()) != expected[key]]
+    return sorted([*damaged, *(files.keys() ^ expected)])

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 
-def let_go(view: NDArray[Any]) -> None:
+def drop_pages(view: NDArray[Any]) -> None:
     """Gives the pages behind a view of a read-only memory map back to the system; a later read brings them back.
 
     Pages that the view shares with its neighbours are left alone. Does nothing where there is no ``madvise``.

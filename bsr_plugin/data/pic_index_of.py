@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
-from bsr_plugin.data.memory import let_go
+from bsr_plugin.data.memory import drop_pages
 from bsr_plugin.data.store import FolderStore, JoinedStore, LMDBStore
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.index import IndexKey, PICIndex
@@ -21,7 +22,7 @@ Store = LMDBStore | FolderStore | JoinedStore
 
 
 def index_of(store: Store, window: int, channels: ChannelRule, intervals: IntervalRule) -> PICIndex:
-    """Opens the index of a store, building it first if it is missing, stale or damaged.
+    """Opens the index of a store, building it first if it is missing, stale or damaged, once for all processes.
 
     Indexes for other windows, intervals or channel rules lie side by side: the name holds a digest of all that.
 
@@ -36,18 +37,28 @@ def index_of(store: Store, window: int, channels: ChannelRule, intervals: Interv
     """
     key = IndexKey(window, channels, intervals, store.digest)
     path = index_path(store, key)
-    try:
-        index = PICIndex(path)
-        if index.key == key.as_header():
-            return index
-    except IndexFileError:
-        pass
+    if index := _opened(path, key):
+        return index
     if not os.access(path.parent, os.W_OK):
         raise InputError(
             f'{store.path} has no PIC index for a window of {window} pixels and {path.parent} cannot be written to: '
             f'run "bsr pic {store.path} --lr-window {window}" where it can.'
         )
-    return build_index(_ReadOnce(store), key, path)
+    # All ranks of a run, and all runs on a store, come here at the same moment: one builds, the others wait for it.
+    lock = path.with_name(f'.{path.name}.lock')
+    with FileLock(lock):
+        try:
+            return _opened(path, key) or build_index(_ReadOnce(store), key, path)
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _opened(path: Path, key: IndexKey) -> PICIndex | None:
+    try:
+        index = PICIndex(path)
+    except IndexFileError:
+        return None
+    return index if index.key == key.as_header() else None
 
 
 def index_path(store: Store, key: IndexKey) -> Path:
@@ -75,5 +86,5 @@ class _ReadOnce:
         if image.flags.writeable:
             return image
         copy = image.copy()
-        let_go(image)
+        drop_pages(image)
         return copy

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsr_plugin.data.memory import let_go
+from bsr_plugin.data.memory import drop_pages
 
 MEGABYTES = 40
 
@@ -28,15 +28,15 @@ def test_pages_leave_and_come_back_with_the_same_bytes(mapped):
     assert np.array_equal(view, content)
     if sys.platform.startswith('linux'):
         before = resident_megabytes()
-        let_go(view[5:-5])
+        drop_pages(view[5:-5])
         assert before - resident_megabytes() > 0.8 * MEGABYTES
     else:
-        let_go(view[5:-5])
+        drop_pages(view[5:-5])
     assert np.array_equal(view, content)
 
 
 def test_less_than_a_page_is_left_alone(mapped):
     content, view = mapped
-    let_go(view[10:100])
-    let_go(view[:0])
+    drop_pages(view[10:100])
+    drop_pages(view[:0])
     assert np.array_equal(view[:4096], content[:4096])

@@ -1,9 +1,12 @@
+import multiprocessing
 import os
 import shutil
+import time
 
 import numpy as np
 import pytest
 
+from bsr_plugin.data import pic_index_of
 from bsr_plugin.data.pic_index_of import index_of, index_path
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.data.store import LMDBStore, open_store
@@ -76,7 +79,7 @@ def test_a_stale_index_is_made_anew(lr, stores, tmp_path):
     assert index.counts.sum(axis=1).tolist() == [window_sums(gradient_map(store.image(at)), 12).size for at in range(5)]
 
 
-@pytest.mark.parametrize('damage', ['cut', 'empty', 'text', 'version', 'header'])
+@pytest.mark.parametrize('damage', ['cut', 'empty', 'text', 'version', 'header', 'longer'])
 def test_a_damaged_index_is_made_anew(lr, damage):
     path = index_of(lr, 12, 'max', RULE).path
     whole = path.read_bytes()
@@ -85,6 +88,7 @@ def test_a_damaged_index_is_made_anew(lr, damage):
         'empty': b'',
         'text': b'no index' * 5000,
         'version': b'BSRPIC0\n' + whole[8:],
+        'longer': whole + b'?',
         'header': whole[:60] + bytes([whole[60] ^ 1]) + whole[61:],
     }[damage]
     path.write_bytes(broken)
@@ -139,3 +143,51 @@ def test_no_image_large_enough_names_the_sizes(lr):
     with pytest.raises(InputError, match='the window is 99 LR pixels and the largest LR image'):
         index_of(lr, 99, 'max', RULE)
     assert indexes(lr) == []
+
+
+def build_together(path, barrier, log, building):
+    """One of several processes that open an index which is not there; says in ``log`` when it builds."""
+    stock = pic_index_of.build_index
+
+    def building_and_telling(*words):
+        with log.open('a') as file:
+            file.write(f'{os.getpid()}\n')
+        building.set()
+        time.sleep(0.3)
+        return stock(*words)
+
+    pic_index_of.build_index = building_and_telling
+    store = LMDBStore(path)
+    barrier.wait(60)
+    assert index_of(store, 12, 'max', RULE).counts.sum() > 0
+
+
+def processes_on(path, number, log):
+    context = multiprocessing.get_context('fork')
+    barrier, building = context.Barrier(number), context.Event()
+    return [
+        context.Process(target=build_together, args=(path, barrier, log, building)) for _ in range(number)
+    ], building
+
+
+def test_of_many_processes_one_builds_and_the_others_wait(lr, tmp_path):
+    processes, _ = processes_on(lr.path, 4, tmp_path / 'log')
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert len((tmp_path / 'log').read_text().splitlines()) == 1
+    assert sorted(path.name for path in lr.path.iterdir())[1:] == sorted(['meta_info.txt', *indexes(lr), 'store.json'])
+
+
+def test_a_builder_that_is_killed_keeps_nobody_waiting(lr, tmp_path):
+    (process,), building = processes_on(lr.path, 1, tmp_path / 'log')
+    process.start()
+    assert building.wait(60)
+    process.kill()
+    process.join()
+    assert indexes(lr) == []
+    index = index_of(LMDBStore(lr.path), 12, 'max', RULE)
+    assert indexes(lr) == [index.path.name]
+    assert not list(lr.path.glob('.*'))

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from bsr_plugin import parallel
 from bsr_plugin.errors import InputError
+from bsr_plugin.pic import index_file
 from bsr_plugin.pic.index import IndexKey, PICIndex, anchors_of, span_for
 from bsr_plugin.pic.index_build import build_index
-from bsr_plugin.pic.index_file import IndexFileError
+from bsr_plugin.pic.index_file import IndexFileError, check_arrays
 from bsr_plugin.pic.intervals import IntervalRule
 
 
@@ -171,24 +172,41 @@ def file_of_index(indexed, textured, tmp_path):
 def test_every_flipped_byte_of_the_header_is_noticed(file_of_index):
     whole = file_of_index.read_bytes()
     length = int.from_bytes(whole[8:16], 'little')
-    for at in range(32 + length):
+    for at in [*range(32 + length), 32 + length, 5000, (1 << 14) - 1]:
         file_of_index.write_bytes(whole[:at] + bytes([whole[at] ^ 0x11]) + whole[at + 1 :])
         with pytest.raises(IndexFileError, match=str(file_of_index)):
             PICIndex(file_of_index)
 
 
-def test_every_cut_is_noticed(file_of_index):
+def test_every_flipped_byte_behind_the_header_is_found_by_a_check(file_of_index):
     whole = file_of_index.read_bytes()
-    for length in [*range(0, len(whole), 97), len(whole) - 1]:
-        file_of_index.write_bytes(whole[:length])
+    check_arrays(file_of_index)
+    for at in range(1 << 14, len(whole)):
+        file_of_index.write_bytes(whole[:at] + bytes([whole[at] ^ 0x11]) + whole[at + 1 :])
+        with pytest.raises(IndexFileError, match='is not what was written'):
+            check_arrays(file_of_index)
+
+
+def test_opening_reads_nothing_but_the_header(file_of_index, monkeypatch):
+    def refuse(*_):
+        raise AssertionError('the arrays are read')
+
+    monkeypatch.setattr(index_file, '_digest_of_arrays', refuse)
+    assert PICIndex(file_of_index).window == 6
+
+
+def test_every_other_length_is_noticed(file_of_index):
+    whole = file_of_index.read_bytes()
+    for length in [*range(0, len(whole), 97), len(whole) - 1, len(whole) + 1, 2 * len(whole)]:
+        file_of_index.write_bytes((2 * whole)[:length])
         with pytest.raises(IndexFileError):
             PICIndex(file_of_index)
 
 
 def test_other_versions_and_absent_files(file_of_index, tmp_path):
     whole = file_of_index.read_bytes()
-    file_of_index.write_bytes(whole.replace(b'BSRPIC1', b'BSRPIC0', 1))
-    with pytest.raises(IndexFileError, match='is no PIC index of this version'):
+    file_of_index.write_bytes(whole.replace(b'BSRPIC2', b'BSRPIC0', 1))
+    with pytest.raises(IndexFileError, match='is not a PIC index of this version'):
         PICIndex(file_of_index)
     with pytest.raises(IndexFileError, match='cannot be read as a PIC index'):
         PICIndex(tmp_path / 'absent.idx')
