@@ -17,7 +17,7 @@ from basicsr.utils import get_root_logger
 import bsr_plugin
 from bsr_plugin.evaluation.deferred import BesideTheNetwork, Deferred
 from bsr_plugin.evaluation.readable import GivenImage, ReadableImages
-from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult, write_results
+from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult, place_of, write_results
 
 
 @contextmanager
@@ -102,14 +102,11 @@ class Recorder:
         self._threads.close()
 
     def _set_result(self, opt: dict[str, Any], suffix: str | None) -> SetResult:
-        gt_folder, lr_folder = (
-            opt.get(key) and str(Path(opt[key]).resolve()) for key in ('dataroot_gt', 'dataroot_lq')
-        )
         images = [
             ImageResult(
                 name=Path(given.gt).stem,
-                gt=str(Path(given.gt).resolve()),
-                lq=None if lr_folder is None else str(Path(given.lq).resolve()),
+                gt=place_of(given.gt, opt.get('dataroot_gt')),
+                lq=place_of(given.lq, opt['dataroot_lq']) if opt.get('dataroot_lq') else None,
                 # as SRModel names the pictures it saves
                 picture=suffix and f'visualization/{opt["name"]}/{Path(given.lq).stem}_{suffix}.png',
                 values={name: float(value.result()) for name, value in values.items()},
@@ -121,9 +118,6 @@ class Recorder:
             name=opt['name'],
             scale=opt['scale'],
             degradation=opt.get('degradation') or 'bicubic',
-            gt_folder=gt_folder,
-            lr_folder=lr_folder,
-            io_backend=(opt.get('io_backend') or {}).get('type', 'disk'),
             images=images,
             skipped=self._images.skipped,
             mean={name: sum(image.values[name] for image in images) / len(images) for name in names},

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -27,7 +28,7 @@ class ImageResult:
 
     Attributes:
         name: Name of the HR image, without folder and extension.
-        gt: The HR image's file; for a store, its folder and the image's name in it.
+        gt: The HR image's file; in an LMDB, ``FOLDER.lmdb/NAME``.
         lq: The same of the LR image; ``None`` if it was made from the HR image.
         picture: The saved result, relative to the folder of the results; ``None`` if pictures were not saved.
         values: Name of a metric in the option file -> its value.
@@ -61,9 +62,6 @@ class SetResult:
         name: Its name in the option file.
         scale: Factor from LR to HR.
         degradation: How its LR images were made.
-        gt_folder: Folder or store of the HR images, if the set has any.
-        lr_folder: The same of the LR images; ``None`` if they were made from the HR images.
-        io_backend: ``disk`` or ``lmdb``, for both.
         images: What was measured, in order.
         skipped: What was not.
         mean: Name of a metric -> mean over ``images``.
@@ -72,9 +70,6 @@ class SetResult:
     name: str
     scale: int
     degradation: Degradation
-    gt_folder: str | None
-    lr_folder: str | None
-    io_backend: str
     images: list[ImageResult]
     skipped: list[SkippedImage]
     mean: dict[str, float]
@@ -133,6 +128,13 @@ class RunResult:
         """A figure of published tables for an image or, as the mean, for a set; ``None`` if it was not measured."""
         values = of.mean if isinstance(of, SetResult) else of.values
         return values.get(self.metric_named(kind) or '')
+
+
+def place_of(path: str, dataroot: str | None) -> str:
+    """Where an image lies, from the path that its data set gives: for an LMDB the toolbox gives the key alone."""
+    if dataroot is None or Path(dataroot).suffix != '.lmdb':
+        return str(Path(path).resolve())
+    return str(Path(dataroot).resolve() / (Path(path).stem if '/' in path else unquote(path)))
 
 
 def kind_of(metric: Mapping[str, Any]) -> Kind | None:

@@ -25,23 +25,23 @@ def read_pair(measured: SetResult, image: ImageResult) -> tuple[Image, Image | N
     Raises:
         InputError: One is gone, cannot be read, or they do not belong together any more.
     """
-    hr = _read(image.gt, measured.gt_folder, measured.io_backend)
+    hr = _read(Path(image.gt))
     if image.lq is None:
         return crop_to_multiple(hr, measured.scale), None
-    lr = _read(image.lq, measured.lr_folder, measured.io_backend)
+    lr = _read(Path(image.lq))
     height, width = (measured.scale * side for side in lr.shape[:2])
     if hr.shape[0] < height or hr.shape[1] < width:
         raise InputError(f'{image.gt} is smaller than {measured.scale} times {image.lq}: run the test again.')
     return hr[:height, :width], lr
 
 
-def _read(file: str, folder: str | None, io_backend: str) -> Image:
-    if io_backend == 'disk' or folder is None:
-        return read_image(Path(file))
-    store, name = open_store(folder, io_backend), Path(file).stem
-    if name not in store.names:
-        raise InputError(f'{folder} has no image {name} any more: run the test again.')
-    return store.image(store.names.index(name))
+def _read(place: Path) -> Image:
+    if place.parent.suffix != '.lmdb':
+        return read_image(place)
+    store = open_store(place.parent, 'lmdb')
+    if place.name not in store.names:
+        raise InputError(f'{place.parent} has no image {place.name} any more: run the test again.')
+    return store.image(store.names.index(place.name))
 
 
 def lr_image(measured: SetResult, image: ImageResult) -> Image:

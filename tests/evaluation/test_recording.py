@@ -5,6 +5,7 @@ import logging
 import re
 import threading
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,9 +13,11 @@ import pytest
 from basicsr.metrics import calculate_psnr, calculate_ssim
 from basicsr.models import sr_model
 
+from bsr_plugin.cli import main
 from bsr_plugin.data.degradation import crop_to_multiple, degrade
 from bsr_plugin.evaluation import deferred
 from bsr_plugin.evaluation.results import read_results
+from bsr_plugin.report.baselines import read_pair
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def test_every_image_and_every_mean_is_kept_beside_the_log(run_test, hr_folder, 
     result = read_results(tmp_path / 'results/run')
     (kept,) = result.sets
     assert [image.name for image in kept.images] == ['0', '1', '2', '3', '4', '5']
-    assert (kept.name, kept.scale, kept.degradation, kept.lr_folder) == ('Six', 2, 'bicubic', None)
+    assert (kept.name, kept.scale, kept.degradation, kept.images[0].lq) == ('Six', 2, 'bicubic', None)
     for image in kept.images:
         saved = cv2.imread(str(tmp_path / 'results/run' / image.picture))
         truth = cv2.imread(image.gt)[: saved.shape[0], : saved.shape[1]]
@@ -133,8 +136,23 @@ def test_the_lr_files_of_a_run_are_recorded(run_test, hr_folder, tmp_path, pictu
     assert run_test([{'name': 'Given', **given}, {'name': 'Made', 'dataroot_gt': str(hr_folder)}]) == 0
     first, second = read_results(tmp_path / 'results/run').sets
     assert [image.lq for image in first.images] == [str(lr / f'{number}x2.png') for number in range(6)]
-    assert (first.lr_folder, second.lr_folder, second.images[0].lq) == (str(lr), None, None)
+    assert [image.lq for image in second.images] == [None] * 6
     assert [image.values for image in first.images] == [image.values for image in second.images]
+
+
+@pytest.mark.parametrize('kind', ['PairedImageDataset', 'SRBenchmarkDataset'])
+def test_images_in_stores_are_found_again_by_the_report(run_test, hr_folder, tmp_path, kind):
+    (hr_folder / '5.png').rename(hr_folder / 'a b.c.png')
+    words = ['prepare', str(hr_folder), '--out', str(tmp_path), '--scale', '2', '--encoding', 'png', '--lr-window', '8']
+    assert main(words) == 0
+    stores = {'dataroot_gt': str(tmp_path / 'HR_x2.lmdb'), 'dataroot_lq': str(tmp_path / 'LR_bicubic_x2.lmdb')}
+    assert run_test([{'name': 'Six', 'type': kind, **stores, 'io_backend': {'type': 'lmdb'}}]) == 0
+    (kept,) = read_results(tmp_path / 'results/run').sets
+    assert [image.gt for image in kept.images] == [f'{stores["dataroot_gt"]}/{name}' for name in [*'01234', 'a b.c']]
+    for image in kept.images:
+        hr, lr = read_pair(kept, image)
+        assert np.array_equal(hr, crop_to_multiple(cv2.imread(str(hr_folder / f'{Path(image.gt).name}.png')), 2))
+        assert np.array_equal(lr, degrade(hr, 2, 'bicubic'))
 
 
 def test_a_random_network_is_warned_of_once_and_recorded(run_test, hr_folder, tmp_path, log):

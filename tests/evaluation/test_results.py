@@ -19,7 +19,7 @@ from bsr_plugin.evaluation.results import (
 def test_what_is_written_is_read_again(tmp_path):
     values = {'psnr_y': float('inf'), 'ssim_y': 1 / 3, 'lowest': float('-inf')}
     image = ImageResult('ä.b', '/HR/ä.b.png', '/LR/äx4.b.png', 'visualization/Set5/ä.b_run.png', values)
-    part = SetResult('Set5', 4, 'blur-down', '/HR', '/LR', 'disk', [image], [], values)
+    part = SetResult('Set5', 4, 'blur-down', [image], [], values)
     run = RunResult(
         'run', {'type': 'BSRNet', 'rgb_mean': [0.1, 0.2]}, 10, '/net.pth', None, {'psnr_y': {'a': 1}}, [part]
     )
@@ -31,7 +31,7 @@ def test_what_is_written_is_read_again(tmp_path):
 
 
 def test_a_figure_that_is_no_number_is_read_as_one(tmp_path):
-    part = SetResult('Set5', 4, 'bicubic', None, None, 'disk', [], [], {'ssim_y': float('nan')})
+    part = SetResult('Set5', 4, 'bicubic', [], [], {'ssim_y': float('nan')})
     write_results(tmp_path, RunResult('run', {}, 1, None, None, {}, [part]))
     assert math.isnan(read_results(tmp_path).sets[0].mean['ssim_y'])
 
@@ -39,8 +39,8 @@ def test_a_figure_that_is_no_number_is_read_as_one(tmp_path):
 def test_what_is_doubtful_and_what_is_missing_is_said():
     image = ImageResult('a', '/HR/a.png', None, None, {'psnr_y': float('nan'), 'ssim_y': 0.5})
     sound = ImageResult('b', '/HR/b.png', None, None, {'psnr_y': float('inf'), 'ssim_y': 0.5})
-    part = SetResult('Set5', 4, 'bicubic', '/HR', None, 'disk', [image, sound], [SkippedImage('c', 'It is gone.')], {})
-    empty = SetResult('Set14', 4, 'bicubic', '/HR', None, 'disk', [], [], {})
+    part = SetResult('Set5', 4, 'bicubic', [image, sound], [SkippedImage('c', 'It is gone.')], {})
+    empty = SetResult('Set14', 4, 'bicubic', [], [], {})
     run = RunResult('run', {}, 1, None, None, {}, [part, empty])
     assert run.warnings == [
         'run has no weights (pretrain_network_g is ~): its figures are those of a random network.',

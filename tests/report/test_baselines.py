@@ -19,9 +19,7 @@ def test_files_and_stores_give_the_same(project):
     store = project.root / 'datasets/Set5/HR_x2.lmdb'
     stored = replace(
         part,
-        io_backend='lmdb',
-        gt_folder=str(store),
-        images=[replace(image, gt=f'{store}/{image.name}.png') for image in part.images],
+        images=[replace(image, gt=f'{store}/{image.name}') for image in part.images],
     )
     figures, problems = measure_baselines([part, stored])
 
@@ -59,7 +57,7 @@ def given(project, tmp_path):
         for image in part.images:
             cv2.imwrite(str(tmp_path / f'{image.name}x2.png'), change(lr_image(part, image)))
         images = [replace(image, lq=str(tmp_path / f'{image.name}x2.png')) for image in part.images]
-        return part, replace(part, lr_folder=str(tmp_path), images=images)
+        return part, replace(part, images=images)
 
     return make
 
@@ -102,6 +100,6 @@ def test_hr_images_are_cut_to_the_lr_files_and_must_not_be_smaller(given):
 def test_an_image_that_its_store_has_no_more_is_named(project):
     (part,) = read_results(project.first).sets
     store = project.root / 'datasets/Set5/HR_x2.lmdb'
-    gone = replace(part.images[0], gt=f'{store}/gone.png')
+    gone = replace(part.images[0], gt=f'{store}/gone')
     with pytest.raises(InputError, match=r'HR_x2\.lmdb has no image gone any more'):
-        read_pair(replace(part, io_backend='lmdb', gt_folder=str(store)), gone)
+        read_pair(part, gone)

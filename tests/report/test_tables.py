@@ -25,7 +25,7 @@ def run_of(name, figures, scale=4, degradation='bicubic', crop_border=None, imag
         values = {'p': psnr, 's': ssim, 'rgb': psnr - 2}
         measured = [ImageResult(f'{i}', f'/{dataset}/{i}.png', None, None, values) for i in range(count)]
         skipped = [SkippedImage('x', 'It is gone.')] * (SET_SIZES.get(dataset, 3) - count)
-        parts.append(SetResult(dataset, scale, degradation, f'/{dataset}', None, 'disk', measured, skipped, values))
+        parts.append(SetResult(dataset, scale, degradation, measured, skipped, values))
     return RunResult(name, {'type': 'BSRNet'}, 1000, None, 'params', metrics, parts)
 
 
