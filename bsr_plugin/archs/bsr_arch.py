@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import accumulate
 from operator import mul
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from basicsr.archs.arch_util import Upsample
@@ -129,7 +129,7 @@ class BSRNet(nn.Module):
         num_block: Number of RBs in each FMG.
         upscale: Factor from LR to HR: 2, 3, 4 or 8.
         skip_connections: Whether every F_i reaches the reconstruction, or F_0 and F_n only.
-        attention: ``'spatial'``, ``'scalar'`` or ``'none'``.
+        attention: Weight of an FMG's output: ``'spatial'``, a map; ``'scalar'``, one number; ``'none'``, 1.
         img_range: Value of white in the input and the output: 1 or 255, as the images are.
         rgb_mean: Mean colour in unit range, in the channels' order: one number per channel, which needs as many input
             as output channels, or a single number for all of them. The default is DIV2K's.
@@ -157,7 +157,7 @@ class BSRNet(nn.Module):
         num_block: int = 12,
         upscale: int = 4,
         skip_connections: bool = True,
-        attention: str = 'spatial',
+        attention: Literal['spatial', 'scalar', 'none'] = 'spatial',
         img_range: float = 1.0,
         rgb_mean: float | Sequence[float] = (0.4488, 0.4371, 0.4040),
     ) -> None:

@@ -1,6 +1,7 @@
 """HybridL1L2LpLoss: the object function of section III-D, f = L2 + a L1 + b Lp."""
 
 import math
+from typing import Literal
 
 import torch
 from basicsr.losses.loss_util import weight_reduce_loss
@@ -53,7 +54,7 @@ class HybridL1L2LpLoss(nn.Module):
         lp_weight: float = 0.01,
         p: float = 0.5,
         eps: float = 1e-3,
-        reduction: str = 'mean',
+        reduction: Literal['none', 'mean', 'sum'] = 'mean',
     ) -> None:
         super().__init__()
         weights = {'l2_weight': l2_weight, 'l1_weight': l1_weight, 'lp_weight': lp_weight}

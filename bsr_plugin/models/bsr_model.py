@@ -50,7 +50,7 @@ class BSRModel(CheckpointedModel):
 
     def __init__(self, opt: dict[str, Any]) -> None:
         super().__init__(opt)
-        self._tiler = Tiler(self.engine.tile, self.engine.tile_overlap, get_root_logger())
+        self._tiler = Tiler(self.engine.tile, self.engine.overlap, get_root_logger())
         self._paths: list[str] = []
 
     # Setting up

@@ -1,8 +1,9 @@
 """Reads and checks a whole option file; everything that is wrong with it is reported at once."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -12,15 +13,20 @@ from bsr_plugin.options.contradictions import SR_MODELS, contradictions
 from bsr_plugin.options.forced import force as apply_forced
 from bsr_plugin.options.loader import read_options
 from bsr_plugin.options.machine import missing_on_this_machine
-from bsr_plugin.options.run import OtherTestRun, OtherTrainingRun, TestRun, TrainingRun
-from bsr_plugin.options.section import Section, sentences
+from bsr_plugin.options.run import OtherTrainingRun, TestRun, TrainingRun
 from bsr_plugin.options.wording import line, perhaps, shown
+
+#: Says which keys of an option file nothing reads, one line each; without handlers, Python writes it to stderr.
+logger = logging.getLogger('bsr_plugin.options')
 
 
 def load_options(
     path: str | os.PathLike[str], is_train: bool, force: Sequence[str] = (), check_paths: bool = True
 ) -> dict[str, Any]:
     """Reads an option file, applies changes, and checks the result.
+
+    A key that nothing reads and that does no harm (BasicSR's former ``use_shuffle``, or a key for the other phase
+    that is ``~``) is left out, which the logger ``bsr_plugin.options`` says in a warning of one line.
 
     Args:
         path: The file.
@@ -36,11 +42,13 @@ def load_options(
         InputError: One line for each problem, each beginning with the file and the dotted path to the key.
     """
     options, problems = apply_forced(read_options(path), force)
-    checked, found = _check(options, is_train, check_paths)
-    problems += found
+    checked = _check(options, is_train, check_paths)
+    for ignored in checked.ignored:
+        logger.warning('%s: %s', path, ignored)
+    problems += checked.problems
     if problems:
         raise InputError('\n'.join(f'{path}: {problem}' for problem in problems))
-    return checked
+    return checked.options
 
 
 def check_options(options: Mapping[str, Any], is_train: bool, check_paths: bool = True) -> list[str]:
@@ -54,33 +62,60 @@ def check_options(options: Mapping[str, Any], is_train: bool, check_paths: bool 
     Returns:
         One line for each problem; none for options a run can start with.
     """
-    return _check(options, is_train, check_paths)[1]
+    return _check(options, is_train, check_paths).problems
 
 
-def _check(options: Mapping[str, Any], is_train: bool, check_paths: bool) -> tuple[dict[str, Any], list[str]]:
-    engine = options.get('model_type')
-    problems = _wrong_engine(engine)
-    schema = _schema_for(str(engine), is_train)
-    checked: dict[str, Any] = {}
-    try:
-        # As any: a data set or a loss is written out by its own schema, not by its base class's.
-        checked = schema.model_validate(dict(options)).model_dump(exclude_unset=True, serialize_as_any=True)
-    except ValidationError as error:
-        problems += sentences(error)
-    problems += contradictions(options)
+class _Checked(NamedTuple):
+    options: dict[str, Any]
+    problems: list[str]
+    ignored: list[str]
+
+
+def _check(options: Mapping[str, Any], is_train: bool, check_paths: bool) -> _Checked:
+    problems = _wrong_model(options.get('model_type'))
+    checked = _validated(options, is_train)
+    problems += checked.problems + contradictions(options)
     if check_paths:
         problems += missing_on_this_machine(options, is_train)
-    return checked, problems
+    return checked._replace(problems=problems)
 
 
-def _wrong_engine(engine: Any) -> list[str]:
-    if not isinstance(engine, str) or registered.find('model', engine):
+def _wrong_model(model: Any) -> list[str]:
+    if not isinstance(model, str) or registered.find('model', model):
         return []
-    hint = perhaps(engine, registered.names('model'))
-    return [line(['model_type'], f'{shown(engine)} is no model that is registered{hint}')]
+    return [
+        line(['model_type'], f'{shown(model)} is not a registered model{perhaps(model, registered.names("model"))}')
+    ]
 
 
-def _schema_for(engine: str, is_train: bool) -> type[Section]:
-    if engine in SR_MODELS or registered.find('model', engine) is None:
-        return TrainingRun if is_train else TestRun
-    return OtherTrainingRun if is_train else OtherTestRun
+def _validated(options: Mapping[str, Any], is_train: bool) -> _Checked:
+    is_foreign = isinstance(options.get('model_type'), str) and options['model_type'] not in SR_MODELS
+    schema = TestRun if not is_train else OtherTrainingRun if is_foreign else TrainingRun
+    try:
+        # As any: a data set or a loss is written out by its own schema, not by its base class's.
+        run = schema.model_validate(dict(options), context={'foreign': True} if is_foreign else None)
+        return _Checked(_in_order(run.model_dump(exclude_unset=True, serialize_as_any=True), options), [], [])
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+    ignored = [each for each in found if each['type'] == 'ignored']
+    problems = [line(each['loc'], each['msg']) for each in found if each not in ignored]
+    lines = [line(each['loc'], f'is ignored; {each["msg"]}') for each in ignored]
+    if problems:
+        return _Checked({}, problems, lines)
+    for each in ignored:
+        options = _without(options, each['loc'])
+    return _validated(options, is_train)._replace(ignored=lines)
+
+
+def _without(options: Mapping[str, Any], path: Sequence[Any]) -> dict[str, Any]:
+    """A copy of the options without the key at the path."""
+    first, *rest = path
+    kept = {key: value for key, value in options.items() if rest or key != first}
+    return {**kept, first: _without(kept[first], rest)} if rest else kept
+
+
+def _in_order(checked: Any, given: Any) -> Any:
+    """The checked options with their keys in the order of the file."""
+    if not isinstance(checked, dict):
+        return checked
+    return {key: _in_order(checked[key], given[key]) for key in given}

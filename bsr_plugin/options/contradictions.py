@@ -4,33 +4,22 @@ Every rule reads the mapping as the file gives it, also when other keys are wron
 is no business of the rule, for the schema reports it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from inspect import Parameter
-from itertools import pairwise
-from typing import Any
 
+from bsr_plugin.models import engine_options
+from bsr_plugin.models.engine_options import Options, Problem
 from bsr_plugin.options import registered
-from bsr_plugin.options.values import is_number, whole_or_none
+from bsr_plugin.options.values import whole_or_none
 from bsr_plugin.options.wording import line
 
 #: Models whose options are declared key by key.
 SR_MODELS = ('BSRModel', 'SRModel')
 
-Options = Mapping[str, Any]
-Problem = tuple[tuple[str | int, ...], str]
-
 
 def contradictions(options: Options) -> list[str]:
     """One line for every contradiction in an option file, as ``section.line`` writes it."""
     return [line(path, sentence) for rule in RULES for path, sentence in rule(options)]
-
-
-def _training_set(options: Options) -> Iterator[Problem]:
-    """A file with the section `train` has a set to train on, `datasets.train`."""
-    datasets = options.get('datasets')
-    phases = {key.partition('_')[0] for key in datasets} if isinstance(datasets, dict) else {'test'}
-    if 'train' in options and not phases & {'train', 'test'}:
-        yield ('datasets', 'train'), 'missing'
 
 
 def _gt_size(options: Options) -> Iterator[Problem]:
@@ -40,16 +29,16 @@ def _gt_size(options: Options) -> Iterator[Problem]:
         if size and scale and size % scale:
             below, above = size - size % scale, size - size % scale + scale
             choice = f'{below} and {above} are' if below else f'{above} is'
-            yield ('datasets', key, 'gt_size'), f'{size} is no multiple of scale {scale}; {choice}'
+            yield ('datasets', key, 'gt_size'), f'{size} is not a multiple of scale {scale}; {choice}'
 
 
 def _upscale(options: Options) -> Iterator[Problem]:
     """`network_g.upscale`, or `network_g.scale` for networks that call it so, is `scale`; left out, its default is."""
     scale, network = _whole(options, 'scale'), _section(options, 'network_g')
     name = network.get('type')
-    taken = registered.arguments('network', name) if isinstance(name, str) else None
+    target = registered.find('network', name) if isinstance(name, str) else None
     for key in ('upscale', 'scale'):
-        argument = (taken or {}).get(key)
+        argument = registered.arguments(target, 'network').get(key) if target else None
         if argument is None or scale is None:
             continue
         given = _whole(network, key)
@@ -97,24 +86,6 @@ def _keep_best(options: Options) -> Iterator[Problem]:
         yield ('logger', 'keep_best'), 'needs a validation set, datasets.val'
 
 
-def _edges(options: Options) -> Iterator[Problem]:
-    """`pic_edges` increases from 0; `pic_bins` beside it is the number of its intervals."""
-    for key, dataset in _datasets(options):
-        edges = dataset.get('pic_edges')
-        if not isinstance(edges, list) or not all(is_number(edge) for edge in edges):
-            continue
-        values, where = [float(edge) for edge in edges], ('datasets', key, 'pic_edges')
-        if values and values[0] != 0:
-            yield where, f'starts at {edges[0]}; the first edge is 0'
-        for low, high in pairwise(values):
-            if low >= high:
-                yield where, f'{high:g} follows {low:g}; edges increase'
-        bins = _whole(dataset, 'pic_bins')
-        if bins and bins != len(edges) - 1:
-            sentence = f'{bins} differs from the {len(edges) - 1} intervals of pic_edges; leave one of the two out'
-            yield ('datasets', key, 'pic_bins'), sentence
-
-
 def _loading(options: Options) -> Iterator[Problem]:
     """`prefetch_mode: cuda` goes with `pin_memory: true`, and `persistent_workers: true` with at least one worker."""
     for key, dataset in _datasets(options):
@@ -142,68 +113,29 @@ def _stores(options: Options) -> Iterator[Problem]:
 
 
 def _losses(options: Options) -> Iterator[Problem]:
-    """Training has a loss, whose `reduction` is mean or sum; HybridL1L2LpLoss has a weight above 0."""
+    """Training has a loss, whose `reduction` is mean or sum."""
     train = _section(options, 'train')
     loss = _section(train, 'pixel_opt')
     if train and options.get('model_type') in SR_MODELS and not (loss or train.get('perceptual_opt')):
         yield ('train', 'pixel_opt'), 'missing; there is no perceptual_opt either, so there is no loss'
     if loss.get('reduction') == 'none':
-        yield ('train', 'pixel_opt', 'reduction'), 'none gives no single number to train with; use mean or sum'
-    weights = [loss.get(key, 1) for key in ('l2_weight', 'l1_weight', 'lp_weight')]
-    if loss.get('type') == 'HybridL1L2LpLoss' and weights == [0, 0, 0]:
-        yield ('train', 'pixel_opt'), 'l2_weight, l1_weight and lp_weight are all 0; give at least one a value above 0'
+        yield (
+            ('train', 'pixel_opt', 'reduction'),
+            'none gives a value for each pixel; training needs one number: use mean or sum',
+        )
 
 
 def _schedule(options: Options) -> Iterator[Problem]:
-    """`restart_weights` has one number for each of `restarts` or `periods`; `periods` cover `total_iter`, and
-    `warmup_iter` is not more.
-    """
+    """`periods` cover `total_iter`, and `warmup_iter` is not more."""
     train = _section(options, 'train')
-    scheduler, total, where = _section(train, 'scheduler'), _whole(train, 'total_iter'), ('train', 'scheduler')
-    for per_weight in ('restarts', 'periods'):
-        steps, weights = scheduler.get(per_weight), scheduler.get('restart_weights', [1])
-        if isinstance(steps, list) and isinstance(weights, list) and len(steps) != len(weights):
-            sentence = f'has {len(weights)} values for {len(steps)} {per_weight}; give one for each'
-            yield (*where, 'restart_weights'), sentence
-    periods = scheduler.get('periods')
-    if total and isinstance(periods, list) and all(is_number(period) for period in periods):
-        covered = sum(int(float(period)) for period in periods)
+    total, warmup = _whole(train, 'total_iter'), _whole(train, 'warmup_iter')
+    periods = _section(train, 'scheduler').get('periods')
+    if total and isinstance(periods, list):
+        covered = sum(whole_or_none(period) or total for period in periods)
         if covered < total:
-            yield (*where, 'periods'), f'cover {covered} of the {total} iterations of total_iter'
-    warmup = _whole(train, 'warmup_iter')
+            yield ('train', 'scheduler', 'periods'), f'cover {covered} of the {total} iterations of total_iter'
     if warmup and total and warmup > total:
         yield ('train', 'warmup_iter'), f'{warmup} is more than total_iter {total}'
-
-
-def _tiles(options: Options) -> Iterator[Problem]:
-    """`tile_overlap` is less than half of `tile`."""
-    val = _section(options, 'val')
-    tile, overlap = _whole(val, 'tile'), _whole(val, 'tile_overlap')
-    if tile and overlap and 2 * overlap >= tile:
-        yield ('val', 'tile_overlap'), f'{overlap} on each side leaves nothing of a tile of {tile}'
-
-
-def _parts(options: Options) -> Iterator[Problem]:
-    """`accumulate` divides `batch_size_per_gpu`."""
-    batch = _whole(_section(_section(options, 'datasets'), 'train'), 'batch_size_per_gpu')
-    parts = _whole(_section(options, 'train'), 'accumulate')
-    if batch and parts and parts > 0 and batch % parts:
-        yield ('train', 'accumulate'), f'{parts} does not divide batch_size_per_gpu {batch}'
-
-
-def _colours(options: Options) -> Iterator[Problem]:
-    """`network_g.rgb_mean` of BSRNet has one number for each channel, or is a single number."""
-    network = _section(options, 'network_g')
-    channels = {_whole(network, key) or 3 for key in ('num_in_ch', 'num_out_ch')}
-    mean = network.get('rgb_mean', [0.4488, 0.4371, 0.4040])
-    if network.get('type') != 'BSRNet' or not isinstance(mean, list) or channels == {len(mean)}:
-        return
-    if 'rgb_mean' not in network:
-        yield ('network_g', 'rgb_mean'), 'missing; its default has 3 values, for 3 channels in and out'
-    elif len(channels) > 1:
-        yield ('network_g', 'rgb_mean'), 'must be a single number, for num_in_ch differs from num_out_ch'
-    else:
-        yield ('network_g', 'rgb_mean'), f'has {len(mean)} values for num_in_ch {channels.pop()}'
 
 
 def _suffix(options: Options) -> Iterator[Problem]:
@@ -222,22 +154,8 @@ def _wandb(options: Options) -> Iterator[Problem]:
 
 _PAIRED = ('PairedImageDataset', 'RFSPairedImageDataset', 'SRBenchmarkDataset')
 RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
-    _training_set,
-    _scale,
-    _gt_size,
-    _upscale,
-    _colours,
-    _crop_border,
-    _edges,
-    _loading,
-    _stores,
-    _losses,
-    _schedule,
-    _tiles,
-    _parts,
-    _keep_best,
-    _wandb,
-    _suffix,
+    *(_scale, _gt_size, _upscale, _crop_border, _loading, _stores, _losses, _schedule, _wandb, _suffix),
+    *engine_options.RULES,
 )
 
 

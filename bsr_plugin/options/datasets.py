@@ -1,14 +1,16 @@
 """``datasets``: the training set, the validation or test sets, and how they are loaded."""
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from bsr_plugin.errors import InputError
+from bsr_plugin.options.classes import by_type
+from bsr_plugin.options.section import Section
+from bsr_plugin.options.values import Count, CountOrZero, PathComponent, Positive, Real, Whole
+from bsr_plugin.pic.intervals import IntervalRule
 
-from bsr_plugin.options.by_type import by_type
-from bsr_plugin.options.section import LenientSection, Section, problem, validate_each
-from bsr_plugin.options.values import Count, CountOrZero, NotNegative, PathComponent, Positive, Real
-from bsr_plugin.options.wording import did_you_mean, shown
+#: Arguments of BasicSR's readers of images.
+_READERS = {'lmdb': ('readonly', 'lock', 'readahead'), 'memcached': ('server_list_cfg', 'client_cfg', 'sys_path')}
 
 
 class IoBackend(Section):
@@ -18,13 +20,9 @@ class IoBackend(Section):
     """Image files in a folder, an LMDB store, or a memcached server (toolbox's data sets only)."""
 
     @classmethod
-    def further_keys(cls, value: Mapping[str, Any]) -> Collection[str] | None:
-        """Arguments of BasicSR's readers."""
-        of_reader = {
-            'lmdb': ('readonly', 'lock', 'readahead'),
-            'memcached': ('server_list_cfg', 'client_cfg', 'sys_path'),
-        }
-        return of_reader.get(str(value.get('type')), ())
+    def known(cls, value: Mapping[str, Any]) -> list[str]:
+        """`type`, and the arguments of BasicSR's reader."""
+        return ['type', *_READERS.get(str(value.get('type')), ())]
 
 
 class OwnBackend(IoBackend):
@@ -34,13 +32,15 @@ class OwnBackend(IoBackend):
     """Image files in a folder, or an LMDB store of `bsr prepare` or of BasicSR."""
 
     @classmethod
-    def further_keys(cls, value: Mapping[str, Any]) -> Collection[str] | None:
-        """None: the plugin reads stores itself."""
-        return ()
+    def known(cls, value: Mapping[str, Any]) -> list[str]:
+        """`type` alone: the plugin reads stores itself."""
+        return ['type']
 
 
 class AnySet(Section):
     """What every data set takes."""
+
+    unread: ClassVar[Mapping[str, str]] = {'use_shuffle': 'BasicSR always shuffles training sets and never others'}
 
     name: PathComponent
     """Name of the set, as logs and results show it."""
@@ -49,7 +49,7 @@ class AnySet(Section):
     scale: Count | None = None
     """Given by `scale` at the top; if it is here too, it must be the same."""
     pin_memory: bool = False
-    """Whether batches are put where a GPU can fetch them while it computes."""
+    """Whether batches are put in pinned (page-locked) memory, which a GPU can copy from while it computes."""
     persistent_workers: bool = False
     """Whether worker processes outlive an epoch."""
 
@@ -69,7 +69,7 @@ class Loading(Section):
     """How a training set is loaded."""
 
     num_worker_per_gpu: CountOrZero
-    """Worker processes for each GPU; 0 loads in the training process."""
+    """Worker processes of the data loader, for each GPU; 0 loads in the training process."""
     batch_size_per_gpu: Count
     """Pairs of patches in a batch, for each GPU."""
     dataset_enlarge_ratio: Count = 1
@@ -101,9 +101,9 @@ class StockPairs(PairedSet):
     meta_info_file: str | None = None
     """A list of the HR files to use; ~ uses all."""
     mean: list[Real] | None = None
-    """Colour that is subtracted, in [0, 1]."""
+    """Mean colour that is subtracted, in [0, 1]."""
     std: list[Positive] | None = None
-    """Spread that is divided by."""
+    """Standard deviation that is divided by."""
     color: Literal['y'] | None = None
     """y: only the Y channel of YCbCr."""
 
@@ -135,18 +135,30 @@ class RFSTrainingPairs(Loading, Cropping, RFSPairs):
     sampling: Literal['rfs', 'uniform', 'rejection'] = 'rfs'
     """rfs: batches with the same number of patches from every PIC interval; uniform: patches as they come, the
     ablation "w/o RFS"; rejection: the paper's loop as it is written, with the law of rfs and much slower."""
-    pic_bins: Annotated[Count, Field(le=256)] = 16
-    """Number p of PIC intervals, of one width."""
-    pic_quantile: Annotated[Real, Field(gt=0, le=1)] = 0.999
-    """The intervals reach from 0 to this quantile of the PIC of all windows; the last one is open above."""
-    pic_edges: Annotated[list[NotNegative], Field(min_length=2, max_length=257)] | None = None
-    """Edges 0, k_1, ..., k_p of the intervals in grey levels, in place of `pic_bins` and `pic_quantile`."""
+    pic_bins: Whole = IntervalRule.bins
+    """Number p of PIC intervals, of one width; 1 to 256."""
+    pic_quantile: Real = IntervalRule.quantile
+    """The intervals reach from 0 to this quantile of the PIC of all windows, above 0 and up to 1; the last one is
+    open above."""
+    pic_edges: list[Real] | None = None
+    """Increasing edges 0, k_1, ..., k_p of the intervals in grey levels, in place of `pic_bins` and `pic_quantile`."""
     pic_channels: Literal['max', 'sum'] = 'max'
     """A pixel's gradient: the largest of its three channels', or their sum."""
     num_candidates: Count | None = None
     """Number M of images that a batch is drawn from; ~ is the size of the batch."""
     seed: CountOrZero | None = None
     """Seed of the stream of batches; ~ is `manual_seed`."""
+
+    def refusal(self) -> str:
+        """What the rule of the intervals says."""
+        edges = None if self.pic_edges is None else tuple(self.pic_edges)
+        try:
+            count = IntervalRule(self.pic_bins, self.pic_quantile, edges).count
+        except InputError as error:
+            return str(error)
+        if edges and 'pic_bins' in self.model_fields_set and self.pic_bins != count:
+            return f'pic_bins is {self.pic_bins}, and pic_edges has {count} intervals: leave one of the two out'
+        return ''
 
 
 class BenchmarkSet(AnySet):
@@ -166,8 +178,10 @@ class BenchmarkSet(AnySet):
     """Name of an LR file beside the name of its HR file `{}`, without the extension."""
 
 
-class OtherSet(AnySet, LenientSection):
+class OtherSet(AnySet):
     """Any other registered data set; its class looks up keys of its own."""
+
+    open: ClassVar[bool] = True
 
     dataroot_gt: str | None = None
     """Folder or LMDB store of the ground truth."""
@@ -181,40 +195,48 @@ class OtherTrainingSet(Loading, OtherSet):
     """Any other registered data set, for training."""
 
 
-_training_set = by_type(
-    'dataset', {'PairedImageDataset': StockTrainingPairs, 'RFSPairedImageDataset': RFSTrainingPairs}, OtherTrainingSet
-)
-_evaluation_set = by_type(
-    'dataset',
-    {'PairedImageDataset': StockPairs, 'RFSPairedImageDataset': RFSPairs, 'SRBenchmarkDataset': BenchmarkSet},
-    OtherSet,
-)
-
-
-def _by_phase(phases: Mapping[str, Callable[[Any], Section]]) -> Callable[[Any], dict[str, Section]]:
-    """A validator of ``datasets``: the part of each key before ``_`` says what the set is for."""
-
-    def validate(value: Any) -> dict[str, Section]:
-        """Reports what is wrong with every data set, not just the first."""
-        if not isinstance(value, dict):
-            raise problem(f'{shown(value)} is no mapping of keys to values')
-
-        def check(key: str, options: Any) -> Section:
-            phase = key.partition('_')[0]
-            if phase not in phases or (phase == 'train' and key != phase):
-                raise problem(did_you_mean(key, list(phases)))
-            return phases[phase](options)
-
-        return validate_each('datasets', value, check)
-
-    return validate
-
-
-TrainingDatasets = Annotated[
-    dict[str, Section], BeforeValidator(_by_phase({'train': _training_set, 'val': _evaluation_set}))
+TrainingSet = Annotated[
+    Section,
+    by_type(
+        'data set',
+        {'PairedImageDataset': StockTrainingPairs, 'RFSPairedImageDataset': RFSTrainingPairs},
+        OtherTrainingSet,
+    ),
 ]
-TestDatasets = Annotated[
-    dict[str, Section],
-    BeforeValidator(_by_phase({'test': _evaluation_set, 'val': _evaluation_set})),
-    Field(min_length=1),
+EvaluationSet = Annotated[
+    Section,
+    by_type(
+        'data set',
+        {'PairedImageDataset': StockPairs, 'RFSPairedImageDataset': RFSPairs, 'SRBenchmarkDataset': BenchmarkSet},
+        OtherSet,
+    ),
 ]
+
+
+class TrainingDatasets(Section):
+    """The training set, and any number of validation sets: `val`, `val_2` and so on."""
+
+    __pydantic_extra__: dict[str, EvaluationSet]
+    train: TrainingSet
+    """The training set."""
+
+    @classmethod
+    def known(cls, value: Mapping[str, Any]) -> list[str]:
+        """`train`, and whatever begins as validation sets do."""
+        return ['train', 'val', *(key for key in value if key.startswith('val_'))]
+
+
+class TestDatasets(Section):
+    """Any number of test sets: `test_1`, `test_2` and so on."""
+
+    __pydantic_extra__: dict[str, EvaluationSet]
+
+    @classmethod
+    def known(cls, value: Mapping[str, Any]) -> list[str]:
+        """Whatever begins as test or validation sets do."""
+        return ['test', 'val', *(key for key in value if key.startswith(('test_', 'val_')))]
+
+    @classmethod
+    def missing(cls, value: Mapping[str, Any]) -> list[str]:
+        """The first, where there is none."""
+        return [] if value else ['test_1']

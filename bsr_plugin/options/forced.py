@@ -61,5 +61,5 @@ def _set(options: Any, keys: list[str], value: Any) -> Any:
     if options is None:
         options = {}
     if not isinstance(options, dict):
-        raise InputError(f'{shown(options)} is no section that `{keys[0]}` could be in')
+        raise InputError(f'{shown(options)} is not a section that `{keys[0]}` could be in')
     return {**options, keys[0]: _set(options.get(keys[0]), keys[1:], value)}

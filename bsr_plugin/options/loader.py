@@ -37,7 +37,7 @@ def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
         The file's mapping, its keys in the order of the file.
 
     Raises:
-        InputError: The file cannot be read, is no YAML, is no mapping, repeats a key, or carries another tag.
+        InputError: The file cannot be read, is not YAML, is not a mapping, repeats a key, or carries another tag.
     """
     try:
         text = Path(path).read_text(encoding='utf-8')
@@ -79,7 +79,7 @@ def _mapping(loader: OptionLoader, node: yaml.MappingNode) -> dict[str, Any]:
         if key.tag == f'{_LONG_PREFIX}merge':
             continue
         if key.tag != f'{_LONG_PREFIX}str':
-            raise _error(key, f'the key {_source(key)} is no text; put it in quotes')
+            raise _error(key, f'the key {_source(key)} is not text; put it in quotes')
         if key.value in seen:
             raise _error(key, f'the key `{key.value}` appears twice')
         seen.add(key.value)
@@ -97,7 +97,7 @@ def _scalar(kind: str, read: Callable[[OptionLoader, yaml.ScalarNode], Any]) -> 
         try:
             return read(loader, node)
         except (ValueError, KeyError):
-            raise _error(node, f'{node.value!r} is no {kind}') from None
+            raise _error(node, f'{node.value!r} is not {kind}') from None
 
     return construct
 
@@ -130,8 +130,8 @@ OptionLoader.yaml_constructors = {
     f'{_LONG_PREFIX}str': yaml.SafeLoader.construct_yaml_str,
     f'{_LONG_PREFIX}null': yaml.SafeLoader.construct_yaml_null,
     f'{_LONG_PREFIX}bool': _scalar('true or false', yaml.SafeLoader.construct_yaml_bool),
-    f'{_LONG_PREFIX}int': _scalar('whole number', yaml.SafeLoader.construct_yaml_int),
-    f'{_LONG_PREFIX}float': _scalar('number', yaml.SafeLoader.construct_yaml_float),
+    f'{_LONG_PREFIX}int': _scalar('an integer', yaml.SafeLoader.construct_yaml_int),
+    f'{_LONG_PREFIX}float': _scalar('a number', yaml.SafeLoader.construct_yaml_float),
     PLUGIN_TAG.replace('!!', _LONG_PREFIX): _plugin_version,
     None: _unknown_tag,
 }

@@ -5,10 +5,13 @@ import types
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from bsr_plugin.options import datasets, losses, network, run, training, validation
+from bsr_plugin.models import engine_options as engine
+from bsr_plugin.options import datasets, run, training, validation
+from bsr_plugin.options.classes import section_of
 from bsr_plugin.options.contradictions import RULES
 from bsr_plugin.options.section import Section
 from bsr_plugin.options.wording import spelt
@@ -23,43 +26,56 @@ line: the key, what is wrong, and what was perhaps meant. `bsr options FILE` doe
 `--force_yml train:ema_decay=0.999` on the command line of a run goes through the same check. `1e-4` and `5e3` are
 numbers. `~` is nothing. Paths are relative to the current folder.
 
-A key without a default must be given. Other registered networks, losses and metrics take their arguments as keys, and
-these are checked against their signatures; other data sets and models look up keys of their own.
+A key without a default must be given. Networks, losses, metrics, optimizers (those of `torch.optim` that the installed
+BasicSR builds) and schedulers take their arguments as keys, which are checked against their signatures; other data sets
+and models than those below look up keys of their own. A key that nothing reads and that does no harm, such as
+`use_shuffle` of earlier versions of BasicSR, is ignored with a warning.
 """
 
-#: Heading, schema, and the fields to leave out because a section before has them.
-_SECTIONS: tuple[tuple[str, type[Section], type[Section] | None], ...] = (
-    ('The file', run.Run, None),
-    ('The file, for training', run.TrainingRun, run.Run),
-    ('The file, for a test', run.TestRun, run.Run),
-    ('`datasets.train`, type `RFSPairedImageDataset`', datasets.RFSTrainingPairs, None),
-    ('`datasets.train`, type `PairedImageDataset`', datasets.StockTrainingPairs, None),
-    ('`datasets.val`, `datasets.test_1`, ..., type `PairedImageDataset`', datasets.StockPairs, None),
-    ('`datasets.val`, `datasets.test_1`, ..., type `RFSPairedImageDataset`', datasets.RFSPairs, None),
-    ('`datasets.val`, `datasets.test_1`, ..., type `SRBenchmarkDataset`', datasets.BenchmarkSet, None),
-    ('`datasets.*.io_backend`', datasets.IoBackend, None),
-    ('`network_g`, type `BSRNet`', network.BSRNetOptions, None),
-    ('`path`', run.TrainingPaths, None),
-    ('`train`', training.Train, None),
-    ('`train.optim_g`', training.Adam, None),
-    ('`train.scheduler`, type `MultiStepLR`', training.MultiStepLR, None),
-    ('`train.scheduler`, type `CosineAnnealingRestartLR`', training.CosineAnnealing, None),
-    ('`train.pixel_opt`, type `HybridL1L2LpLoss`', losses.HybridLossOptions, None),
-    ('`val`', validation.Validation, None),
-    ('`val.metrics.*`, PSNR and SSIM', validation.Fidelity, None),
-    ('`logger`', run.Logger, None),
-    ('`logger.wandb`', run.Wandb, None),
-    ('`dist_params`', run.Distribution, None),
-)
+_EVALUATION = '`datasets.val`, `datasets.test_1`, ..., type'
+
+
+def _sections() -> tuple[tuple[str, type[BaseModel], type[BaseModel] | None], ...]:
+    """Heading, schema, and the one whose fields are left out because another section has them."""
+    return (
+        ('The file', run.Run, None),
+        ('The file, for training', run.TrainingRun, run.Run),
+        ('The file, for a test', run.TestRun, run.Run),
+        ('`datasets.train`, type `RFSPairedImageDataset`', datasets.RFSTrainingPairs, None),
+        ('`datasets.train`, type `PairedImageDataset`', datasets.StockTrainingPairs, None),
+        (f'{_EVALUATION} `PairedImageDataset`', datasets.StockPairs, None),
+        (f'{_EVALUATION} `RFSPairedImageDataset`', datasets.RFSPairs, None),
+        (f'{_EVALUATION} `SRBenchmarkDataset`', datasets.BenchmarkSet, None),
+        ('`datasets.*.io_backend`', datasets.IoBackend, None),
+        ('`network_g`, type `BSRNet`', section_of('network', 'BSRNet'), None),
+        ('`path`', run.TrainingPaths, None),
+        ('`train`', training.Train, engine.EngineTraining),
+        ('`train`, for BSRModel', engine.EngineTraining, None),
+        ('`train.optim_g`, type `Adam`', section_of('optimizer', 'Adam'), None),
+        ('`train.scheduler`, type `MultiStepLR`', section_of('scheduler', 'MultiStepLR'), None),
+        (
+            '`train.scheduler`, type `CosineAnnealingRestartLR`',
+            section_of('scheduler', 'CosineAnnealingRestartLR'),
+            None,
+        ),
+        ('`train.pixel_opt`, type `HybridL1L2LpLoss`', section_of('loss', 'HybridL1L2LpLoss'), None),
+        ('`val`', validation.Validation, engine.EngineValidation),
+        ('`val`, for BSRModel', engine.EngineValidation, None),
+        ('`val.metrics.*`, PSNR and SSIM', section_of('metric', 'calculate_psnr'), None),
+        ('`logger`', run.Logger, engine.EngineLogging),
+        ('`logger`, for BSRModel', engine.EngineLogging, None),
+        ('`logger.wandb`', run.Wandb, None),
+        ('`dist_params`', run.Distribution, None),
+    )
 
 
 def reference() -> str:
     """The whole reference as Markdown."""
-    sections = [_section(heading, schema, known) for heading, schema, known in _SECTIONS]
+    sections = [_section(heading, schema, known) for heading, schema, known in _sections()]
     return '\n'.join([_INTRODUCTION, *sections, _rules()])
 
 
-def _section(heading: str, schema: type[Section], known: type[Section] | None) -> str:
+def _section(heading: str, schema: type[BaseModel], known: type[BaseModel] | None) -> str:
     rows = [
         f'| `{key}` | {_kind(field.annotation, field.metadata)} | {_default(field)} | {_text(field.description)} |'
         for key, field in schema.model_fields.items()
@@ -75,7 +91,8 @@ def _rules() -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    return '' if field.default is PydanticUndefined else f'`{spelt(field.default)}`'
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    return '' if default is PydanticUndefined else f'`{spelt(default)}`'
 
 
 def _text(text: str | None) -> str:
@@ -83,7 +100,7 @@ def _text(text: str | None) -> str:
 
 
 def _kind(annotation: Any, metadata: Iterable[Any] = ()) -> str:
-    """What a value may be, in words: ``whole number, at least 1, or `~```."""
+    """What a value may be, in words: ``integer, at least 1, or `~```."""
     return _base_kind(annotation) + _bounds(metadata)
 
 
@@ -100,7 +117,7 @@ def _base_kind(annotation: Any) -> str:
         return f'list: {_kind(arguments[0])}'
     if origin is dict or (inspect.isclass(annotation) and issubclass(annotation, Section)):
         return 'section'
-    return {bool: '`true`, `false`', int: 'whole number', float: 'number', str: 'text', type(None): '`~`'}[annotation]
+    return {bool: '`true`, `false`', int: 'integer', float: 'number', str: 'text', type(None): '`~`'}[annotation]
 
 
 def _bounds(metadata: Iterable[Any]) -> str:

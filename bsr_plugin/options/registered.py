@@ -1,63 +1,84 @@
-"""Classes that BasicSR or another plugin registered: which names exist, and which options each class takes.
+"""Classes that an option file names by their ``type``: what BasicSR or a plugin registered, and torch's optimizers.
 
-A network, loss or metric takes its options as arguments, so its signature tells their names.
+All but data sets and models take their options as arguments, so their signatures tell the keys.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Literal
 
-Kind = Literal['network', 'loss', 'metric', 'dataset', 'model']
+Kind = Literal['network', 'loss', 'metric', 'optimizer', 'scheduler', 'data set', 'model']
 
-#: Arguments of a metric that come from the run, not from the options.
-_METRIC_INPUTS = frozenset({'img', 'img2'})
+#: Arguments that come from the run, not from the options.
+_FROM_THE_RUN = {'metric': ('img', 'img2'), 'optimizer': ('params',), 'scheduler': ('optimizer', 'last_epoch')}
 
 
 def names(kind: Kind) -> list[str]:
     """The registered names of one kind, sorted."""
-    return sorted(_registry(kind).keys())
+    return sorted(_registry(kind))
 
 
 def find(kind: Kind, name: str) -> Callable[..., Any] | None:
-    """The registered class or function, or ``None``; BasicSR also finds ``NAME_basicsr`` under ``NAME``."""
-    registered = dict(iter(_registry(kind)))
+    """The class or function, or ``None``; BasicSR also finds ``NAME_basicsr`` under ``NAME``."""
+    registered = _registry(kind)
     return registered.get(name, registered.get(f'{name}_basicsr'))
 
 
-def arguments(kind: Kind, name: str) -> Mapping[str, inspect.Parameter] | None:
-    """The named arguments of a network, loss or metric; ``None`` where it takes any.
-
-    The toolbox itself uses ``**kwargs`` only to swallow what it does not need: there, it does not count.
-    """
-    target = find(kind, name)
-    if target is None:
-        return None
+def arguments(target: Callable[..., Any], kind: Kind) -> Mapping[str, inspect.Parameter]:
+    """The named arguments that come from the options."""
+    skip, keywords = (
+        _FROM_THE_RUN.get(kind, ()),
+        (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY),
+    )
     parameters = inspect.signature(target).parameters.values()
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    if takes_any and not _of_toolbox(target):
-        return None
-    skip = _METRIC_INPUTS if kind == 'metric' else frozenset()
-    return {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in skip}
+    return {each.name: each for each in parameters if each.kind in keywords and each.name not in skip}
 
 
-def _of_toolbox(target: Any) -> bool:
-    return str(getattr(target, '__module__', '')).partition('.')[0] == 'basicsr'
+def takes_any(target: Callable[..., Any]) -> bool:
+    """Whether there are further arguments; BasicSR's ``**kwargs`` only swallow what a class does not need."""
+    parameters = inspect.signature(target).parameters.values()
+    return any(each.kind is each.VAR_KEYWORD for each in parameters) and not target.__module__.startswith('basicsr.')
 
 
-def _registry(kind: Kind) -> Any:
+def _registry(kind: Kind) -> Mapping[str, Callable[..., Any]]:
     # BasicSR fills a registry when the package of that kind is imported; importing the plugin does both.
     import basicsr.archs
     import basicsr.data
     import basicsr.losses
     import basicsr.metrics
     import basicsr.models  # noqa: F401
+    from basicsr.models.lr_scheduler import CosineAnnealingRestartLR, MultiStepRestartLR
     from basicsr.utils import registry
 
-    registries = {
-        'network': registry.ARCH_REGISTRY,
-        'loss': registry.LOSS_REGISTRY,
-        'metric': registry.METRIC_REGISTRY,
-        'dataset': registry.DATASET_REGISTRY,
-        'model': registry.MODEL_REGISTRY,
-    }
-    return registries[kind]
+    match kind:
+        case 'optimizer':
+            return _optimizers()
+        case 'scheduler':
+            restart = dict.fromkeys(('MultiStepLR', 'MultiStepRestartLR'), MultiStepRestartLR)
+            return {**restart, 'CosineAnnealingRestartLR': CosineAnnealingRestartLR}
+        case 'network':
+            return dict(iter(registry.ARCH_REGISTRY))
+        case 'data set':
+            return dict(iter(registry.DATASET_REGISTRY))
+        case _:
+            return dict(iter(getattr(registry, f'{kind.upper()}_REGISTRY')))
+
+
+@cache
+def _optimizers() -> Mapping[str, Callable[..., Any]]:
+    """Those of torch that the toolbox builds: BasicSR 1.4.2 Adam alone, its repository seven."""
+    import torch
+    from basicsr.models.base_model import BaseModel
+
+    def builds(name: str) -> bool:
+        try:
+            BaseModel.get_optimizer(None, name, [torch.nn.Parameter(torch.zeros(1))], 0.1)
+        except NotImplementedError:
+            return False
+        except Exception:  # the toolbox knows the name, and torch wants other arguments or weights
+            pass
+        return True
+
+    classes = inspect.getmembers(torch.optim, inspect.isclass)
+    return {name: one for name, one in classes if issubclass(one, torch.optim.Optimizer) and builds(name)}

@@ -1,29 +1,31 @@
-"""The option file as a whole: what a training run and a test run are told."""
+"""The option file as a whole, for training and for a test."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from bsr_plugin.models.engine_options import EngineLogging
+from bsr_plugin.options.classes import Network
 from bsr_plugin.options.datasets import TestDatasets, TrainingDatasets
-from bsr_plugin.options.network import Network
-from bsr_plugin.options.section import LenientSection, Section, problem
+from bsr_plugin.options.section import Section, problem
 from bsr_plugin.options.training import OtherTrain, Train
-from bsr_plugin.options.validation import Evaluation, OtherEvaluation, OtherValidation, Validation
-from bsr_plugin.options.values import Count, CountOrZero, PathComponent, whole_number
+from bsr_plugin.options.validation import Evaluation, Validation
+from bsr_plugin.options.values import Count, CountOrZero, PathComponent, Whole, whole_or_none
 from bsr_plugin.options.wording import shown
 
 
 def _gpus(value: Any) -> str | int:
-    if value == 'auto':
-        return 'auto'
-    if isinstance(value, str) or whole_number(value) < 0:
+    number = whole_or_none(value)
+    if value != 'auto' and (number is None or number < 0):
         raise problem(f'{shown(value)} is neither auto nor a number of GPUs')
-    return whole_number(value)
+    return 'auto' if number is None else number
 
 
 class Paths(Section):
     """Weights and states to start from; relative to the current folder."""
 
+    read_by_model: ClassVar[bool] = True
     pretrain_network_g: str | None = None
     """Weights to start from or to test; ~ for none."""
     param_key_g: str | None = 'params'
@@ -42,7 +44,7 @@ class TrainingPaths(Paths):
     nevertheless."""
 
 
-class OtherPaths(TrainingPaths, LenientSection):
+class OtherPaths(TrainingPaths):
     """Weights and states of the toolbox's other models."""
 
     pretrain_network_d: str | None = None
@@ -62,7 +64,7 @@ class Wandb(Section):
     """Run to go on with."""
 
 
-class Logger(Section):
+class Logger(EngineLogging, Section):
     """What a training run writes, and how often."""
 
     print_freq: Count
@@ -73,25 +75,26 @@ class Logger(Section):
     """Whether to write a TensorBoard log, to tb_logger/."""
     wandb: Wandb | None = None
     """Weights & Biases."""
-    keep_checkpoints: Count | None = None
-    """BSRModel: number of checkpoints to keep, the newest ones; ~ keeps all."""
-    keep_best: str | None = None
-    """BSRModel: a name in `val.metrics`; the weights that are best by it on the first validation set are kept
-    besides."""
 
 
 class Distribution(Section):
     """Training on several GPUs, for `--launcher slurm`; `--launcher pytorch` takes its settings from torchrun."""
 
     backend: Literal['nccl', 'gloo', 'mpi'] = 'nccl'
-    """How processes talk: nccl between GPUs, gloo between CPUs."""
-    port: Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=65535)] | None = None
+    """The torch.distributed backend: nccl for GPUs, gloo for CPUs."""
+    port: Annotated[Whole, Field(ge=1, le=65535)] | None = None
     """Port of the first process; ~ takes MASTER_PORT or 29500."""
 
 
 class Run(Section):
-    """What training and test have in common."""
+    """Options that training and test have in common."""
 
+    read_by_model: ClassVar[bool] = True
+    unread: ClassVar[Mapping[str, str]] = {
+        'save_img': 'nothing reads it here; it belongs in `val`',
+        'suffix': 'nothing reads it here; it belongs in `val`',
+        'crop_border': 'nothing reads it here; it belongs in the metrics of `val`',
+    }
     bsr_plugin: str | None = None
     """`!!python/name:bsr_plugin.__version__`: makes an unmodified BasicSR import the plugin, and the log show its
     version."""
@@ -99,12 +102,12 @@ class Run(Section):
     """Name of the run: of its folder under experiments/ or results/. A name with debug in it logs every
     iteration."""
     model_type: str
-    """BSRModel, SRModel or another registered model. BSRModel is SRModel with the options marked so; SRModel
-    ignores them."""
+    """BSRModel, SRModel or another registered model. BSRModel is SRModel with further options, which SRModel
+    ignores."""
     scale: Count | None = None
     """Factor from LR to HR."""
     num_gpu: Annotated[Literal['auto'] | int, BeforeValidator(_gpus)]
-    """Number of GPUs; auto takes all there are, 0 is the CPU."""
+    """Number of GPUs of this process: auto uses one if there is one, 0 is the CPU; several GPUs: torchrun."""
     manual_seed: CountOrZero | None = None
     """Seed of every random number; ~ draws one."""
     find_unused_parameters: bool = False
@@ -114,7 +117,7 @@ class Run(Section):
 
 
 class TrainingRun(Run):
-    """What a training run is told besides."""
+    """Training-only options."""
 
     datasets: TrainingDatasets
     """The sets: `train`, and `val`, `val_2` and so on for validation."""
@@ -131,7 +134,7 @@ class TrainingRun(Run):
 
 
 class TestRun(Run):
-    """What a test run is told besides."""
+    """Test-only options."""
 
     datasets: TestDatasets
     """The sets, `test_1`, `test_2` and so on, in the order of their keys."""
@@ -143,7 +146,7 @@ class TestRun(Run):
     """Testing on several GPUs."""
 
 
-class OtherTrainingRun(TrainingRun, LenientSection):
+class OtherTrainingRun(TrainingRun):
     """A training run of one of the toolbox's other models; they look up keys of their own."""
 
     network_d: Network | None = None
@@ -152,14 +155,3 @@ class OtherTrainingRun(TrainingRun, LenientSection):
     """Weights and states to start from."""
     train: OtherTrain
     """How to train."""
-    val: OtherValidation | None = None
-    """How to validate."""
-
-
-class OtherTestRun(TestRun, LenientSection):
-    """A test run of one of the toolbox's other models; they look up keys of their own."""
-
-    path: OtherPaths
-    """The weights to test."""
-    val: OtherEvaluation
-    """What to measure."""

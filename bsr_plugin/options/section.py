@@ -4,116 +4,94 @@ A section is a pydantic model whose fields are the keys, each with a docstring t
 reference. Sections nest; every problem of every section is collected in one pass.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 from pydantic.functional_validators import ModelWrapValidatorHandler
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from bsr_plugin.options.wording import MISSPELT, did_you_mean, line, nearest, sentence, shown
+from bsr_plugin.options.wording import MISSPELT, did_you_mean, nearest, sentence, shown
 
 
 class Section(BaseModel):
-    """A mapping of known keys to checked values; any other key is refused."""
+    """A mapping of known keys to checked values.
+
+    Any other key is refused, unless nobody reads it and it does no harm: such a key is a problem of the kind
+    ``ignored``, with which the options are as good as without the key. The context of a validation says whether the
+    model is a foreign one, neither SRModel nor BSRModel.
+    """
 
     model_config = ConfigDict(extra='allow', strict=True, use_attribute_docstrings=True, protected_namespaces=())
 
-    @classmethod
-    def further_keys(cls, value: Mapping[str, Any]) -> Collection[str] | None:
-        """Keys allowed beyond the fields, for the mapping at hand; ``None`` allows every key."""
-        return ()
+    #: Whether the reader of the section looks up keys of its own: then only a misspelt key is refused.
+    open: ClassVar[bool] = False
+    #: Whether a foreign model does so.
+    read_by_model: ClassVar[bool] = False
+    #: Keys that option files carry and nobody reads, each with the reason.
+    unread: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
-    def further_required(cls, value: Mapping[str, Any]) -> Collection[str]:
-        """Keys required beyond the fields."""
-        return ()
+    def known(cls, value: Mapping[str, Any]) -> list[str]:
+        """The keys that the mapping at hand may have."""
+        return list(cls.model_fields)
 
     @classmethod
-    def unknown_keys(cls, value: Mapping[str, Any]) -> dict[str, list[str]]:
-        """The keys that are refused, each with all that are known."""
-        further = cls.further_keys(value)
-        if further is None:
-            return {}
-        known = list(dict.fromkeys([*cls.model_fields, *further]))
-        return {key: known for key in value if key not in known}
+    def missing(cls, value: Mapping[str, Any]) -> list[str]:
+        """The keys that the mapping at hand lacks, beyond the fields without a default."""
+        return []
+
+    def refusal(self) -> str:
+        """What is wrong with values that are right one by one; nothing where they go together."""
+        return ''
 
     @model_validator(mode='wrap')
     @classmethod
-    def _collect(cls, value: Any, handler: ModelWrapValidatorHandler['Section']) -> 'Section':
+    def _in_sentences(
+        cls, value: Any, handler: ModelWrapValidatorHandler['Section'], info: ValidationInfo
+    ) -> 'Section':
         if isinstance(value, cls):
             return value
         if not isinstance(value, dict):
-            raise problem(f'{shown(value)} is no mapping of keys to values')
-        problems = [_unknown(key, known) for key, known in cls.unknown_keys(value).items()]
-        problems += [_missing(key) for key in cls.further_required(value) if key not in value]
-        section = None
+            raise problem(f'{shown(value)} is not a mapping of keys to values')
+        unknown = dict(cls._unknown(value, cls.open or (cls.read_by_model and bool(info.context))))
+        problems = [_detail(error, key) for key, error in unknown.items()]
+        problems += [_detail(problem('missing'), key) for key in cls.missing(value)]
         try:
-            section = handler(value)
+            section = handler({key: value[key] for key in value if key not in unknown})
         except ValidationError as error:
-            problems += [_as_problem(details, cls.model_fields) for details in error.errors(include_url=False)]
-        if problems or section is None:
+            for each in error.errors(include_url=False):
+                problems.append(_detail(problem(sentence(each), ignored=each['type'] == 'ignored'), *each['loc']))
+        if not problems and (refusal := section.refusal()):
+            raise problem(refusal)
+        if problems:
             raise ValidationError.from_exception_data(cls.__name__, problems)
         return section
 
-
-class LenientSection(Section):
-    """A section whose reader looks up keys of its own: a key is refused only if it is a declared one, misspelt."""
-
     @classmethod
-    def unknown_keys(cls, value: Mapping[str, Any]) -> dict[str, list[str]]:
-        """The keys that differ from a declared one by hardly a letter."""
-        known = list(cls.model_fields)
-        return {key: known for key in value if key not in known and nearest(key, known, cutoff=MISSPELT)}
+    def _unknown(cls, value: Mapping[str, Any], is_open: bool) -> Iterator[tuple[str, PydanticCustomError]]:
+        known = cls.known(value)
+        for key in (key for key in value if key not in known):
+            if key in cls.unread:
+                yield key, problem(cls.unread[key], ignored=True)
+            elif is_open:
+                if nearest(key, known, MISSPELT):
+                    yield key, problem(did_you_mean(key, known))
+            elif value[key] is None and not nearest(key, known):
+                yield key, problem('nothing reads it here', ignored=True)
+            else:
+                yield key, problem(did_you_mean(key, known))
 
 
-def validate_each(title: str, values: Mapping[str, Any], check: Callable[[str, Any], Any]) -> dict[str, Any]:
-    """Applies ``check(key, value)`` to every entry and raises all their problems together.
-
-    Raises:
-        ValidationError: With the key as the first part of every problem's path.
-    """
-    checked: dict[str, Any] = {}
-    problems: list[InitErrorDetails] = []
-    for key, value in values.items():
-        checked[key], found = _checked(key, value, check)
-        problems += found
-    if problems:
-        raise ValidationError.from_exception_data(title, problems)
-    return checked
-
-
-def _checked(key: str, value: Any, check: Callable[[str, Any], Any]) -> tuple[Any, list[InitErrorDetails]]:
-    try:
-        return check(key, value), []
-    except ValidationError as error:
-        return None, [_under(key, details) for details in error.errors(include_url=False)]
-    except PydanticCustomError as error:
-        return None, [InitErrorDetails(type=error, loc=(key,), input=value)]
-
-
-def problem(sentence: str) -> PydanticCustomError:
+def problem(sentence: str, *, ignored: bool = False) -> PydanticCustomError:
     """A problem with the value at hand, as one sentence."""
-    return PydanticCustomError('problem', '{sentence}', {'sentence': sentence})
+    return PydanticCustomError('ignored' if ignored else 'problem', '{sentence}', {'sentence': sentence})
 
 
-def sentences(error: ValidationError) -> list[str]:
-    """One line for each problem: the dotted path to the key in backticks, a colon, the sentence."""
-    return [line(details['loc'], details['msg']) for details in error.errors(include_url=False)]
+def problem_at(key: str, sentence: str) -> ValidationError:
+    """A problem with one key of the section at hand."""
+    return ValidationError.from_exception_data(key, [_detail(problem(sentence), key)])
 
 
-def _unknown(key: str, known: Collection[str]) -> InitErrorDetails:
-    return InitErrorDetails(type=problem(did_you_mean(key, known)), loc=(key,), input=None)
-
-
-def _missing(key: str) -> InitErrorDetails:
-    return InitErrorDetails(type=problem('missing'), loc=(key,), input=None)
-
-
-def _under(key: str, details: ErrorDetails) -> InitErrorDetails:
-    return InitErrorDetails(type=problem(details['msg']), loc=(key, *details['loc']), input=details['input'])
-
-
-def _as_problem(details: ErrorDetails, fields: Mapping[str, FieldInfo]) -> InitErrorDetails:
-    return InitErrorDetails(type=problem(sentence(details, fields)), loc=details['loc'], input=details['input'])
+def _detail(error: PydanticCustomError, *path: str | int) -> InitErrorDetails:
+    return InitErrorDetails(type=error, loc=path, input=None)

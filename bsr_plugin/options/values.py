@@ -1,58 +1,30 @@
-"""Kinds of values in an option file: whole numbers, numbers, lists of them, folders.
+"""Kinds of values in an option file: numbers, which text may spell, and names of folders.
 
 BasicSR's own loader reads ``1e-4`` as text; wherever a number belongs, text that spells one is that number.
 """
 
-import math
-import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from bsr_plugin.options.section import problem
 from bsr_plugin.options.wording import shown
 
-#: Bytes of a name in UTF-8.
+#: Bytes of a name in UTF-8: file systems end at 255, and ``train_NAME_20260101_000000.log`` is longer than the name.
 LONGEST_NAME = 200
-_SPELLS_A_NUMBER = re.compile(r'[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?')
 
 
-def number(value: Any) -> float | int:
-    """``value`` as a finite number; ``true`` and ``false`` are none."""
-    if isinstance(value, str) and _SPELLS_A_NUMBER.fullmatch(value.strip()):
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise problem(f'{shown(value)} is no number')
-    return value
-
-
-def whole_number(value: Any) -> int:
-    """``value`` as an integer; ``5e3`` is 5000."""
-    whole = whole_or_none(value)
-    if whole is None:
-        raise problem(f'{shown(value)} is no whole number')
-    return whole
-
-
-def whole_or_none(value: Any) -> int | None:
-    """``value`` as an integer, or ``None`` where it is anything else."""
-    return int(number(value)) if is_number(value) and number(value) == int(number(value)) else None
-
-
-def is_number(value: Any) -> bool:
-    """Whether :func:`number` takes ``value``."""
+def _number(value: Any) -> Any:
     try:
-        number(value)
+        number = float(value) if isinstance(value, str) else value
     except ValueError:
-        return False
-    return True
+        number = None
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise problem(f'{shown(value)} is not a number')
+    return number
 
 
-def path_component(text: str) -> str:
-    """``text`` where it can name a folder inside another: nothing that leads elsewhere or that listings hide.
-
-    A run's name is part of longer file names (``train_NAME_20260101_000000.log``), and file systems end at 255 bytes.
-    """
+def _path_component(text: str) -> str:
     if not text or text in ('.', '..') or text != text.strip() or not text.isprintable() or set(text) & {'/', '\\'}:
         raise problem(
             f'{shown(text)} cannot name a folder; use a name without slashes, control characters and outer blanks'
@@ -62,8 +34,9 @@ def path_component(text: str) -> str:
     return text
 
 
-Real = Annotated[float, BeforeValidator(number)]
-Whole = Annotated[int, BeforeValidator(whole_number)]
+Real = Annotated[float, Field(strict=False, allow_inf_nan=False), BeforeValidator(_number)]
+#: ``5e3``, which YAML reads as a float, is 5000.
+Whole = Annotated[int, Field(strict=False), BeforeValidator(_number)]
 #: 1, 2, 3, ...
 Count = Annotated[Whole, Field(ge=1)]
 #: 0, 1, 2, ...
@@ -73,4 +46,14 @@ NotNegative = Annotated[Real, Field(ge=0)]
 #: At least 0 and less than 1, as decay rates are.
 Fraction = Annotated[Real, Field(ge=0, lt=1)]
 #: Names a folder, or is a part of a file name.
-PathComponent = Annotated[str, AfterValidator(path_component)]
+PathComponent = Annotated[str, AfterValidator(_path_component)]
+
+_WHOLE: TypeAdapter[int] = TypeAdapter(Whole)
+
+
+def whole_or_none(value: Any) -> int | None:
+    """``value`` as an integer, or ``None`` where it is anything else."""
+    try:
+        return _WHOLE.validate_python(value)
+    except ValidationError:
+        return None

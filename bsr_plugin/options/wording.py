@@ -2,10 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Collection, Iterable
+from typing import Any
 
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 #: Similarity (difflib's ratio) above which a key is taken for another one with a slip of the finger.
@@ -59,41 +58,15 @@ def spelt(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def sentence(details: ErrorDetails, fields: Mapping[str, FieldInfo]) -> str:
-    """What pydantic found in a section with these fields, in a sentence; a problem of a nested section is one."""
-    value, limits = details['input'], details.get('ctx', {})
-    match details['type']:
-        case 'missing':
-            return 'missing'
-        case 'literal_error':
-            choices = _choices(fields[str(details['loc'][0])].annotation)
-            return f'{shown(value)} is none of {", ".join(choices)}{perhaps(str(value), choices)}'
-        case 'bool_type':
-            return f'{shown(value)} is neither true nor false'
-        case 'string_type':
-            return f'{shown(value)} is no text'
-        case 'list_type':
-            return f'{shown(value)} is no list'
-        case 'dict_type':
-            return f'{shown(value)} is no mapping of keys to values'
-        case 'too_short':
-            return f'{shown(value)} has {limits["actual_length"]} values, and {limits["min_length"]} are needed'
-        case 'too_long':
-            return f'{shown(value)} has {limits["actual_length"]} values, and {limits["max_length"]} is the most'
-        case 'greater_than_equal':
-            return f'{shown(value)} is less than {limits["ge"]:g}'
-        case 'greater_than':
-            return f'{shown(value)} is not greater than {limits["gt"]:g}'
-        case 'less_than_equal':
-            return f'{shown(value)} is greater than {limits["le"]:g}'
-        case 'less_than':
-            return f'{shown(value)} is not less than {limits["lt"]:g}'
-        case _:
-            return details['msg']
-
-
-def _choices(annotation: Any) -> list[str]:
-    """The values of the literals in a type, also inside ``X | None`` and ``Annotated``."""
-    if get_origin(annotation) is Literal:
-        return [str(choice) for choice in get_args(annotation)]
-    return [choice for part in get_args(annotation) for choice in _choices(part)]
+def sentence(details: ErrorDetails) -> str:
+    """What pydantic found, with the value as the file spells it; a nested section's problem is a sentence already."""
+    if details['type'] == 'missing':
+        return 'missing'
+    context = details.get('ctx', {})
+    value = details['input']
+    if details['type'] == 'value_error':
+        return str(context['error'])
+    message = re.sub('^(Input|List|Dictionary)(?= should)', lambda _: shown(value), details['msg'])
+    choices = re.findall("'([^']+)'", str(context.get('expected', '')))
+    message = message.replace(' after validation', '').replace('valid dictionary', 'mapping of keys to values')
+    return message + perhaps(str(value), choices)

@@ -11,7 +11,7 @@ def test_a_file_for_srmodel_changes_nothing():
 
 def test_every_option_arrives():
     opt = {
-        'datasets': {'train': {'batch_size_per_gpu': 16}},
+        'datasets': {'train': {'batch_size_per_gpu': 16}, 'val': {}},
         'train': {
             'amp': 'bf16',
             'channels_last': True,
@@ -23,33 +23,41 @@ def test_every_option_arrives():
         'val': {'tile': 128, 'tile_overlap': 12, 'self_ensemble': True, 'metrics': {'psnr': {}}},
         'logger': {'keep_checkpoints': 3, 'keep_best': 'psnr'},
     }
-    assert EngineOptions.from_options(opt) == EngineOptions(
-        'bf16', True, True, 4, 0.5, True, 128, 12, True, 3, 'psnr'
-    )  # fmt: skip
+    engine = EngineOptions.from_options(opt)
+    assert engine.model_dump() == {
+        **opt['train'],
+        **{key: value for key, value in opt['val'].items() if key != 'metrics'},
+        **opt['logger'],
+    }
+    assert engine.overlap == 12
 
 
 @pytest.mark.parametrize(('tile', 'overlap'), [(None, 32), (256, 32), (64, 16), (16, 4)])
 def test_without_an_overlap_one_is_chosen_that_goes_with_the_tile(tile, overlap):
-    assert EngineOptions.from_options({'val': {'tile': tile}}).tile_overlap == overlap
+    assert EngineOptions.from_options({'val': {'tile': tile}}).overlap == overlap
 
 
 @pytest.mark.parametrize(
     ('opt', 'sentence'),
     [
-        ({'train': {'amp': 'half'}}, "train.amp is 'half': use bf16, fp16 or ~"),
-        ({'train': {'accumulate': -1}}, 'train.accumulate is -1'),
+        ({'train': {'amp': 'half'}}, "train.amp: 'half' should be 'bf16' or 'fp16'"),
+        ({'train': {'accumulate': -1}}, 'train.accumulate: -1 should be greater than or equal to 1'),
+        ({'train': {'channels_last': 'no'}}, "train.channels_last: 'no' should be a valid boolean"),
         (
             {'train': {'accumulate': 3}, 'datasets': {'train': {'batch_size_per_gpu': 16}}},
-            'train.accumulate is 3, which does not divide a batch of 16 patches',
+            'train.accumulate: 3 does not divide batch_size_per_gpu 16',
         ),
-        ({'train': {'grad_clip': 0}}, 'train.grad_clip is 0: use a number above 0'),
-        ({'val': {'tile': 64, 'tile_overlap': 32}}, 'val.tile_overlap 32 is not less than half of val.tile, 64'),
-        ({'val': {'tile': 64, 'tile_overlap': -1}}, 'val.tile_overlap -1'),
-        ({'logger': {'keep_checkpoints': 0}}, 'logger.keep_checkpoints is 0'),
-        ({'logger': {'keep_best': 'psnr'}}, r"logger.keep_best is 'psnr', which is none of val.metrics \(none\)"),
+        ({'train': {'grad_clip': 0}}, 'train.grad_clip: 0 should be greater than 0'),
+        (
+            {'val': {'tile': 64, 'tile_overlap': 32}},
+            'val.tile_overlap: 32 on each side leaves nothing of a tile of 64',
+        ),
+        ({'val': {'tile': 64, 'tile_overlap': -1}}, 'val.tile_overlap: -1 should be'),
+        ({'logger': {'keep_checkpoints': 0}}, 'logger.keep_checkpoints: 0 should be'),
+        ({'logger': {'keep_best': 'psnr'}}, "logger.keep_best: 'psnr' is not a metric in val.metrics, which has none"),
         (
             {'logger': {'keep_best': 'psnr'}, 'val': {'metrics': {'ssim': {}, 'niqe': {}}}},
-            r'none of val.metrics \(ssim, niqe\)',
+            "'psnr' is not a metric in val.metrics; there are ssim, niqe",
         ),
     ],
 )

@@ -34,7 +34,7 @@ def test_a_set_that_is_not_there_is_left_out_unless_it_is_the_last(benchmark, tm
 @pytest.mark.parametrize(
     ('change', 'line'),
     [
-        ({'degradation': 'blur'}, "`datasets.test_1.degradation`: 'blur' is none of"),
+        ({'degradation': 'blur'}, "`datasets.test_1.degradation`: 'blur' should be 'bicubic' or 'blur-down'"),
         ({'degradatoin': 'bicubic'}, '`datasets.test_1.degradatoin`: did you mean `degradation`?'),
         ({'scale': 2}, '`datasets.test_1.scale`: 2 differs from scale 4'),
         (

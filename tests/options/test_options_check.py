@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.options import check_options, load_options
+from bsr_plugin.options.classes import section_of
 from bsr_plugin.options.datasets import RFSTrainingPairs
-from bsr_plugin.options.network import BSRNetOptions
 from bsr_plugin.options.training import Train
 from bsr_plugin.options.wording import nearest
 
@@ -36,85 +36,92 @@ def test_right_options_have_no_problems(training, testing, problems):
         ('datasets.test_1', {}, '`datasets.test_1`: unknown key; known here: train, val'),
         ('logger.wandb', {'projct': 'x'}, '`logger.wandb.projct`: did you mean `project`?'),
         # wrong kinds of values
-        ('train.optim_g.lr', 'fast', "`train.optim_g.lr`: 'fast' is no number"),
-        ('train.optim_g.lr', True, '`train.optim_g.lr`: true is no number'),
-        ('train.optim_g.lr', float('nan'), '`train.optim_g.lr`: nan is no number'),
-        ('train.total_iter', 1.5, '`train.total_iter`: 1.5 is no whole number'),
-        ('train.total_iter', None, '`train.total_iter`: ~ is no whole number'),
-        ('train.total_iter', False, '`train.total_iter`: false is no whole number'),
-        ('train.scheduler.milestones', 100, '`train.scheduler.milestones`: 100 is no list'),
-        ('train.scheduler.milestones', [1, 'x'], "`train.scheduler.milestones[1]`: 'x' is no whole number"),
-        ('network_g.skip_connections', 'yes', "`network_g.skip_connections`: 'yes' is neither true nor false"),
-        ('network_g.skip_connections', 1, '`network_g.skip_connections`: 1 is neither true nor false'),
-        ('network_g.rgb_mean', [0.4, 'x', 0.4], "`network_g.rgb_mean`: 'x' is no number"),
-        ('name', 5, '`name`: 5 is no text'),
-        ('train', 3, '`train`: 3 is no mapping of keys to values'),
-        ('train', None, '`train`: ~ is no mapping of keys to values'),
-        ('datasets', ['train'], "`datasets`: ['train'] is no mapping of keys to values"),
-        ('val.metrics', 'psnr', "`val.metrics`: 'psnr' is no mapping of keys to values"),
-        ('val.metrics.psnr_y', 4, '`val.metrics.psnr_y`: 4 is no mapping of keys to values'),
-        ('network_g', None, '`network_g`: ~ is no mapping of keys to values'),
+        ('train.optim_g.lr', 'fast', "`train.optim_g.lr`: 'fast' is not a number"),
+        ('train.optim_g.lr', True, '`train.optim_g.lr`: true is not a number'),
+        ('train.optim_g.lr', float('nan'), '`train.optim_g.lr`: nan should be a finite number'),
+        (
+            'train.total_iter',
+            1.5,
+            '`train.total_iter`: 1.5 should be a valid integer, got a number with a fractional part',
+        ),
+        ('train.total_iter', None, '`train.total_iter`: ~ is not a number'),
+        ('train.total_iter', False, '`train.total_iter`: false is not a number'),
+        ('train.scheduler.milestones', 100, '`train.scheduler.milestones`: 100 should be a valid list'),
+        ('train.scheduler.milestones', [1, 'x'], "`train.scheduler.milestones[1]`: 'x' is not a number"),
+        ('network_g.skip_connections', 'yes', "`network_g.skip_connections`: 'yes' should be a valid boolean"),
+        ('network_g.skip_connections', 1, '`network_g.skip_connections`: 1 should be a valid boolean'),
+        (
+            'network_g.rgb_mean',
+            [0.4, 'x', 0.4],
+            "`network_g`: rgb_mean is [0.4, 'x', 0.4]: use one number per channel, in unit range",
+        ),
+        ('name', 5, '`name`: 5 should be a valid string'),
+        ('train', 3, '`train`: 3 is not a mapping of keys to values'),
+        ('train', None, '`train`: ~ is not a mapping of keys to values'),
+        ('datasets', ['train'], "`datasets`: ['train'] is not a mapping of keys to values"),
+        ('val.metrics', 'psnr', "`val.metrics`: 'psnr' should be a mapping of keys to values"),
+        ('val.metrics.psnr_y', 4, '`val.metrics.psnr_y`: 4 is not a mapping of keys to values'),
+        ('network_g', None, '`network_g`: ~ is not a mapping of keys to values'),
         ('num_gpu', 'all', "`num_gpu`: 'all' is neither auto nor a number of GPUs"),
         ('num_gpu', -1, '`num_gpu`: -1 is neither auto nor a number of GPUs'),
         # wrong values
         (
             'datasets.train.sampling',
             'rsf',
-            "`datasets.train.sampling`: 'rsf' is none of rfs, uniform, rejection; did you mean `rfs`?",
+            "`datasets.train.sampling`: 'rsf' should be 'rfs', 'uniform' or 'rejection'; did you mean `rfs`?",
         ),
         (
             'datasets.train.sampling',
             'balanced',
-            "`datasets.train.sampling`: 'balanced' is none of rfs, uniform, rejection",
+            "`datasets.train.sampling`: 'balanced' should be 'rfs', 'uniform' or 'rejection'",
         ),
-        ('train.amp', 'bfp16', "`train.amp`: 'bfp16' is none of bf16, fp16; did you mean `fp16`?"),
-        ('datasets.train.gt_size', 0, '`datasets.train.gt_size`: 0 is less than 1'),
-        ('train.optim_g.lr', 0, '`train.optim_g.lr`: 0 is not greater than 0'),
-        ('train.ema_decay', 1, '`train.ema_decay`: 1 is not less than 1'),
-        ('train.pixel_opt.p', 2, '`train.pixel_opt.p`: 2 is greater than 1'),
-        ('datasets.train.pic_bins', 257, '`datasets.train.pic_bins`: 257 is greater than 256'),
-        ('train.optim_g.betas', [0.9], '`train.optim_g.betas`: [0.9] has 1 values, and 2 are needed'),
-        ('train.optim_g.betas', [0.9] * 3, '`train.optim_g.betas`: [0.9, 0.9, 0.9] has 3 values, and 2 is the most'),
-        ('val.metrics', {}, '`val.metrics`: {} has 0 values, and 1 are needed'),
+        ('train.amp', 'bfp16', "`train.amp`: 'bfp16' should be 'bf16' or 'fp16'; did you mean `fp16`?"),
+        ('datasets.train.gt_size', 0, '`datasets.train.gt_size`: 0 should be greater than or equal to 1'),
+        ('train.optim_g.lr', 0, '`train.optim_g.lr`: 0 should be greater than 0'),
+        ('train.ema_decay', 1, '`train.ema_decay`: 1 should be less than 1'),
+        ('train.pixel_opt.p', 2, '`train.pixel_opt`: p is 2.0: use a number above 0 and at most 1'),
+        ('datasets.train.pic_bins', 257, '`datasets.train`: pic_bins is 257: use 1 to 256 intervals.'),
+        ('train.optim_g.betas', [0.9], '`train.optim_g.betas`: [0.9] should have at least 2 items, not 1'),
+        ('train.optim_g.betas', [0.9] * 3, '`train.optim_g.betas`: [0.9, 0.9, 0.9] should have at most 2 items, not 3'),
+        ('val.metrics', {}, '`val.metrics`: {} should have at least 1 item, not 0'),
         # unknown types
         (
             'model_type',
             'BSRModell',
-            "`model_type`: 'BSRModell' is no model that is registered; did you mean `BSRModel`?",
+            "`model_type`: 'BSRModell' is not a registered model; did you mean `BSRModel`?",
         ),
-        ('model_type', 7, '`model_type`: 7 is no text'),
+        ('model_type', 7, '`model_type`: 7 should be a valid string'),
         (
             'network_g.type',
             'BSRNett',
-            "`network_g.type`: 'BSRNett' is no network that is registered; did you mean `BSRNet`?",
+            "`network_g.type`: 'BSRNett' is not a registered network; did you mean `BSRNet`?",
         ),
         (
             'train.pixel_opt.type',
             'HybridLoss',
-            "`train.pixel_opt.type`: 'HybridLoss' is no loss that is registered; did you mean `HybridL1L2LpLoss`?",
+            "`train.pixel_opt.type`: 'HybridLoss' is not a registered loss; did you mean `HybridL1L2LpLoss`?",
         ),
         (
             'datasets.train.type',
             'RFSPairedDataset',
-            "`datasets.train.type`: 'RFSPairedDataset' is no dataset that is registered; did you mean "
+            "`datasets.train.type`: 'RFSPairedDataset' is not a registered data set; did you mean "
             '`RFSPairedImageDataset`?',
         ),
         (
             'datasets.train.type',
             'RFSDataset',
-            "`datasets.train.type`: 'RFSDataset' is no dataset that is registered; did you mean "
-            '`RFSPairedImageDataset`?',
+            "`datasets.train.type`: 'RFSDataset' is not a registered data set; did you mean `RFSPairedImageDataset`?",
         ),
         (
             'val.metrics.psnr_y.type',
             'psnr',
-            "`val.metrics.psnr_y.type`: 'psnr' is no metric that is registered; did you mean `calculate_psnr`?",
+            "`val.metrics.psnr_y.type`: 'psnr' is not a registered metric; did you mean `calculate_psnr`?",
         ),
-        ('train.optim_g.type', 'SGD', "`train.optim_g.type`: 'SGD' is no optimizer that is registered"),
+        ('train.optim_g.type', 'SGD', "`train.optim_g.type`: the installed BasicSR does not build 'SGD', only Adam"),
         (
             'train.scheduler.type',
             'MultiStep',
-            "`train.scheduler.type`: 'MultiStep' is no scheduler that is registered; did you mean `MultiStepLR`?",
+            "`train.scheduler.type`: 'MultiStep' is not a registered scheduler; did you mean `MultiStepLR`?",
         ),
     ],
 )
@@ -164,12 +171,12 @@ def test_numbers_are_chosen_from_as_well(training, problems):
     training['scale'] = training['network_g']['upscale'] = 5
     training['datasets']['train']['gt_size'] = 240
     training['val']['metrics']['psnr_y']['crop_border'] = 5
-    assert problems(training) == ['`network_g.upscale`: 5 is none of 2, 3, 4, 8']
+    assert problems(training) == ['`network_g`: upscale is 5: use 2, 3, 4 or 8']
 
 
 def test_a_test_set_is_needed(testing, problems):
     testing['datasets'] = {}
-    assert problems(testing, is_train=False) == ['`datasets`: {} has 0 values, and 1 are needed']
+    assert problems(testing, is_train=False) == ['`datasets.test_1`: missing']
 
 
 def test_a_test_file_has_no_training_section(testing, training, problems):
@@ -253,16 +260,16 @@ def test_seven_errors_are_reported_at_once_in_seven_lines(tmp_path, monkeypatch)
         load_options(path, is_train=True)
     assert str(caught.value).splitlines() == [
         f'{path}: `datasets.train.gt_sizee`: did you mean `gt_size`?',
-        f"{path}: `datasets.train.sampling`: 'rfss' is none of rfs, uniform, rejection; did you mean `rfs`?",
-        f"{path}: `train.optim_g.lr`: 'quick' is no number",
-        f'{path}: `datasets.train.gt_size`: 190 is no multiple of scale 4; 188 and 192 are',
+        f"{path}: `datasets.train.sampling`: 'rfss' should be 'rfs', 'uniform' or 'rejection'; did you mean `rfs`?",
+        f"{path}: `train.optim_g.lr`: 'quick' is not a number",
+        f'{path}: `datasets.train.gt_size`: 190 is not a multiple of scale 4; 188 and 192 are',
         f'{path}: `network_g.upscale`: 2 differs from scale 4',
-        f"{path}: `logger.keep_best`: 'psnr' is no metric in val.metrics, which has none",
+        f"{path}: `logger.keep_best`: 'psnr' is not a metric in val.metrics, which has none",
         f'{path}: `datasets.train.dataroot_lq`: there is no folder nowhere; `bsr prepare` makes it from HR images',
     ]
 
 
-KEYS = sorted({*RFSTrainingPairs.model_fields, *BSRNetOptions.model_fields, *Train.model_fields})
+KEYS = sorted({*RFSTrainingPairs.model_fields, *section_of('network', 'BSRNet').model_fields, *Train.model_fields})
 
 
 @st.composite

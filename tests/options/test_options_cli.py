@@ -32,8 +32,8 @@ def test_every_problem_of_every_file_is_printed(file, capsys, tmp_path):
     (tmp_path / 'other.yml').write_text('a: 1\na: 2')
     assert main(['options', file, 'other.yml', '--elsewhere', '--force_yml', 'train:amp=fp61', 'scale=x']) == 2
     assert capsys.readouterr().err == (
-        "bsr options: train.yml: `scale`: 'x' is no whole number\n"
-        "train.yml: `train.amp`: 'fp61' is none of bf16, fp16; did you mean `fp16`?\n"
+        "bsr options: train.yml: `scale`: 'x' is not a number\n"
+        "train.yml: `train.amp`: 'fp61' should be 'bf16' or 'fp16'; did you mean `fp16`?\n"
         'other.yml: line 2, column 1: the key `a` appears twice\n'
     )
 

@@ -2,15 +2,17 @@ import pytest
 
 from bsr_plugin.options.contradictions import contradictions
 
+ONE_EACH = 'use one per channel, or a single number such as 0.44'
+
 
 @pytest.mark.parametrize(
     ('changes', 'lines'),
     [
         (
             {'datasets.train.gt_size': 190},
-            ['`datasets.train.gt_size`: 190 is no multiple of scale 4; 188 and 192 are'],
+            ['`datasets.train.gt_size`: 190 is not a multiple of scale 4; 188 and 192 are'],
         ),
-        ({'datasets.train.gt_size': 3}, ['`datasets.train.gt_size`: 3 is no multiple of scale 4; 4 is']),
+        ({'datasets.train.gt_size': 3}, ['`datasets.train.gt_size`: 3 is not a multiple of scale 4; 4 is']),
         ({'datasets.train.gt_size': '2e2'}, []),
         ({'network_g.upscale': 2}, ['`network_g.upscale`: 2 differs from scale 4']),
         (
@@ -30,15 +32,15 @@ from bsr_plugin.options.contradictions import contradictions
         ({'datasets.val.scale': 4}, []),
         (
             {'network_g.rgb_mean': [0.5, 0.5]},
-            ['`network_g.rgb_mean`: has 2 values for num_in_ch 3'],
+            ['`network_g`: rgb_mean has 2 entries for 3 input and 3 output channels: ' + ONE_EACH],
         ),
         (
             {'network_g.num_in_ch': 1, 'network_g.num_out_ch': 1},
-            ['`network_g.rgb_mean`: missing; its default has 3 values, for 3 channels in and out'],
+            ['`network_g`: rgb_mean has 3 entries for 1 input and 1 output channels: ' + ONE_EACH],
         ),
         (
             {'network_g.num_in_ch': 1, 'network_g.rgb_mean': [0.5]},
-            ['`network_g.rgb_mean`: must be a single number, for num_in_ch differs from num_out_ch'],
+            ['`network_g`: rgb_mean has 1 entries for 1 input and 3 output channels: ' + ONE_EACH],
         ),
         ({'network_g.num_in_ch': 1, 'network_g.rgb_mean': 0.5}, []),
         (
@@ -49,17 +51,19 @@ from bsr_plugin.options.contradictions import contradictions
         ({'val.metrics.psnr_y.crop_border': 0}, []),
         ({'datasets.train.pic_edges': [0, 5, 20, 2040]}, []),
         ({'datasets.train.pic_edges': [0, 5, 20], 'datasets.train.pic_bins': 2}, []),
-        ({'datasets.train.pic_edges': [1, 5]}, ['`datasets.train.pic_edges`: starts at 1; the first edge is 0']),
+        (
+            {'datasets.train.pic_edges': [1, 5]},
+            ['`datasets.train`: pic_edges is [1.0, 5.0]: the edges must start at 0 and increase.'],
+        ),
         (
             {'datasets.train.pic_edges': [0, 5, 5, 4]},
             [
-                '`datasets.train.pic_edges`: 5 follows 5; edges increase',
-                '`datasets.train.pic_edges`: 4 follows 5; edges increase',
+                '`datasets.train`: pic_edges is [0.0, 5.0, 5.0, 4.0]: the edges must start at 0 and increase.',
             ],
         ),
         (
             {'datasets.train.pic_edges': [0, 5, 20], 'datasets.train.pic_bins': 16},
-            ['`datasets.train.pic_bins`: 16 differs from the 2 intervals of pic_edges; leave one of the two out'],
+            ['`datasets.train`: pic_bins is 16, and pic_edges has 2 intervals: leave one of the two out'],
         ),
         (
             {'datasets.train.prefetch_mode': 'cuda'},
@@ -97,24 +101,34 @@ from bsr_plugin.options.contradictions import contradictions
         ({'train.pixel_opt': None, 'train.perceptual_opt': {'type': 'PerceptualLoss', 'layer_weights': {}}}, []),
         (
             {'train.pixel_opt.reduction': 'none'},
-            ['`train.pixel_opt.reduction`: none gives no single number to train with; use mean or sum'],
+            [
+                '`train.pixel_opt.reduction`: none gives a value for each pixel; training needs one number: use mean '
+                'or sum'
+            ],
         ),
         (
             {'train.pixel_opt': {'type': 'HybridL1L2LpLoss', 'l2_weight': 0, 'l1_weight': 0, 'lp_weight': 0}},
-            ['`train.pixel_opt`: l2_weight, l1_weight and lp_weight are all 0; give at least one a value above 0'],
+            [
+                '`train.pixel_opt`: l2_weight, l1_weight and lp_weight are all 0: give at least one term a '
+                'weight above 0'
+            ],
         ),
         ({'train.pixel_opt': {'type': 'HybridL1L2LpLoss', 'l2_weight': 0, 'l1_weight': 0}}, []),
         (
             {'train.scheduler': {'type': 'CosineAnnealingRestartLR', 'periods': [100, 200], 'restart_weights': [1]}},
             [
-                '`train.scheduler.restart_weights`: has 1 values for 2 periods; give one for each',
+                '`train.scheduler`: CosineAnnealingRestartLR does not take these values: periods and restart_weights '
+                'should have the same length.',
                 '`train.scheduler.periods`: cover 300 of the 500 iterations of total_iter',
             ],
         ),
         ({'train.scheduler': {'type': 'CosineAnnealingRestartLR', 'periods': ['5e2']}}, []),
         (
             {'train.scheduler.restarts': [0, 100]},
-            ['`train.scheduler.restart_weights`: has 1 values for 2 restarts; give one for each'],
+            [
+                '`train.scheduler`: MultiStepRestartLR does not take these values: restarts and their '
+                'weights do not match.'
+            ],
         ),
         ({'train.warmup_iter': 501}, ['`train.warmup_iter`: 501 is more than total_iter 500']),
         ({'val.tile': 64, 'val.tile_overlap': 31}, []),
@@ -127,11 +141,11 @@ from bsr_plugin.options.contradictions import contradictions
         ({'logger.keep_best': 'psnr_y'}, []),
         (
             {'logger.keep_best': 'psnr'},
-            ["`logger.keep_best`: 'psnr' is no metric in val.metrics; there are psnr_y"],
+            ["`logger.keep_best`: 'psnr' is not a metric in val.metrics; there are psnr_y"],
         ),
         (
             {'logger.keep_best': 'psnr', 'val': None},
-            ["`logger.keep_best`: 'psnr' is no metric in val.metrics, which has none"],
+            ["`logger.keep_best`: 'psnr' is not a metric in val.metrics, which has none"],
         ),
         (
             {'logger.wandb': {'project': 'x'}, 'logger.use_tb_logger': False},

@@ -44,9 +44,9 @@ def test_a_value_is_read_as_the_file_would_have_it(file, entry, path, value):
     [
         ('train:emadecay=0.9', '`train.emadecay`: did you mean `ema_decay`?'),
         ('trian:ema_decay=0.9', '`trian`: did you mean `train`?'),
-        ('datasets:train:gt_size=190', '`datasets.train.gt_size`: 190 is no multiple of scale 4; 188 and 192 are'),
-        ('train:ema_decay=much', "`train.ema_decay`: 'much' is no number"),
-        ('scale:x=1', '--force_yml scale:x=1: 4 is no section that `x` could be in'),
+        ('datasets:train:gt_size=190', '`datasets.train.gt_size`: 190 is not a multiple of scale 4; 188 and 192 are'),
+        ('train:ema_decay=much', "`train.ema_decay`: 'much' is not a number"),
+        ('scale:x=1', '--force_yml scale:x=1: 4 is not a section that `x` could be in'),
         ('train', '--force_yml train: write it as key:key=value, such as train:ema_decay=0.999'),
         ('train:=1', '--force_yml train:=1: write it as key:key=value, such as train:ema_decay=0.999'),
         (
@@ -71,9 +71,9 @@ def test_all_wrong_entries_are_reported(file):
     with pytest.raises(InputError) as caught:
         load_options(file, is_train=True, force=['scale:x=1', 'train:amp=fp61', 'train'], check_paths=False)
     assert str(caught.value).splitlines() == [
-        f'{file}: --force_yml scale:x=1: 4 is no section that `x` could be in',
+        f'{file}: --force_yml scale:x=1: 4 is not a section that `x` could be in',
         f'{file}: --force_yml train: write it as key:key=value, such as train:ema_decay=0.999',
-        f"{file}: `train.amp`: 'fp61' is none of bf16, fp16; did you mean `fp16`?",
+        f"{file}: `train.amp`: 'fp61' should be 'bf16' or 'fp16'; did you mean `fp16`?",
     ]
 
 

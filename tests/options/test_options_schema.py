@@ -2,91 +2,78 @@
 
 import inspect
 from copy import deepcopy
+from inspect import Parameter
 
 import pytest
 import torch
 from basicsr.metrics import calculate_psnr, calculate_ssim
 from basicsr.models.lr_scheduler import CosineAnnealingRestartLR, MultiStepRestartLR
-from pydantic_core import PydanticUndefined
 
 from bsr_plugin.archs.bsr_arch import BSRNet
 from bsr_plugin.losses.hybrid_loss import HybridL1L2LpLoss
-from bsr_plugin.models.engine_options import EngineOptions
-from bsr_plugin.options import datasets, losses, network, run, training, validation
-from bsr_plugin.pic.intervals import MAX_BINS, IntervalRule
+from bsr_plugin.models import engine_options
+from bsr_plugin.options import datasets, run, training, validation
+from bsr_plugin.options.classes import section_of
+from bsr_plugin.pic.intervals import IntervalRule
 
 
-def defaults(schema, without=('type',)):
-    fields = {key: field for key, field in schema.model_fields.items() if key not in without}
-    return {key: as_list(field.default) for key, field in fields.items() if field.default is not PydanticUndefined}
-
-
-def arguments(target, without=()):
-    parameters = inspect.signature(target).parameters.values()
-    return {p.name: as_list(p.default) for p in parameters if p.default is not p.empty and p.name not in without}
-
-
-def as_list(value):
-    return list(value) if isinstance(value, tuple) else value
-
-
-def test_the_networks_arguments_are_those_of_the_class():
-    assert defaults(network.BSRNetOptions) == arguments(BSRNet)
-
-
-def test_the_losss_arguments_are_those_of_the_class():
-    assert defaults(losses.HybridLossOptions) == arguments(HybridL1L2LpLoss)
-
-
-def test_adams_arguments_have_torchs_defaults():
-    torchs = arguments(torch.optim.Adam)
-    for key, default in defaults(training.Adam).items():
-        assert default == torchs[key], key
+def arguments(target):
+    return {p.name: p.default for p in inspect.signature(target).parameters.values()}
 
 
 @pytest.mark.parametrize(
-    ('schema', 'scheduler'),
-    [(training.MultiStepLR, MultiStepRestartLR), (training.CosineAnnealing, CosineAnnealingRestartLR)],
+    ('kind', 'name', 'target'),
+    [
+        ('network', 'BSRNet', BSRNet),
+        ('loss', 'HybridL1L2LpLoss', HybridL1L2LpLoss),
+        ('optimizer', 'Adam', torch.optim.Adam),
+        ('scheduler', 'MultiStepLR', MultiStepRestartLR),
+        ('scheduler', 'MultiStepRestartLR', MultiStepRestartLR),
+        ('scheduler', 'CosineAnnealingRestartLR', CosineAnnealingRestartLR),
+        ('metric', 'calculate_psnr', calculate_psnr),
+        ('metric', 'calculate_ssim', calculate_ssim),
+    ],
 )
-def test_the_schedulers_arguments_are_those_of_the_toolbox(schema, scheduler):
-    assert defaults(schema) == arguments(scheduler, without=['last_epoch'])
-    required = [key for key, field in schema.model_fields.items() if field.is_required()]
-    parameters = inspect.signature(scheduler).parameters.values()
-    assert required == ['type', *(p.name for p in parameters if p.default is p.empty and p.name != 'optimizer')]
+def test_the_keys_of_a_class_are_its_arguments_with_their_defaults(kind, name, target):
+    section, taken = section_of(kind, name), arguments(target)
+    further = {'metric': {'better'}}.get(kind, set())
+    assert set(section.model_fields) - set(taken) == {'type'} | further
+    for key in set(section.model_fields) & set(taken) - {'lr'}:
+        field = section.model_fields[key]
+        assert (... if field.is_required() else field.default) == (... if taken[key] is Parameter.empty else taken[key])
+    if kind in ('network', 'loss'):
+        assert set(section.model_fields) == {'type', *taken}
 
 
-@pytest.mark.parametrize('metric', [calculate_psnr, calculate_ssim])
-def test_the_metrics_arguments_are_those_of_the_toolbox(metric):
-    assert defaults(validation.Fidelity, without=['type', 'better']) == arguments(metric)
-
-
-def test_the_engines_options_are_those_it_reads():
-    sections = [defaults(schema) for schema in (training.Train, validation.Validation, run.Logger)]
-    declared = {key: value for section in sections for key, value in section.items()}
-    engine = EngineOptions.from_options({})
-    for key in EngineOptions.__dataclass_fields__:
-        if key == 'tile_overlap':  # ~ stands for the engine's own
-            assert declared[key] is None
-            assert engine.tile_overlap == 32
-        else:
-            assert declared[key] == getattr(engine, key), key
+def test_a_json_schema_can_be_written():
+    schema = section_of('network', 'BSRNet').model_json_schema()
+    assert schema['properties']['attention']['enum'] == ['spatial', 'scalar', 'none']
+    assert schema['properties']['num_block'] == {
+        'default': 12,
+        'description': 'Number of RBs in each FMG.',
+        'title': 'Num Block',
+        'type': 'integer',
+    }
+    of_training = run.TrainingRun.model_json_schema()
+    assert of_training['$defs']['Train']['properties']['accumulate']['minimum'] == 1
+    assert {'name', 'datasets', 'train', 'path', 'logger'} <= set(of_training['required'])
 
 
 def test_the_intervals_are_those_of_the_data_set():
-    declared = defaults(datasets.RFSTrainingPairs)
-    rule = IntervalRule()
-    assert (declared['pic_bins'], declared['pic_quantile'], declared['pic_edges']) == (
+    rule, declared = IntervalRule(), datasets.RFSTrainingPairs.model_fields
+    assert [declared[f'pic_{key}'].default for key in ('bins', 'quantile', 'edges')] == [
         rule.bins,
         rule.quantile,
         rule.edges,
-    )
-    bounds = datasets.RFSTrainingPairs.model_fields['pic_bins'].metadata
-    assert MAX_BINS in [getattr(bound, 'le', None) for bound in bounds]
+    ]
 
 
 def test_every_key_is_explained():
-    modules = (datasets, losses, network, run, training, validation)
+    modules = (engine_options, datasets, run, training, validation)
     schemas = [item for module in modules for item in vars(module).values() if hasattr(item, 'model_fields')]
+    schemas += [
+        section_of(*each) for each in (('network', 'BSRNet'), ('loss', 'HybridL1L2LpLoss'), ('optimizer', 'Adam'))
+    ]
     assert len(schemas) > 20
     for schema in schemas:
         for key, field in schema.model_fields.items():
