@@ -1,7 +1,7 @@
 """Options that are right one by one and wrong together.
 
-Every rule reads the mapping as the file gives it, also when other keys are wrong: what is missing or of another kind
-is no business of the rule, for the schema reports it.
+Every rule reads the mapping as the file gives it, also when other keys are wrong: what is missing or of another type is
+for the schema to report.
 """
 
 from collections.abc import Callable, Iterator
@@ -71,19 +71,6 @@ def _crop_border(options: Options) -> Iterator[Problem]:
             where = ('val', 'metrics', name, 'crop_border')
             choices = f'{scale} (published), {scale + 6} (DIV2K) or 0'
             yield where, f'{border} does not go with scale {scale}; use {choices}'
-
-
-def _keep_best(options: Options) -> Iterator[Problem]:
-    """`keep_best` is a name in `val.metrics`, and there is a validation set."""
-    best = _section(options, 'logger').get('keep_best')
-    metrics = _section(_section(options, 'val'), 'metrics')
-    if not isinstance(best, str):
-        return
-    if best not in metrics:
-        listing = f'; there are {", ".join(metrics)}' if metrics else ', which has none'
-        yield ('logger', 'keep_best'), f'{best!r} is no metric in val.metrics{listing}'
-    elif not any(key.startswith('val') for key, _ in _datasets(options)):
-        yield ('logger', 'keep_best'), 'needs a validation set, datasets.val'
 
 
 def _loading(options: Options) -> Iterator[Problem]:
