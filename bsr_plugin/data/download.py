@@ -34,11 +34,17 @@ def download(url: str, md5: str, folder: Path, rest: float = _REST) -> Path:
         The file.
 
     Raises:
-        InputError: The server does not have it or cannot be reached, the transfer breaks off again and again, the
-            sum is wrong, or the disk is full.
+        InputError: The server does not have it or cannot be reached, the transfer breaks off again and again, or the
+            sum is wrong, also of a file that is there already.
+        OSError: The file cannot be written.
     """
     name = url.rpartition('/')[2]
-    part = folder / f'{name}.part'
+    file, part = folder / name, folder / f'{name}.part'
+    if file.exists():
+        found = pooch.file_hash(file, 'md5')
+        if found != md5:
+            raise InputError(f'{file} is not the file it should be: its MD5 sum is {found}, not {md5}; remove it.')
+        return file
 
     def into(address: str, output_file: Any, _: Any) -> None:
         _fetch(address, part, rest)
@@ -53,10 +59,6 @@ def download(url: str, md5: str, folder: Path, rest: float = _REST) -> Path:
         raise InputError(
             f'{url} is not the file it should be (its MD5 sum is not {md5}); it was removed: try again, or fetch '
             f'{name} yourself and put it into {folder}.'
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f'{folder} cannot take {name} ({error.strerror or error}): make room or name another.'
         ) from error
 
 

@@ -5,11 +5,13 @@ import stat
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import Any
 
 from bsr_plugin.data.image_file import IMAGE_SUFFIXES
 from bsr_plugin.data.sources import Folder
@@ -32,18 +34,18 @@ class Unpacked:
 
 @dataclass(frozen=True)
 class _Member:
-    """A file in an archive."""
+    """A file in an archive: its path there, its size, and what opens it."""
 
     path: PurePosixPath
     size: int
-    entry: tarfile.TarInfo | zipfile.ZipInfo
+    open: Callable[[], Any]
 
 
 def unpack(archive: Path, folders: Sequence[Folder], root: Path) -> list[Unpacked]:
     """Unpacks folders of images; each appears whole or not at all.
 
-    A target that exists is left untouched. An archive with a link, a device or a path that leads out of it is refused
-    before anything is written.
+    A target that exists is left untouched. Of an archive's paths only the last part is used, for files that lie in one
+    of the folders; so links, devices and paths that lead out of it do no harm.
 
     Args:
         archive: A tar or zip file.
@@ -51,78 +53,38 @@ def unpack(archive: Path, folders: Sequence[Folder], root: Path) -> list[Unpacke
         root: The folder of all data sets.
 
     Raises:
-        InputError: The file is no archive, is unsafe or damaged, lacks a folder, or the disk is too small.
+        InputError: The file is not an archive, is damaged, lacks a folder, or the disk is too small.
+        OSError: The images cannot be written.
     """
     missing = [folder for folder in folders if not (root / folder.target).exists()]
     done = dict.fromkeys(folders, 0)
     if missing:
         try:
-            with _opened(archive) as (members, read):
+            with _members(archive) as members:
                 for folder in missing:
-                    done[folder] = _unpack_folder(archive, members, read, folder, root)
-        except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+                    done[folder] = _unpack_folder(archive, members, folder, root)
+        except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise InputError(f'{archive} is damaged ({error}): remove it and download it again.') from error
-        except OSError as error:
-            raise InputError(f'{root} cannot take the images ({error.strerror}): make room or name another.') from error
     return [Unpacked(root / folder.target, count) for folder, count in done.items()]
 
 
-class _Reader:
-    """Opens members of an archive that is open."""
-
-    def __init__(self, archive: tarfile.TarFile | zipfile.ZipFile) -> None:
-        self._archive = archive
-
-    def __call__(self, member: _Member) -> IO[bytes]:
-        if isinstance(self._archive, zipfile.ZipFile):
-            assert isinstance(member.entry, zipfile.ZipInfo)
-            return self._archive.open(member.entry)
-        assert isinstance(member.entry, tarfile.TarInfo)
-        stream = self._archive.extractfile(member.entry)
-        assert stream is not None  # only regular files are members
-        return stream
-
-
 @contextmanager
-def _opened(archive: Path) -> Iterator[tuple[list[_Member], _Reader]]:
-    """The regular files of an archive, once every entry has been found harmless."""
+def _members(archive: Path) -> Iterator[list[_Member]]:
+    """The regular files of an archive, which can be opened for as long as the block lasts."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as file:
-            yield list(_zip_members(archive, file)), _Reader(file)
+            regular = [entry for entry in file.infolist() if not stat.S_ISLNK(entry.external_attr >> 16)]
+            yield [_Member(PurePosixPath(at.filename), at.file_size, partial(file.open, at)) for at in regular]
     elif tarfile.is_tarfile(archive):
         with tarfile.open(archive) as file:
-            yield list(_tar_members(archive, file)), _Reader(file)
+            yield [
+                _Member(PurePosixPath(at.name), at.size, partial(file.extractfile, at)) for at in file if at.isfile()
+            ]
     else:
         raise InputError(f'{archive} is neither a tar nor a zip file: remove it and download it again.')
 
 
-def _tar_members(archive: Path, file: tarfile.TarFile) -> Iterator[_Member]:
-    for entry in file:
-        if not (entry.isfile() or entry.isdir()):
-            raise InputError(f'{archive} holds {entry.name}, which is a link or a device: it is not unpacked.')
-        path = _checked(archive, entry.name)
-        if entry.isfile():
-            yield _Member(path, entry.size, entry)
-
-
-def _zip_members(archive: Path, file: zipfile.ZipFile) -> Iterator[_Member]:
-    for entry in file.infolist():
-        kind = stat.S_IFMT(entry.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise InputError(f'{archive} holds {entry.filename}, which is a link or a device: it is not unpacked.')
-        path = _checked(archive, entry.filename)
-        if not entry.is_dir():
-            yield _Member(path, entry.file_size, entry)
-
-
-def _checked(archive: Path, name: str) -> PurePosixPath:
-    path = PurePosixPath(name)
-    if path.is_absolute() or '..' in path.parts or '\\' in name or ':' in name:
-        raise InputError(f'{archive} holds {name}, which leads out of the archive: it is not unpacked.')
-    return path
-
-
-def _unpack_folder(archive: Path, members: list[_Member], read: _Reader, folder: Folder, root: Path) -> int:
+def _unpack_folder(archive: Path, members: list[_Member], folder: Folder, root: Path) -> int:
     inside = PurePosixPath(folder.inside)
     images = [member for member in members if member.path.parent == inside and _is_image(member.path)]
     if not images:
@@ -137,7 +99,7 @@ def _unpack_folder(archive: Path, members: list[_Member], read: _Reader, folder:
         made.mkdir()
         for member in progress(images, label=folder.target, unit='image'):
             name = f'{member.path.stem.removesuffix(folder.suffix)}{member.path.suffix}'
-            with read(member) as source, (made / name).open('xb') as copy:
+            with member.open() as source, (made / name).open('xb') as copy:
                 shutil.copyfileobj(source, copy)
         made.rename(target)
     return len(images)

@@ -189,3 +189,15 @@ def test_a_server_that_is_not_there_is_one_sentence(server, tmp_path):
     with pytest.raises(InputError, match=r'broke off after 0\.0 MB \(the server cannot be reached\)'):
         download(f'{server.address}/set.tar', MD5, tmp_path, rest=0)
     server.__init__()  # for the fixture to close
+
+
+def test_a_wrong_file_that_somebody_put_there_is_named_and_kept(server, tmp_path):
+    (tmp_path / 'set.tar').write_bytes(b'another archive')
+    found = hashlib.md5(b'another archive').hexdigest()
+    server.statuses = [503] * 9
+    with pytest.raises(
+        InputError, match=rf'set\.tar is not the file it should be: its MD5 sum is {found}, not {MD5}; re'
+    ):
+        download(f'{server.address}/set.tar', MD5, tmp_path, rest=0)
+    assert server.asked == []
+    assert (tmp_path / 'set.tar').read_bytes() == b'another archive'
