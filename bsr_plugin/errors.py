@@ -7,3 +7,7 @@ class InputError(ValueError):
     The message is one sentence that names the offending value and the fix. Library code raises it; the
     command line prints it without a traceback and exits with status 2.
     """
+
+    def __str__(self) -> str:
+        # PyTorch's loader raises what a worker raised with the worker's traceback before the sentence.
+        return super().__str__().rpartition('bsr_plugin.errors.InputError: ')[2].rstrip()

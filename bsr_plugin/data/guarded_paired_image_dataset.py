@@ -33,7 +33,7 @@ class GuardedPairedImageDataset(PairedImageDataset):
         opt: BasicSR's options; they are not changed.
 
     Raises:
-        InputError: An option is unfit, or images do not belong together. In validation and test, a single image that
+        InputError: An option is invalid, or images do not belong together. In validation and test, a single image that
             is damaged or does not fit its partner is an error when it is asked for.
     """
 

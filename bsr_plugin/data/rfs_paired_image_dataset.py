@@ -58,7 +58,7 @@ class RFSPairedImageDataset(Dataset):
             * ``seed``: of the stream of batches; by default the run's ``manual_seed``.
 
     Raises:
-        InputError: An option or a store is unfit; the message names it.
+        InputError: An option or a store is invalid; the message names it.
     """
 
     def __init__(self, opt: Mapping[str, Any]):

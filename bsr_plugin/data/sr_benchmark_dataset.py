@@ -45,7 +45,7 @@ class SRBenchmarkDataset(Dataset):
             * ``scale``: put there by BasicSR.
 
     Raises:
-        InputError: An option is unfit, a folder holds no images, or an image of a pair is missing. A single image
+        InputError: An option is invalid, a folder holds no images, or an image of a pair is missing. A single image
             that is damaged, too small or does not fit its partner is an error when it is asked for.
     """
 
