@@ -1,13 +1,12 @@
 """``bsr bicubic``: the paper's baseline row."""
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
 from bsr_plugin.cli.output import EXIT_DONE, table, write_json
 from bsr_plugin.data.degradation import Degradation
-from bsr_plugin.report.bicubic import bicubic_baseline
+from bsr_plugin.report.bicubic import Quality, bicubic_baseline
 
 EXAMPLE = 'bsr bicubic datasets/Set5/original --scale 4'
 
@@ -23,14 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     baseline = bicubic_baseline(arguments.hr_dir, arguments.scale, arguments.degradation)
-    rows = [(name, f'{quality.psnr_y:.4f}', f'{quality.ssim_y:.4f}') for name, quality in baseline.images.items()]
-    mean = (f'mean of {len(rows)}', f'{baseline.mean.psnr_y:.4f}', f'{baseline.mean.ssim_y:.4f}')
-    print(table(('image', 'PSNR-Y (dB)', 'SSIM-Y'), [*rows, mean]))
-    content = {
-        'scale': arguments.scale,
-        'degradation': arguments.degradation,
-        **asdict(baseline.mean),
-        'images': {name: asdict(quality) for name, quality in baseline.images.items()},
-    }
+    images = {name: _figures(quality) for name, quality in baseline.images.items()}
+    mean = _figures(baseline.mean)
+    rows = [(name, *(f'{value:.4f}' for value in each.values())) for name, each in images.items()]
+    rows.append((f'mean of {len(rows)}', *(f'{value:.4f}' for value in mean.values())))
+    print(table(('image', 'PSNR-Y (dB)', 'SSIM-Y'), rows))
+    content = {'scale': arguments.scale, 'degradation': arguments.degradation, **mean, 'images': images}
     write_json(arguments.json, content)
     return EXIT_DONE
+
+
+def _figures(quality: Quality) -> dict[str, float]:
+    return {'psnr_y': quality.psnr_y, 'ssim_y': quality.ssim_y}

@@ -1,10 +1,10 @@
 """``bsr figure``: the figures of the paper, one small command each."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 from matplotlib.figure import Figure
 
@@ -16,6 +16,8 @@ from bsr_plugin.pic.measure import ChannelRule
 from bsr_plugin.report.baselines import lr_image, measure_baselines
 from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, Run
 from bsr_plugin.report.style import FORMATS, write_figure
+
+Named = TypeVar('Named', SetResult, ImageResult)
 
 EXAMPLE = 'bsr figure crops results/test_BSR_x4 --image butterfly -o butterfly.pdf'
 
@@ -108,8 +110,8 @@ def _named(
     from bsr_plugin.report.build import load_runs
 
     runs = load_runs(folders)
-    part = _set_named(runs[0], dataset)
-    return runs, part, [_image_named(part, name) for name in names or [part.images[0].name]]
+    part = _called(dataset, [part for part in runs[0].result.sets if part.images], str(folders[0]))
+    return runs, part, [_called(name, part.images, part.name) for name in names or (None,)]
 
 
 def _examples(folders: list[Path], dataset: str | None, names: list[str] | None) -> list[Example]:
@@ -123,18 +125,13 @@ def _examples(folders: list[Path], dataset: str | None, names: list[str] | None)
     return [load_example(runs, part, image, baselines) for image in images]
 
 
-def _set_named(run: Run, name: str | None) -> SetResult:
-    parts = [part for part in run.result.sets if part.images]
-    for part in parts:
-        if name is None or part.name == name:
-            return part
-    there = ', '.join(part.name for part in parts) or 'none'
-    raise InputError(f"{run.folder} has no images of a set '{name or ''}': there is {there}.")
+def _called(name: str | None, among: Sequence[Named], where: str) -> Named:
+    """The set or image of a name; the first without one.
 
-
-def _image_named(part: SetResult, name: str) -> ImageResult:
-    for image in part.images:
-        if image.name == name:
-            return image
-    there = ', '.join(image.name for image in part.images)
-    raise InputError(f"{part.name} has no image '{name}': there are {there}.")
+    Raises:
+        InputError: There is none; the message says which there are.
+    """
+    for each in among:
+        if name in (None, each.name):
+            return each
+    raise InputError(f"{where} has no '{name}': use {', '.join(each.name for each in among)}.")

@@ -164,7 +164,7 @@ def _table(table: Table) -> dict[str, Any]:
     for number, row in enumerate(table.rows):
         cells = []
         for name in table.sets:
-            cell = row.cells.get(name, Cell(None, None))
+            cell = row.cell(name)
             mark = mark_of(table, row, name)
             cells += [_compared(cell, key, mark if cell.misprint in ('', key) else '') for key in keys]
         first = row.measured and number > 0 and not table.rows[number - 1].measured

@@ -39,8 +39,8 @@ def footnotes(table: Table) -> dict[tuple[RowKey, str], tuple[int, str]]:
     notes: dict[tuple[RowKey, str], tuple[int, str]] = {}
     for row in table.rows if table.number != 4 else ():
         for name in table.sets:
-            cell = row.cells.get(name)
-            if cell is not None and cell.note:
+            cell = row.cell(name)
+            if cell.note:
                 what = f'misprint of the paper: {cell.note}' if cell.misprint else cell.note
                 notes[row.key, name] = len(notes) + 1, f'{row.method}, {name}: {what}'
     return notes
@@ -63,17 +63,12 @@ def to_csv(tables: Sequence[Table]) -> str:
     lines = csv.DictWriter(text, _CSV_COLUMNS, lineterminator='\n')
     lines.writeheader()
     for table in tables:
+        kind = {'table': table.number or '', 'degradation': table.degradation, 'scale': table.scale}
         for row in table.rows:
-            for name in table.sets:
-                cell = row.cells.get(name)
-                if cell is not None:
-                    source = 'measured' if row.measured else 'paper'
-                    lines.writerow(
-                        {
-                            'table': table.number or '', 'degradation': table.degradation, 'scale': table.scale,
-                            'dataset': name, 'method': row.method, 'source': source, **_csv_cell(cell),
-                        }
-                    )  # fmt: skip
+            source = 'measured' if row.measured else 'paper'
+            for name in [name for name in table.sets if name in row.cells]:
+                cell = _csv_cell(row.cell(name))
+                lines.writerow({**kind, 'dataset': name, 'method': row.method, 'source': source, **cell})
     return text.getvalue()
 
 
@@ -96,7 +91,7 @@ def _markdown_table(table: Table) -> str:
     for row in table.rows:
         words = [f'**{_markdown_text(row.method)}**' if row.measured else row.method]
         for name in table.sets:
-            cell = row.cells.get(name, Cell(None, None))
+            cell = row.cell(name)
             mark = mark_of(table, row, name)
             rank = f' ({cell.psnr_rank})' if cell.psnr_rank else ''
             figures = ' / '.join(both_texts(cell)[: 1 + both])
@@ -141,7 +136,7 @@ def _latex_table(table: Table) -> str:
             lines.append('\\midrule')
         words = [_latex_text(row.method)]
         for name in table.sets:
-            words += _latex_cell(row.cells.get(name, Cell(None, None)), mark_of(table, row, name), both)
+            words += _latex_cell(row.cell(name), mark_of(table, row, name), both)
         lines.append(f'{" & ".join(words)} \\\\')
     notes = [
         f'\\par\\footnotesize $^{{{mark}}}$ {_latex_text(sentence)}' for mark, sentence in footnotes(table).values()

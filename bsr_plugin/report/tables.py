@@ -36,8 +36,8 @@ class Cell:
         ssim_difference: SSIM minus that of the table's reference.
     """
 
-    psnr: float | None
-    ssim: float | None
+    psnr: float | None = None
+    ssim: float | None = None
     psnr_rgb: float | None = None
     images: int | None = None
     misprint: str = ''
@@ -66,6 +66,10 @@ class Row:
     def key(self) -> 'RowKey':
         """What tells it from the other rows."""
         return self.method, self.measured
+
+    def cell(self, name: str) -> Cell:
+        """The cell of a set, empty where there is none."""
+        return self.cells.get(name, Cell())
 
 
 RowKey = tuple[str, bool]
@@ -110,14 +114,13 @@ class Table:
     @property
     def reproduction(self) -> str:
         """How near the bicubic row measured here is to the published one: whether the files are the same."""
-        rows = {row.key: row.cells for row in self.rows}
-        published_cells, cells = rows.get(('Bicubic', False), {}), rows.get((BICUBIC, True), {})
+        rows = {row.key: row for row in self.rows}
+        theirs, ours = (rows.get(key, Row('', True, {})) for key in (('Bicubic', False), (BICUBIC, True)))
         distances = [
             f'{psnr:+.3f} dB and {ssim:+.4f} on {name}'
             for name in self.sets
-            if name in published_cells and name in cells
-            for psnr in [_difference(cells[name].psnr, published_cells[name].psnr)]
-            for ssim in [_difference(cells[name].ssim, published_cells[name].ssim)]
+            for psnr in [_difference(ours.cell(name).psnr, theirs.cell(name).psnr)]
+            for ssim in [_difference(ours.cell(name).ssim, theirs.cell(name).ssim)]
             if psnr is not None and ssim is not None
         ]
         return f'Bicubic interpolation is off its published row by {", ".join(distances)}.' if distances else ''
@@ -237,7 +240,7 @@ def _other_lr(part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> list
 def _bicubic_cell(part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> Cell:
     qualities = baseline_of(part, baselines)
     if not qualities:
-        return Cell(None, None, images=0)
+        return Cell(images=0)
     mean = mean_quality(qualities)
     size = SET_SIZES.get(paper_name(part.name), len(part.images))
     notes = _other_lr(part, baselines)
@@ -247,10 +250,9 @@ def _bicubic_cell(part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> 
 
 def compared(table: Table) -> Table:
     """The table with ranks and differences filled in."""
-    by_key = {row.key: row.cells for row in table.rows}
-    own, theirs = by_key[table.reference], by_key[table.paper_reference]
+    by_key = {row.key: row for row in table.rows}
     ranks = {
-        (name, key): _ranks([_figure(row.cells.get(name), key) for row in table.rows], places)
+        (name, key): _ranks([_figure(row.cell(name), key) for row in table.rows], places)
         for name in table.sets
         for key, places in (('psnr', PSNR_PLACES), ('ssim', SSIM_PLACES))
     }
@@ -258,7 +260,7 @@ def compared(table: Table) -> Table:
     for number, row in enumerate(table.rows):
         cells = {}
         for name, cell in row.cells.items():
-            base = (own if row.measured else theirs).get(name)
+            base = by_key[table.reference if row.measured else table.paper_reference].cell(name)
             cells[name] = replace(
                 cell,
                 psnr_rank=ranks[name, 'psnr'][number],
@@ -270,11 +272,10 @@ def compared(table: Table) -> Table:
     return replace(table, rows=tuple(rows))
 
 
-def _figure(cell: Cell | None, key: str) -> float | None:
+def _figure(cell: Cell, key: str) -> float | None:
     """A figure that can be compared: misprints cannot."""
-    if cell is None or cell.misprint == key:
-        return None
-    return cell.psnr if key == 'psnr' else cell.ssim
+    figures = {'psnr': cell.psnr, 'ssim': cell.ssim, cell.misprint: None}
+    return figures[key]
 
 
 def _ranks(values: Sequence[float | None], places: int) -> list[int | None]:

@@ -188,8 +188,8 @@ def test_what_cannot_be_drawn_is_one_sentence_and_status_2(project, tmp_path, ca
         image['picture'] = None
     (plain / 'metrics.json').write_text(json.dumps(content))
     for words, sentence in (
-        (['crops', first, '--image', 'cat', '-o', file], "Set5 has no image 'cat': there are baby, bird"),
-        (['crops', first, '--set', 'Set6', '-o', file], "no images of a set 'Set6': there is Set5"),
+        (['crops', first, '--image', 'cat', '-o', file], "Set5 has no 'cat': use baby, bird"),
+        (['crops', first, '--set', 'Set6', '-o', file], "first has no 'Set6': use Set5."),
         (['crops', first, '-o', str(tmp_path / 'x.gif')], "ends in '.gif': name a file that ends in .png"),
         (['crops', str(plain), '-o', file], 'has no pictures: run the test with save_img: true'),
         (['difference', first, '--p', '2', '-o', file], '--p is 2.0: use a number above 0 and up to 1'),
