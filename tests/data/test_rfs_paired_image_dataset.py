@@ -1,4 +1,5 @@
 import copy
+import pickle
 import re
 from collections import Counter
 
@@ -8,8 +9,10 @@ import pytest
 import torch
 from basicsr.data import build_dataset
 from basicsr.utils.lmdb_util import make_lmdb_from_imgs
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy.stats import chisquare
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
 from bsr_plugin.data.degradation import degrade
 from bsr_plugin.data.prepare import Preparation, prepare
@@ -127,6 +130,34 @@ def test_uint8(options):
             assert other[key].integers.dtype == torch.uint8
             assert torch.equal(one[key], other[key].integers.float() / 255)
             assert torch.equal(one[key], other[key].to('cpu'))
+
+
+@pytest.fixture(scope='module')
+def set_of_each_sampling(stores):
+    """A data set for each way of sampling, which all examples share: whatever it keeps must not show."""
+    opt = {'name': 'Toy', 'type': 'RFSPairedImageDataset', 'phase': 'train', 'scale': 2, 'gt_size': 24, 'pic_bins': 4}
+    opt |= {'dataroot_gt': str(stores.hr_path), 'dataroot_lq': str(stores.lr_path), 'io_backend': {'type': 'lmdb'}}
+    kinds = ('rfs', 'uniform', 'rejection')
+    return {kind: build_dataset({**opt, 'sampling': kind, 'num_candidates': 3, 'seed': 7}) for kind in kinds}
+
+
+@given(
+    st.sampled_from(['rfs', 'uniform', 'rejection']),
+    st.integers(1, 6),
+    st.permutations(range(4)),
+    st.integers(0, 10**6),
+)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_batch_depends_on_its_numbers_alone(set_of_each_sampling, as_text, kind, size, order, first):
+    # In any order, by the data set or by what a worker gets of it, a batch is the one that is drawn first.
+    dataset = set_of_each_sampling[kind]
+    batches = [list(range((first + k) * size, (first + k + 1) * size)) for k in range(4)]
+    expected = [as_text(default_collate(copy.deepcopy(dataset).__getitems__(numbers))) for numbers in batches]
+    worker = pickle.loads(pickle.dumps(dataset))
+    for k in order:
+        assert as_text(default_collate(dataset.__getitems__(batches[k]))) == expected[k]
+        assert as_text(default_collate(worker.__getitems__(batches[k]))) == expected[k]
+    assert len(set(expected)) == 4
 
 
 def test_a_single_item_is_a_batch_of_one(options):
