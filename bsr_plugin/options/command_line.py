@@ -109,7 +109,8 @@ def _complete_paths(options: dict[str, Any], root: Path) -> None:
     for key, value in path.items():
         if value is not None and ('resume_state' in key or 'pretrain_network' in key):
             path[key] = str(Path(value).expanduser())
-    folder = root / ('experiments' if options['is_train'] else 'results') / name
+    kind = 'experiments' if options['is_train'] else 'results'
+    folder = Path(path.get(f'{kind}_root') or root / kind).expanduser() / name
     if options['is_train']:
         path |= {'experiments_root': str(folder), 'models': str(folder / 'models')}
         path['training_states'] = str(folder / 'training_states')

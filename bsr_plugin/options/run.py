@@ -32,11 +32,15 @@ class Paths(Section):
     """Which weights of that file: params, or params_ema for the running mean; ~ where the file holds nothing else."""
     strict_load_g: bool = True
     """Whether every weight must be in the file and fit."""
+    results_root: str | None = None
+    """For a test: folder in place of results/ that the folder of the run is made in."""
 
 
 class TrainingPaths(Paths):
     """Weights and states to start from; relative to the current folder."""
 
+    experiments_root: str | None = None
+    """For training: folder in place of experiments/ that the folder of the run is made in."""
     resume_state: str | None = None
     """For training: state to resume from; `--auto_resume` takes the newest one by itself."""
     ignore_resume_networks: list[str] | None = None

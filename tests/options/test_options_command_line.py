@@ -185,3 +185,12 @@ def test_the_launcher_hands_the_toolbox_checked_options(training, command_line, 
     assert seen[0]['path']['models'] == str(Path(here) / 'experiments' / 'tiny' / 'models')
     assert not isinstance(seen[0], OrderedDict)
     assert basicsr.train.parse_options is stock
+
+
+@pytest.mark.parametrize(('is_train', 'key'), [(True, 'experiments_root'), (False, 'results_root')])
+def test_runs_can_be_kept_in_another_folder(training, testing, command_line, is_train, key):
+    options = training if is_train else testing
+    options['path'][key] = '/elsewhere'
+    command_line(options)
+    path = parse_options('/root', is_train)[0]['path']
+    assert path[key] == path['log'] == f'/elsewhere/{options["name"]}'
