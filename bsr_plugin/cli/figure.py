@@ -28,8 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pic = _kind(kinds, 'pic', 'patches over the intervals of PIC, with examples (Fig. 1)', _pic)
     pic.add_argument('store', type=Path, metavar='LR_STORE', help='LMDB or folder of LR images')
     pic.add_argument('--lr-window', type=int, default=48, metavar='PIXELS', help='LR patch (default 48)')
-    pic.add_argument('--pic-bins', type=int, default=16, metavar='P', help='intervals (default 16)')
-    pic.add_argument('--pic-quantile', type=float, default=0.999, metavar='Q', help='share they span (default 0.999)')
+    pic.add_argument(
+        '--pic-bins', type=int, default=IntervalRule.bins, metavar='P', help='intervals (default %(default)s)'
+    )
+    pic.add_argument(
+        '--pic-quantile',
+        type=float,
+        default=IntervalRule.quantile,
+        metavar='Q',
+        help='share they span (default %(default)s)',
+    )
     pic.add_argument('--pic-channels', choices=get_args(ChannelRule), default='max', help='default: max')
     crops = _kind(kinds, 'crops', 'bicubic, test runs and HR: the detail with the most texture (Fig. 2, 7)', _crops)
     crops.add_argument('results', nargs='+', type=Path, metavar='RESULTS', help='folders results/<name>')

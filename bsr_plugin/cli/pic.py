@@ -20,9 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument('store', type=Path, metavar='LR_STORE', help='LMDB or folder of LR images')
     parser.add_argument('--lr-window', type=int, default=48, metavar='PIXELS', help='LR patch (default 48)')
-    parser.add_argument('--pic-bins', type=int, default=16, metavar='P', help='intervals (default 16)')
     parser.add_argument(
-        '--pic-quantile', type=float, default=0.999, metavar='Q', help='share they span (default 0.999)'
+        '--pic-bins', type=int, default=IntervalRule.bins, metavar='P', help='intervals (default %(default)s)'
+    )
+    parser.add_argument(
+        '--pic-quantile',
+        type=float,
+        default=IntervalRule.quantile,
+        metavar='Q',
+        help='share they span (default %(default)s)',
     )
     parser.add_argument('--pic-channels', choices=('max', 'sum'), default='max', help='default: max')
     parser.add_argument(

@@ -34,9 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='raw',
         help="raw: LMDB, fastest (default); png: LMDB that BasicSR's own data sets read; files: PNG folders",
     )
-    parser.add_argument('--pic-bins', type=int, default=16, metavar='P', help='intervals of the PIC index (default 16)')
     parser.add_argument(
-        '--pic-quantile', type=float, default=0.999, metavar='Q', help='share of windows they span (default 0.999)'
+        '--pic-bins',
+        type=int,
+        default=IntervalRule.bins,
+        metavar='P',
+        help='intervals of the PIC index (default %(default)s)',
+    )
+    parser.add_argument(
+        '--pic-quantile',
+        type=float,
+        default=IntervalRule.quantile,
+        metavar='Q',
+        help='share of windows they span (default %(default)s)',
     )
     parser.add_argument('--pic-channels', choices=get_args(ChannelRule), default='max', help='default: max')
     parser.add_argument(

@@ -76,14 +76,8 @@ class RFSPairedImageDataset(Dataset):
             fit = max(scale, gt_size // scale * scale)
             raise InputError(f'gt_size is {gt_size}, not a multiple of the scale {scale}: use {fit} or {fit + scale}.')
         self._window = gt_size // scale
-        edges = opt.get('pic_edges')
-        intervals = IntervalRule(
-            bins=opt.get('pic_bins', 16),
-            quantile=opt.get('pic_quantile', 0.999),
-            edges=None if edges is None else tuple(float(edge) for edge in edges),
-        )
         self._channels = opt.get('pic_channels', 'max')
-        self.index = index_of(self._pairs.lr, self._window, self._channels, intervals)
+        self.index = index_of(self._pairs.lr, self._window, self._channels, IntervalRule.from_options(opt))
         self._sampler = make_sampler(opt.get('sampling', 'rfs'), self.index, opt.get('num_candidates'), self._measure)
         self._turning, self._mirroring = bool(opt.get('use_rot', True)), bool(opt.get('use_hflip', True))
         self._batch_size = int(opt.get('batch_size_per_gpu') or 1)

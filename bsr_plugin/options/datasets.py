@@ -151,12 +151,11 @@ class RFSTrainingPairs(Loading, Cropping, RFSPairs):
 
     def refusal(self) -> str:
         """What the rule of the intervals says."""
-        edges = None if self.pic_edges is None else tuple(self.pic_edges)
         try:
-            count = IntervalRule(self.pic_bins, self.pic_quantile, edges).count
+            count = IntervalRule.from_options(self.model_dump(include={'pic_bins', 'pic_quantile', 'pic_edges'})).count
         except InputError as error:
             return str(error)
-        if edges and 'pic_bins' in self.model_fields_set and self.pic_bins != count:
+        if self.pic_edges and 'pic_bins' in self.model_fields_set and self.pic_bins != count:
             return f'pic_bins is {self.pic_bins}, and pic_edges has {count} intervals: leave one of the two out'
         return ''
 

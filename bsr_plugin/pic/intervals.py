@@ -1,8 +1,9 @@
 """The intervals K of random filter sampling: where one ends and the next begins (paper, section III-B, Fig. 1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,16 @@ class IntervalRule:
             raise InputError(f'pic_bins is {self.bins}: use 1 to {MAX_BINS} intervals.')
         if not 0 < self.quantile <= 1:
             raise InputError(f'pic_quantile is {self.quantile}: use a number above 0 and up to 1.')
+
+    @classmethod
+    def from_options(cls, opt: Mapping[str, Any]) -> 'IntervalRule':
+        """The rule that a data set's ``pic_bins``, ``pic_quantile`` and ``pic_edges`` ask for; all may be left out."""
+        edges = opt.get('pic_edges')
+        return cls(
+            bins=opt.get('pic_bins', cls.bins),
+            quantile=opt.get('pic_quantile', cls.quantile),
+            edges=None if edges is None else tuple(float(edge) for edge in edges),
+        )
 
     @property
     def count(self) -> int:

@@ -162,12 +162,7 @@ def _pic(training: Mapping[str, Any], store: Path | None, report: Report) -> lis
         return []
     path = store or Path(named)
     window = int(train_set.get('gt_size', 0)) // int(training.get('scale', 1)) or 48
-    edges = train_set.get('pic_edges')
-    intervals = IntervalRule(
-        bins=train_set.get('pic_bins', 16),
-        quantile=train_set.get('pic_quantile', 0.999),
-        edges=None if edges is None else tuple(edges),
-    )
+    intervals = IntervalRule.from_options(train_set)
     channels = train_set.get('pic_channels', 'max')
     found = report.attempt(partial(distribution_of, path, window, intervals, channels))
     caption = f'Patches of {window} LR pixels from {path}.'

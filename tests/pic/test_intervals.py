@@ -105,3 +105,9 @@ def test_256_intervals_fit_a_byte():
 def test_bad_values_get_a_sentence(arguments, sentence):
     with pytest.raises(InputError, match=sentence):
         IntervalRule(**arguments)
+
+
+def test_a_rule_is_read_from_the_options_of_a_data_set():
+    assert IntervalRule.from_options({}) == IntervalRule()
+    assert IntervalRule.from_options({'pic_bins': 4, 'pic_quantile': 0.5}) == IntervalRule(4, 0.5)
+    assert IntervalRule.from_options({'pic_edges': [0, 1, 7]}).edges == (0.0, 1.0, 7.0)
