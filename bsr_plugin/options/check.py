@@ -2,19 +2,18 @@
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
 from bsr_plugin.errors import InputError
-from bsr_plugin.options import registered
 from bsr_plugin.options.contradictions import SR_MODELS, contradictions
 from bsr_plugin.options.forced import force as apply_forced
 from bsr_plugin.options.loader import read_options
 from bsr_plugin.options.machine import missing_on_this_machine
 from bsr_plugin.options.run import OtherTrainingRun, TestRun, TrainingRun
-from bsr_plugin.options.wording import line, perhaps, shown
+from bsr_plugin.options.wording import line
 
 #: Says which keys of an option file nothing reads, one line each; without handlers, Python writes it to stderr.
 logger = logging.getLogger('bsr_plugin.options')
@@ -35,20 +34,20 @@ def load_options(
         check_paths: Whether the folders, files and GPUs it asks for must be on this machine.
 
     Returns:
-        The options as plain dicts, lists and values, without anything the file does not give: numbers are numbers
-        also where the file spells them ``1e-4`` or ``5e3``. Nothing in it is shared with another call.
+        The options as plain dicts, lists and values, without anything the file does not give and in its order:
+        numbers are numbers also where the file spells them ``1e-4`` or ``5e3``. Nothing is shared with another call.
 
     Raises:
         InputError: One line for each problem, each beginning with the file and the dotted path to the key.
     """
     options, problems = apply_forced(read_options(path), force)
-    checked = _check(options, is_train, check_paths)
-    for ignored in checked.ignored:
-        logger.warning('%s: %s', path, ignored)
-    problems += checked.problems
+    checked, found = _check(options, is_train, check_paths)
+    problems += found
     if problems:
         raise InputError('\n'.join(f'{path}: {problem}' for problem in problems))
-    return checked.options
+    for key in _dropped(checked, options):
+        logger.warning('%s: %s', path, line(key, 'is ignored; nothing reads it here'))
+    return _in_order(checked, options)
 
 
 def check_options(options: Mapping[str, Any], is_train: bool, check_paths: bool = True) -> list[str]:
@@ -62,60 +61,36 @@ def check_options(options: Mapping[str, Any], is_train: bool, check_paths: bool 
     Returns:
         One line for each problem; none for options a run can start with.
     """
-    return _check(options, is_train, check_paths).problems
+    return _check(options, is_train, check_paths)[1]
 
 
-class _Checked(NamedTuple):
-    options: dict[str, Any]
-    problems: list[str]
-    ignored: list[str]
-
-
-def _check(options: Mapping[str, Any], is_train: bool, check_paths: bool) -> _Checked:
-    problems = _wrong_model(options.get('model_type'))
-    checked = _validated(options, is_train)
-    problems += checked.problems + contradictions(options)
-    if check_paths:
-        problems += missing_on_this_machine(options, is_train)
-    return checked._replace(problems=problems)
-
-
-def _wrong_model(model: Any) -> list[str]:
-    if not isinstance(model, str) or registered.find('model', model):
-        return []
-    return [
-        line(['model_type'], f'{shown(model)} is not a registered model{perhaps(model, registered.names("model"))}')
-    ]
-
-
-def _validated(options: Mapping[str, Any], is_train: bool) -> _Checked:
+def _check(options: Mapping[str, Any], is_train: bool, check_paths: bool) -> tuple[dict[str, Any], list[str]]:
     is_foreign = isinstance(options.get('model_type'), str) and options['model_type'] not in SR_MODELS
     schema = TestRun if not is_train else OtherTrainingRun if is_foreign else TrainingRun
+    checked, problems = {}, []
     try:
         # As any: a data set or a loss is written out by its own schema, not by its base class's.
         run = schema.model_validate(dict(options), context={'foreign': True} if is_foreign else None)
-        return _Checked(_in_order(run.model_dump(exclude_unset=True, serialize_as_any=True), options), [], [])
+        checked = run.model_dump(exclude_unset=True, serialize_as_any=True)
     except ValidationError as error:
-        found = error.errors(include_url=False)
-    ignored = [each for each in found if each['type'] == 'ignored']
-    problems = [line(each['loc'], each['msg']) for each in found if each not in ignored]
-    lines = [line(each['loc'], f'is ignored; {each["msg"]}') for each in ignored]
-    if problems:
-        return _Checked({}, problems, lines)
-    for each in ignored:
-        options = _without(options, each['loc'])
-    return _validated(options, is_train)._replace(ignored=lines)
+        problems = [line(each['loc'], each['msg']) for each in error.errors(include_url=False)]
+    problems += contradictions(options)
+    if check_paths:
+        problems += missing_on_this_machine(options, is_train)
+    return checked, problems
 
 
-def _without(options: Mapping[str, Any], path: Sequence[Any]) -> dict[str, Any]:
-    """A copy of the options without the key at the path."""
-    first, *rest = path
-    kept = {key: value for key, value in options.items() if rest or key != first}
-    return {**kept, first: _without(kept[first], rest)} if rest else kept
+def _dropped(checked: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The paths to the keys that the schema has dropped."""
+    for key in given:
+        if key not in checked:
+            yield [key]
+        elif isinstance(checked[key], dict):
+            yield from ([key, *path] for path in _dropped(checked[key], given[key]))
 
 
 def _in_order(checked: Any, given: Any) -> Any:
-    """The checked options with their keys in the order of the file."""
+    """The checked options in the order of the file."""
     if not isinstance(checked, dict):
         return checked
-    return {key: _in_order(checked[key], given[key]) for key in given}
+    return {key: _in_order(checked[key], given[key]) for key in given if key in checked}

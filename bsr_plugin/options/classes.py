@@ -73,13 +73,6 @@ class Arguments(Section):
         """The fields and all other arguments."""
         return list(dict.fromkeys([*cls.model_fields, *registered.arguments(cls.target, cls.kind)]))
 
-    @classmethod
-    def missing(cls, value: Mapping[str, Any]) -> list[str]:
-        """The arguments without a default that are not fields."""
-        arguments = registered.arguments(cls.target, cls.kind)
-        needed = [key for key, argument in arguments.items() if argument.default is argument.empty]
-        return [key for key in needed if key not in value and key not in cls.model_fields]
-
     def refusal(self) -> str:
         """What the class says to these values."""
         if self.kind not in ('optimizer', 'scheduler') and not _is_own(type(self).target):
@@ -106,6 +99,8 @@ def section_of(kind: Kind, name: str) -> type[Arguments]:
             kind_of_value, text = _IN_A_FILE.get(types[key], types[key]), descriptions[key]
         elif key in _ARGUMENTS.get(kind, {}):
             kind_of_value, text = _ARGUMENTS[kind][key]
+        elif argument.default is argument.empty:
+            kind_of_value, text = Any, descriptions.get(key, '')
         else:
             continue
         # The toolbox takes the learning rate from the options whatever the optimizer's default.

@@ -1,6 +1,6 @@
 """``datasets``: the training set, the validation or test sets, and how they are loaded."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from bsr_plugin.errors import InputError
@@ -40,7 +40,7 @@ class OwnBackend(IoBackend):
 class AnySet(Section):
     """What every data set takes."""
 
-    unread: ClassVar[Mapping[str, str]] = {'use_shuffle': 'BasicSR always shuffles training sets and never others'}
+    unread: ClassVar[Collection[str]] = ('use_shuffle',)
 
     name: PathComponent
     """Name of the set, as logs and results show it."""
@@ -235,7 +235,6 @@ class TestDatasets(Section):
         """Whatever begins as test or validation sets do."""
         return ['test', 'val', *(key for key in value if key.startswith(('test_', 'val_')))]
 
-    @classmethod
-    def missing(cls, value: Mapping[str, Any]) -> list[str]:
-        """The first, where there is none."""
-        return [] if value else ['test_1']
+    def refusal(self) -> str:
+        """One there must be."""
+        return '' if self.model_extra else 'has no set; give one, such as test_1'

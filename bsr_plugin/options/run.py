@@ -1,18 +1,19 @@
 """The option file as a whole, for training and for a test."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from bsr_plugin.models.engine_options import EngineLogging
+from bsr_plugin.options import registered
 from bsr_plugin.options.classes import Network
 from bsr_plugin.options.datasets import TestDatasets, TrainingDatasets
 from bsr_plugin.options.section import Section, problem
 from bsr_plugin.options.training import OtherTrain, Train
 from bsr_plugin.options.validation import Evaluation, Validation
 from bsr_plugin.options.values import Count, CountOrZero, PathComponent, Whole, whole_or_none
-from bsr_plugin.options.wording import shown
+from bsr_plugin.options.wording import perhaps, shown
 
 
 def _gpus(value: Any) -> str | int:
@@ -20,6 +21,12 @@ def _gpus(value: Any) -> str | int:
     if value != 'auto' and (number is None or number < 0):
         raise problem(f'{shown(value)} is neither auto nor a number of GPUs')
     return 'auto' if number is None else number
+
+
+def _model(name: str) -> str:
+    if registered.find('model', name) is None:
+        raise problem(f'{shown(name)} is not a registered model{perhaps(name, registered.names("model"))}')
+    return name
 
 
 class Paths(Section):
@@ -94,18 +101,14 @@ class Run(Section):
     """Options that training and test have in common."""
 
     read_by_model: ClassVar[bool] = True
-    unread: ClassVar[Mapping[str, str]] = {
-        'save_img': 'nothing reads it here; it belongs in `val`',
-        'suffix': 'nothing reads it here; it belongs in `val`',
-        'crop_border': 'nothing reads it here; it belongs in the metrics of `val`',
-    }
+    unread: ClassVar[Collection[str]] = ('save_img', 'suffix', 'crop_border')
     bsr_plugin: str | None = None
     """`!!python/name:bsr_plugin.__version__`: makes an unmodified BasicSR import the plugin, and the log show its
     version."""
     name: PathComponent
     """Name of the run: of its folder under experiments/ or results/. A name with debug in it logs every
     iteration."""
-    model_type: str
+    model_type: Annotated[str, AfterValidator(_model)]
     """BSRModel, SRModel or another registered model. BSRModel is SRModel with further options, which SRModel
     ignores."""
     scale: Count | None = None

@@ -4,7 +4,7 @@ A section is a pydantic model whose fields are the keys, each with a docstring t
 reference. Sections nest; every problem of every section is collected in one pass.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
@@ -15,11 +15,9 @@ from bsr_plugin.options.wording import MISSPELT, did_you_mean, nearest, sentence
 
 
 class Section(BaseModel):
-    """A mapping of known keys to checked values.
+    """A mapping of known keys to checked values; any other key is refused, unless it does no harm: then it is dropped.
 
-    Any other key is refused, unless nobody reads it and it does no harm: such a key is a problem of the kind
-    ``ignored``, with which the options are as good as without the key. The context of a validation says whether the
-    model is a foreign one, neither SRModel nor BSRModel.
+    The context of a validation says whether the model is a foreign one, neither SRModel nor BSRModel.
     """
 
     model_config = ConfigDict(extra='allow', strict=True, use_attribute_docstrings=True, protected_namespaces=())
@@ -28,18 +26,13 @@ class Section(BaseModel):
     open: ClassVar[bool] = False
     #: Whether a foreign model does so.
     read_by_model: ClassVar[bool] = False
-    #: Keys that option files carry and nobody reads, each with the reason.
-    unread: ClassVar[Mapping[str, str]] = {}
+    #: Keys that option files carry and nothing reads.
+    unread: ClassVar[Collection[str]] = ()
 
     @classmethod
     def known(cls, value: Mapping[str, Any]) -> list[str]:
         """The keys that the mapping at hand may have."""
         return list(cls.model_fields)
-
-    @classmethod
-    def missing(cls, value: Mapping[str, Any]) -> list[str]:
-        """The keys that the mapping at hand lacks, beyond the fields without a default."""
-        return []
 
     def refusal(self) -> str:
         """What is wrong with values that are right one by one; nothing where they go together."""
@@ -54,44 +47,41 @@ class Section(BaseModel):
             return value
         if not isinstance(value, dict):
             raise problem(f'{shown(value)} is not a mapping of keys to values')
-        unknown = dict(cls._unknown(value, cls.open or (cls.read_by_model and bool(info.context))))
-        problems = [_detail(error, key) for key, error in unknown.items()]
-        problems += [_detail(problem('missing'), key) for key in cls.missing(value)]
+        known, is_open = cls.known(value), cls.open or (cls.read_by_model and bool(info.context))
+        problems = [
+            _detail(did_you_mean(key, known), key)
+            for key in value
+            if key not in known and cls._is_wrong(key, value[key], known, is_open)
+        ]
         try:
-            section = handler({key: value[key] for key in value if key not in unknown})
+            section = handler({key: value[key] for key in value if key in known or is_open})
         except ValidationError as error:
-            for each in error.errors(include_url=False):
-                problems.append(_detail(problem(sentence(each), ignored=each['type'] == 'ignored'), *each['loc']))
-        if not problems and (refusal := section.refusal()):
-            raise problem(refusal)
+            problems += [_detail(sentence(each), *each['loc']) for each in error.errors(include_url=False)]
         if problems:
             raise ValidationError.from_exception_data(cls.__name__, problems)
+        if refusal := section.refusal():
+            raise problem(refusal)
         return section
 
     @classmethod
-    def _unknown(cls, value: Mapping[str, Any], is_open: bool) -> Iterator[tuple[str, PydanticCustomError]]:
-        known = cls.known(value)
-        for key in (key for key in value if key not in known):
-            if key in cls.unread:
-                yield key, problem(cls.unread[key], ignored=True)
-            elif is_open:
-                if nearest(key, known, MISSPELT):
-                    yield key, problem(did_you_mean(key, known))
-            elif value[key] is None and not nearest(key, known):
-                yield key, problem('nothing reads it here', ignored=True)
-            else:
-                yield key, problem(did_you_mean(key, known))
+    def _is_wrong(cls, key: str, value: Any, known: Collection[str], is_open: bool) -> bool:
+        if key in cls.unread:
+            return False
+        if is_open:
+            return nearest(key, known, MISSPELT) is not None
+        # Often a key of the other phase, left in with nothing said: path.resume_state in the file of a test.
+        return value is not None or nearest(key, known) is not None
 
 
-def problem(sentence: str, *, ignored: bool = False) -> PydanticCustomError:
+def problem(sentence: str) -> PydanticCustomError:
     """A problem with the value at hand, as one sentence."""
-    return PydanticCustomError('ignored' if ignored else 'problem', '{sentence}', {'sentence': sentence})
+    return PydanticCustomError('problem', '{sentence}', {'sentence': sentence})
 
 
 def problem_at(key: str, sentence: str) -> ValidationError:
     """A problem with one key of the section at hand."""
-    return ValidationError.from_exception_data(key, [_detail(problem(sentence), key)])
+    return ValidationError.from_exception_data(key, [_detail(sentence, key)])
 
 
-def _detail(error: PydanticCustomError, *path: str | int) -> InitErrorDetails:
-    return InitErrorDetails(type=error, loc=path, input=None)
+def _detail(sentence: str, *path: str | int) -> InitErrorDetails:
+    return InitErrorDetails(type=problem(sentence), loc=path, input=None)

@@ -176,7 +176,7 @@ def test_numbers_are_chosen_from_as_well(training, problems):
 
 def test_a_test_set_is_needed(testing, problems):
     testing['datasets'] = {}
-    assert problems(testing, is_train=False) == ['`datasets.test_1`: missing']
+    assert problems(testing, is_train=False) == ['`datasets`: has no set; give one, such as test_1']
 
 
 def test_a_test_file_has_no_training_section(testing, training, problems):
