@@ -51,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 1 partly done or unable to go on, 2 wrong input, 130 interrupted.
     """
+    # Read when OpenCV is imported: its lines on a damaged image would stand before the sentence.
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] not in COMMANDS:
         parser = _overview()

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from bsr_plugin.data.opencv_log import silent_opencv
 from bsr_plugin.errors import InputError
 
 #: File name endings, lower case, of what is taken for an image when a folder is listed.
@@ -19,17 +18,9 @@ IMAGE_SUFFIXES = frozenset(
     {'.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.ppm', '.pgm', '.pnm', '.jp2'}
 )
 
-#: EXIF orientation -> whether to mirror left and right, and quarter turns counter-clockwise after that.
-_ORIENTATIONS = {
-    1: (False, 0),
-    2: (True, 0),
-    3: (False, 2),
-    4: (True, 2),
-    5: (True, 1),
-    6: (False, 3),
-    7: (True, 3),
-    8: (False, 1),
-}
+#: Quarter turns counter-clockwise for the EXIF orientations 1 to 8, and those that are mirrored left and right before.
+_TURNS = dict(enumerate((0, 0, 2, 2, 1, 3, 3, 1), 1))
+_MIRRORED = (2, 4, 5, 7)
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -89,15 +80,15 @@ def decode(data: bytes | memoryview, name: str) -> NDArray[np.uint8]:
     """
     header = _read_header(BytesIO(data), name, thoroughly=True)
     try:
-        with silent_opencv():
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         image = None
     if image is None:
         raise InputError(f'{name} is not an image that can be read: remove it or put it right.')
     pixels = _to_bgr8(np.asarray(image), name)
-    mirrored, turns = _ORIENTATIONS[header.orientation]
-    return np.ascontiguousarray(np.rot90(pixels[:, ::-1] if mirrored else pixels, turns))
+    if header.orientation in _MIRRORED:
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(np.rot90(pixels, _TURNS[header.orientation]))
 
 
 def check_is_file(path: Path) -> None:
@@ -170,7 +161,7 @@ def _orientation(exif: bytes) -> int:
     except Exception:  # as decoders do, the image is taken without what its damaged EXIF says
         return 1
     orientation = tags.get(ExifTags.Base.Orientation, 1)
-    return orientation if orientation in _ORIENTATIONS else 1
+    return orientation if orientation in _TURNS else 1
 
 
 def _to_bgr8(image: NDArray, name: str) -> NDArray[np.uint8]:

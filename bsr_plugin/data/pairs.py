@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +19,8 @@ _LARGEST_OVERHANG = 11
 Size = Sequence[int] | NDArray[np.int64]
 
 
-class Named(Protocol):
-    """A folder or store and the names of its images."""
-
-    @property
-    def path(self) -> Path:
-        """Where it is."""
-
-    @property
-    def names(self) -> list[str]:
-        """In order."""
-
-
 class Names(NamedTuple):
-    """The names in a folder, where it is not a store."""
+    """The names in a folder that is not read as a store."""
 
     path: Path
     names: list[str]
@@ -61,7 +49,7 @@ def lr_namer(opt: Mapping[str, Any]) -> Callable[[str], str]:
     return lambda name: template.replace('{}', name)
 
 
-def check_unique(side: Named) -> None:
+def check_unique(side: Store | Names) -> None:
     """Makes sure that names tell images apart.
 
     Raises:
@@ -72,7 +60,7 @@ def check_unique(side: Named) -> None:
         raise InputError(f'{side.path} has several images of the name {name}: keep one of them.')
 
 
-def partners(hr: Named, lr: Named, lr_name: Callable[[str], str]) -> tuple[int, ...]:
+def partners(hr: Store | Names, lr: Store | Names, lr_name: Callable[[str], str]) -> tuple[int, ...]:
     """Position in ``hr`` of the partner of every LR image.
 
     Args:

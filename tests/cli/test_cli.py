@@ -1,7 +1,11 @@
 """The command line: every command explains itself, works, and answers wrong input with one sentence and status 2."""
 
 import json
+import re
+import subprocess
+import sys
 
+import cv2
 import numpy as np
 import pytest
 import skimage.data
@@ -146,3 +150,13 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['figures.json']
     write_json(tmp_path / 'nowhere/yet/figures.json', {})
     assert json.loads((tmp_path / 'nowhere/yet/figures.json').read_text()) == {}
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.bmp', '.jp2', '.gif'])
+def test_of_a_damaged_image_nothing_but_the_sentence_is_said(tmp_path, suffix):
+    whole = cv2.imencode(suffix, np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8))[1].tobytes()
+    (tmp_path / f'cut{suffix}').write_bytes(whole[: len(whole) // 2])
+    command = [sys.executable, '-m', 'bsr_plugin', 'bicubic', str(tmp_path), '--scale', '2']
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, '')
+    assert re.fullmatch(rf'bsr bicubic: .*cut\{suffix} .*: remove it or put it right\.\n', done.stderr)
