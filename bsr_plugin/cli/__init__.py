@@ -31,11 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-#: What another path, or another user, would mend.
-_WRONG_PATH = {
-    *(errno.ENOENT, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR),
-    *(errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENOTEMPTY, errno.EBUSY, errno.ENXIO, errno.EOPNOTSUPP),
-}
+#: What no other path would mend; ``None`` is an error of a library that says no more.
+_CANNOT_GO_ON = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, None}
 _LONGEST_PATH = 200
 
 
@@ -104,9 +101,9 @@ def _explained(error: InputError | OSError | lmdb.Error) -> tuple[str, int]:
     reason = error.strerror or reason
     if error.errno in _DISK_FULL:
         return f'{where} cannot be written ({reason}): make room, or write elsewhere.', EXIT_PARTLY
-    if error.errno in _WRONG_PATH:
-        return f'{where} cannot be used ({reason}): correct the path or its permissions.', EXIT_WRONG_INPUT
-    return f'{where} cannot be read or written ({reason}).', EXIT_PARTLY
+    if error.errno in _CANNOT_GO_ON:
+        return f'{where} cannot be read or written ({reason}).', EXIT_PARTLY
+    return f'{where} cannot be used ({reason}): correct the path or its permissions.', EXIT_WRONG_INPUT
 
 
 def _module(name: str) -> ModuleType:

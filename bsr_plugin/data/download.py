@@ -11,7 +11,8 @@ from tqdm import tqdm
 from bsr_plugin.errors import InputError
 from bsr_plugin.progress import progress
 
-_CONNECT_TIMEOUT, _READ_TIMEOUT = 15, 60
+#: Seconds until a connection, and between two pieces of an answer.
+_TIMEOUTS = 15, 60
 #: What a broken connection loses at most.
 _CHUNK = 1 << 16
 #: Attempts in a row that bring nothing, and seconds of rest after the first of them; the rest doubles each time.
@@ -71,8 +72,14 @@ def _fetch(url: str, part: Path, rest: float) -> None:
             if _transfer(url, part):
                 return
             reason = 'the server closed the connection'
-        except requests.RequestException as error:
-            reason = _plain_reason(error)
+        except requests.Timeout:
+            reason = 'the server does not answer'
+        except requests.HTTPError as error:
+            reason = f'the server answers {error.response.status_code}'
+        except requests.exceptions.ChunkedEncodingError:
+            reason = 'the connection was lost'
+        except requests.RequestException:
+            reason = 'the server cannot be reached'
         failures = 0 if _length(part) > before else failures + 1
         if failures == _ATTEMPTS:
             raise InputError(
@@ -88,8 +95,8 @@ def _transfer(url: str, part: Path) -> bool:
         Whether the file is complete.
     """
     have = _length(part)
-    headers = {'Range': f'bytes={have}-', 'Accept-Encoding': 'identity'} if have else {'Accept-Encoding': 'identity'}
-    with requests.get(url, headers=headers, stream=True, timeout=(_CONNECT_TIMEOUT, _READ_TIMEOUT)) as answer:
+    headers = {'Accept-Encoding': 'identity'} | ({'Range': f'bytes={have}-'} if have else {})
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUTS) as answer:
         if answer.status_code == requests.codes.requested_range_not_satisfiable:
             # What is there is all there is, or more than that: then it is worth nothing.
             if answer.headers.get('Content-Range', '').rpartition('/')[2] == str(have):
@@ -102,36 +109,16 @@ def _transfer(url: str, part: Path) -> bool:
             raise InputError(f'{url} cannot be had: the server answers {answer.status_code} {answer.reason}.')
         # A server that cannot begin in the middle sends everything.
         begin = have if answer.status_code == requests.codes.partial_content else 0
-        total = _total(answer, begin)
-        _write(answer, part, begin, total)
+        length = answer.headers.get('Content-Length')
+        total = None if length is None else begin + int(length)
+        bar: tqdm[bytes] = progress(total=total, label=part.stem, unit='B')
+        bar.unit_scale, bar.initial, bar.n = True, begin, begin
+        with part.open('ab' if begin else 'wb') as file, bar:
+            for chunk in answer.iter_content(_CHUNK):
+                file.write(chunk)
+                bar.update(len(chunk))
     return total is None or _length(part) == total
-
-
-def _write(answer: requests.Response, part: Path, begin: int, total: int | None) -> None:
-    label = part.name.removesuffix('.part')
-    bar: tqdm[bytes] = progress(total=total, label=label, unit='B')
-    bar.unit_scale = True
-    bar.initial = bar.n = begin
-    with part.open('ab' if begin else 'wb') as file, bar:
-        for chunk in answer.iter_content(_CHUNK):
-            file.write(chunk)
-            bar.update(len(chunk))
-
-
-def _total(answer: requests.Response, begin: int) -> int | None:
-    length = answer.headers.get('Content-Length')
-    return None if length is None else begin + int(length)
 
 
 def _length(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
-
-
-def _plain_reason(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
-        return 'the server does not answer'
-    if isinstance(error, requests.HTTPError):
-        return f'the server answers {error.response.status_code}'
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return 'the connection was lost'
-    return 'the server cannot be reached'
