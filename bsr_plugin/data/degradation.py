@@ -33,11 +33,11 @@ def degrade(image: NDArray[np.uint8], scale: int, degradation: Degradation) -> N
         (H / scale, W / scale[, C]) uint8.
 
     Raises:
-        InputError: An unknown degradation, or a size that is no multiple of ``scale``.
+        InputError: An unknown degradation, or a size that is not a multiple of ``scale``.
     """
     height, width = image.shape[:2]
     if height % scale or width % scale:
-        raise InputError(f'The HR image is {height}x{width}, no multiple of the scale {scale}: crop it first.')
+        raise InputError(f'The HR image is {height}x{width}, not a multiple of the scale {scale}: crop it first.')
     if degradation == 'bicubic':
         return imresize(image, height // scale, width // scale)
     if degradation == 'blur-down':

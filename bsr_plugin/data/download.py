@@ -1,4 +1,4 @@
-"""Downloads that go on where they broke off, checked against their MD5 sums."""
+"""Resumable downloads, checked against their MD5 sums."""
 
 import time
 from pathlib import Path
@@ -22,7 +22,7 @@ _ATTEMPTS, _REST = 5, 1.0
 def download(url: str, md5: str, folder: Path, rest: float = _REST) -> Path:
     """Downloads a file unless it is there, whole and right.
 
-    What has arrived lies in ``<name>.part`` and is gone on with, in this call or a later one. The file gets its name
+    What has arrived lies in ``<name>.part`` and is resumed, in this call or a later one. The file gets its name
     when its MD5 sum has been checked; one with a wrong sum is removed.
 
     Args:
@@ -83,7 +83,7 @@ def _fetch(url: str, part: Path, rest: float) -> None:
         failures = 0 if _length(part) > before else failures + 1
         if failures == _ATTEMPTS:
             raise InputError(
-                f'{url} broke off after {_length(part) / 1e6:.1f} MB ({reason}): the same command goes on from there.'
+                f'{url} broke off after {_length(part) / 1e6:.1f} MB ({reason}): the same command resumes there.'
             )
         time.sleep(rest * 2 ** max(0, failures - 1))
 

@@ -116,7 +116,7 @@ def _reader_of(path: Path) -> _Reader:
 def _open_anew_after_a_fork() -> None:
     """Makes a forked process let go of what it inherits.
 
-    Only a view that was made before the fork keeps its map, and then that map is read on: there are no locks and no
+    Only a view that was made before the fork keeps its map, and then that map is used further: there are no locks and no
     reader slots in it that would be the other process's.
     """
     global _opening

@@ -1,7 +1,7 @@
 """``bsr prepare``: a folder of HR images to an HR store, an LR store and the PIC index.
 
 Images are cut to a multiple of the scale, degraded and encoded on all cores, a bounded number at a time. Killed at
-any moment, the same command goes on where it was and ends with the same bytes.
+any moment, the same command resumes and ends with the same bytes.
 """
 
 from collections.abc import Sequence
@@ -102,12 +102,12 @@ class Prepared:
 
 
 def prepare(task: Preparation) -> Prepared:
-    """Makes the stores and the index, or goes on making them. Images that cannot be read are left out.
+    """Makes the stores and the index, or resumes making them. Images that cannot be read are left out.
 
     Raises:
         InputError: Something is wrong with the images or the target; nothing half-written is left behind.
         OSError: Something cannot be written or read; likewise.
-        lmdb.Error: LMDB cannot go on; likewise.
+        lmdb.Error: LMDB fails; likewise.
     """
     folder = scan(task.source, task.scale, task.encoding, task.shard)
     _check_patch(task, folder.images)

@@ -47,7 +47,7 @@ class LMDBStore:
             )
         self.entries = read_meta(meta)
         if not self.entries:
-            raise InputError(f'{self.path} holds no image: make it again with bsr prepare.')
+            raise InputError(f'{self.path} has no images: make it again with bsr prepare.')
         self.names = [unquote(entry.key) for entry in self.entries]
         self.sizes = np.array([entry.shape[:2] for entry in self.entries], np.int64)
         known = all(entry.digest for entry in self.entries)

@@ -175,7 +175,7 @@ def test_cropping_keeps_the_upper_left(size, scale, expected):
 
 
 def test_errors():
-    with pytest.raises(InputError, match=r'The HR image is 8x9, no multiple of the scale 2: crop it first\.'):
+    with pytest.raises(InputError, match=r'The HR image is 8x9, not a multiple of the scale 2: crop it first\.'):
         degrade(np.zeros((8, 9, 3), np.uint8), 2, 'bicubic')
     with pytest.raises(InputError, match=r"The degradation is 'nearest': use bicubic or blur-down\."):
         degrade(np.zeros((8, 8, 3), np.uint8), 2, 'nearest')

@@ -118,7 +118,7 @@ def test_a_transfer_that_breaks_off_is_gone_on_with(server, tmp_path):
 def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, tmp_path):
     server.break_after = [1_200_000, 0, 0, 0, 0, 0]
 
-    with pytest.raises(InputError, match=r'set\.tar broke off after 1\.2 MB .* same command goes on'):
+    with pytest.raises(InputError, match=r'set\.tar broke off after 1\.2 MB .* same command resumes there'):
         download(f'{server.address}/set.tar', MD5, tmp_path, rest=0)
     assert files_in(tmp_path) == ['set.tar.part']
     begun = (tmp_path / 'set.tar.part').read_bytes()

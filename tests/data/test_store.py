@@ -177,7 +177,7 @@ def test_damaged_stores_get_a_sentence(copied):
     with pytest.raises(InputError, match=r'HR_x2\.lmdb has no image nowhere: make it again with bsr prepare\.'):
         store.image(store.names.index('nowhere'))
     meta.write_text('')
-    with pytest.raises(InputError, match='holds no image'):
+    with pytest.raises(InputError, match='has no images'):
         LMDBStore(copied)
     meta.unlink()
     with pytest.raises(InputError, match=r'is not an image LMDB \(meta_info\.txt or data\.mdb is missing\)'):
