@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -48,7 +48,7 @@ class DataSetting:
     batch: int = 16
     bins: int = 16
     seconds: float = 2.0
-    counts: tuple[int, ...] = (100, 1000, 10000)
+    counts: Sequence[int] = (100, 1000, 10000)
 
 
 @dataclass

@@ -46,7 +46,7 @@ class TrainSetting:
         groups: Its feature mapping groups.
         blocks: Residual blocks in each.
         steps: Iterations of every engine, in ``ROUNDS`` parts.
-        engines: Which engines, by their names in ``ENGINES``; ``stock`` and ``float32`` among them.
+        engines: Which engines, by their names in ``ENGINES``; ``stock`` and ``float32`` always take part.
         networks: Which of ``KNOWN_NETWORKS`` beside.
     """
 
@@ -58,12 +58,13 @@ class TrainSetting:
     groups: int = 2
     blocks: int = 2
     steps: int = 200
-    engines: tuple[str, ...] = tuple(ENGINES)
-    networks: tuple[str, ...] = tuple(KNOWN_NETWORKS)
+    engines: Sequence[str] = tuple(ENGINES)
+    networks: Sequence[str] = tuple(KNOWN_NETWORKS)
 
     def chosen(self) -> dict[str, Engine]:
         """The engines to measure on the device."""
-        return {name: ENGINES[name] for name in self.engines if self.device in ENGINES[name].devices}
+        names = dict.fromkeys(['stock', 'float32', *self.engines])
+        return {name: ENGINES[name] for name in names if self.device in ENGINES[name].devices}
 
     def network(self) -> dict[str, Any]:
         """The options of the network that all engines train."""

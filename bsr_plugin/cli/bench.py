@@ -14,7 +14,7 @@ from bsr_plugin.parallel import available_cores
 EXAMPLE = 'bsr bench data --images datasets/BSDS300/train'
 
 #: Benchmark -> (module, what it measures in one line). A module offers ``add_arguments(parser)`` and
-#: ``measure(arguments, images, folder)``, which works in the folder and returns a report and its figures.
+#: ``measure(given, images, folder)``, which takes the arguments that were given and returns a report and its figures.
 BENCHMARKS = {
     'data': ('bsr_plugin.cli.bench_data', 'patches per second of the toolbox and of each kind of sampling'),
     'train': ('bsr_plugin.cli.bench_train', 'iterations per second of SRModel and of BSRModel with each switch'),
@@ -27,12 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds one sub-parser per benchmark."""
     benchmarks = parser.add_subparsers(dest='benchmark', required=True, metavar='BENCHMARK')
     for name, (module, summary) in BENCHMARKS.items():
-        benchmark = benchmarks.add_parser(name, help=summary, description=summary)
-        benchmark.add_argument(
-            '--images', type=Path, metavar='DIR', help='HR images (default: the photographs that scikit-image ships)'
-        )
+        # What is not given is left to the settings of the benchmark, which have the defaults.
+        benchmark = benchmarks.add_parser(name, help=summary, description=summary, argument_default=argparse.SUPPRESS)
+        photographs = 'HR images (default: the photographs that scikit-image ships)'
+        benchmark.add_argument('--images', type=Path, default=None, metavar='DIR', help=photographs)
         import_module(module).add_arguments(benchmark)
-        benchmark.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
+        json = 'also write the figures to FILE'
+        benchmark.add_argument('--json', type=Path, default=None, metavar='FILE', help=json)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     before = Load.now()
     with tempfile.TemporaryDirectory(prefix='bsr-bench-') as folder:
         images = arguments.images or write_sample(Path(folder))[0]
-        report, figures = module.measure(arguments, images, Path(folder))
+        given = {name: value for name, value in vars(arguments).items() if name not in ('benchmark', 'images', 'json')}
+        report, figures = module.measure(given, images, Path(folder))
     others = before.others_until(Load.now())
     print(report)
     if others > _TOLERATED:

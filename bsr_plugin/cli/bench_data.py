@@ -1,6 +1,7 @@
 """``bsr bench data``: what balanced batches cost."""
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,29 +19,20 @@ _ROWS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the benchmark's arguments."""
-    parser.add_argument('--scale', type=int, default=4, help='factor (default 4)')
-    parser.add_argument('--lr-window', type=int, default=32, metavar='PIXELS', help='LR patch (default 32)')
-    parser.add_argument('--batch', type=int, default=16, metavar='N', help='patches per batch (default 16)')
-    parser.add_argument('--bins', type=int, default=16, metavar='P', help='intervals (default 16)')
-    parser.add_argument('--seconds', type=float, default=2.0, help='per kind and round, of five rounds (default 2)')
-    parser.add_argument(
-        '--counts', type=int, nargs='+', default=(100, 1000, 10000), metavar='N', help='sizes of stores to compare'
-    )
+    """Adds the benchmark's arguments, named as the fields of its setting."""
+    parser.add_argument('--scale', type=int, help=f'factor (default {DataSetting.scale})')
+    window = f'LR patch (default {DataSetting.window})'
+    parser.add_argument('--lr-window', type=int, dest='window', metavar='PIXELS', help=window)
+    parser.add_argument('--batch', type=int, metavar='N', help=f'patches per batch (default {DataSetting.batch})')
+    parser.add_argument('--bins', type=int, metavar='P', help=f'intervals (default {DataSetting.bins})')
+    seconds = f'per kind and round, of five rounds (default {DataSetting.seconds})'
+    parser.add_argument('--seconds', type=float, help=seconds)
+    parser.add_argument('--counts', type=int, nargs='+', metavar='N', help='sizes of stores to compare')
 
 
-def measure(arguments: argparse.Namespace, images: Path, folder: Path) -> tuple[str, dict[str, Any]]:
+def measure(given: Mapping[str, Any], images: Path, folder: Path) -> tuple[str, dict[str, Any]]:
     """Runs the benchmark; gives what to print and the figures."""
-    setting = DataSetting(
-        images=images,
-        scale=arguments.scale,
-        window=arguments.lr_window,
-        batch=arguments.batch,
-        bins=arguments.bins,
-        seconds=arguments.seconds,
-        counts=tuple(arguments.counts),
-    )
-    figures = measure_data(setting, folder / 'stores')
+    figures = measure_data(DataSetting(images, **given), folder / 'stores')
     return _report(figures), asdict(figures)
 
 

@@ -2,84 +2,66 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from bsr_plugin.bench.engines import ENGINES, KNOWN_NETWORKS
+from bsr_plugin.bench.train import ROUNDS, TrainFigures, TrainSetting, draw_batches, measure_train
 from bsr_plugin.cli.output import table
 from bsr_plugin.errors import InputError
 
-if TYPE_CHECKING:
-    from bsr_plugin.bench.train import TrainFigures, TrainSetting
-
-#: Batch, groups and blocks that end in minutes: on two CPU cores, and the paper's on a GPU.
-DEFAULTS = {'cpu': (4, 2, 2), 'cuda': (16, 10, 12)}
+#: What ends in minutes: the setting's defaults on two CPU cores, and on a GPU the paper's network and batch.
+DEFAULTS: dict[str, dict[str, Any]] = {'cpu': {}, 'cuda': {'batch': 16, 'groups': 10, 'blocks': 12}}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the benchmark's arguments."""
-    parser.add_argument('--device', choices=('cpu', 'cuda'), help='default: the CPU, and the GPU if there is one')
-    parser.add_argument('--scale', type=int, default=4, help='factor (default 4)')
-    parser.add_argument('--lr-window', type=int, default=48, metavar='PIXELS', help='LR patch (default 48)')
-    parser.add_argument('--features', type=int, default=64, metavar='N', help='channels (default 64)')
-    parser.add_argument('--batch', type=int, metavar='N', help='patches per batch (default 4; 16 on a GPU)')
-    parser.add_argument('--groups', type=int, metavar='N', help='groups of the network (default 2; 10 on a GPU)')
-    parser.add_argument('--blocks', type=int, metavar='N', help='blocks in each (default 2; 12 on a GPU)')
-    parser.add_argument('--steps', type=int, default=200, metavar='N', help='iterations of each engine (default 200)')
-    _add_choice(parser, '--engines', ENGINES)
-    _add_choice(parser, '--networks', KNOWN_NETWORKS)
+    """Adds the benchmark's arguments, named as the fields of its setting."""
+    parser.add_argument('--device', choices=list(DEFAULTS), help='default: the CPU, and the GPU if there is one')
+    parser.add_argument('--lr-window', type=int, dest='window', metavar='PIXELS', help=_default('window', 'LR patch'))
+    for name, what in (
+        ('scale', 'factor'),
+        ('features', 'channels'),
+        ('batch', 'patches per batch'),
+        ('groups', 'groups of the network'),
+        ('blocks', 'blocks in each'),
+        ('steps', 'iterations of each engine'),
+    ):
+        parser.add_argument(f'--{name}', type=int, metavar='N', help=_default(name, what))
+    for name, known in (('engines', ENGINES), ('networks', KNOWN_NETWORKS)):
+        parser.add_argument(f'--{name}', nargs='+', choices=list(known), metavar='NAME', help=f'of {" ".join(known)} (default: all)')
 
 
-def _add_choice(parser: argparse.ArgumentParser, name: str, known: Mapping[str, object]) -> None:
-    listing = f'default: {" ".join(known)}'
-    parser.add_argument(name, nargs='+', choices=list(known), default=list(known), metavar='NAME', help=listing)
+def _default(name: str, what: str) -> str:
+    on_gpu = f'; {DEFAULTS["cuda"][name]} on a GPU' if name in DEFAULTS['cuda'] else ''
+    return f'{what} (default {getattr(TrainSetting, name)}{on_gpu})'
 
 
-def measure(arguments: argparse.Namespace, images: Path, folder: Path) -> tuple[str, dict[str, Any]]:
+def measure(given: Mapping[str, Any], images: Path, folder: Path) -> tuple[str, dict[str, Any]]:
     """Measures on every device asked for; gives what to print and the figures, those of a second device inside."""
-    from bsr_plugin.bench.train import draw_batches, measure_train
-
+    if given.get('steps', 2 * ROUNDS) < 2 * ROUNDS:
+        raise InputError(f'--steps is {given["steps"]}: use at least {2 * ROUNDS}.')
     reports: list[str] = []
     content: dict[str, Any] = {}
-    for setting in [_setting(arguments, device) for device in _devices(arguments.device)]:
-        work = folder / setting.device
-        figures = measure_train(setting, draw_batches(setting, images, work / 'stores'), work)
+    for device in _devices(given.get('device')):
+        setting = TrainSetting(**DEFAULTS[device] | {**given, 'device': device})
+        figures = measure_train(setting, draw_batches(setting, images, folder / device / 'stores'), folder / device)
         reports.append(_report(setting, figures))
-        content |= {figures.device: asdict(figures)} if content else asdict(figures)
+        content |= {device: asdict(figures)} if content else asdict(figures)
     return '\n\n'.join(reports), content
 
 
 def _devices(named: str | None) -> Sequence[str]:
-    import torch
-
     if named == 'cuda' and not torch.cuda.is_available():
         raise InputError('--device is cuda, but torch finds no GPU here: leave it out, or use cpu.')
     if named:
         return [named]
-    return ['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu']
+    return list(DEFAULTS) if torch.cuda.is_available() else ['cpu']
 
 
-def _setting(arguments: argparse.Namespace, device: str) -> 'TrainSetting':
-    from bsr_plugin.bench.train import ROUNDS, TrainSetting
-
-    if arguments.steps < 2 * ROUNDS:
-        raise InputError(f'--steps is {arguments.steps}: use at least {2 * ROUNDS}.')
-    batch, groups, blocks = DEFAULTS[device]
-    engines = tuple(dict.fromkeys(['stock', 'float32', *arguments.engines]))
-    setting = TrainSetting(device, batch=batch, groups=groups, blocks=blocks, engines=engines)
-    setting = replace(
-        setting,
-        networks=tuple(arguments.networks),
-        scale=arguments.scale,
-        window=arguments.lr_window,
-        features=arguments.features,
-    )
-    given = {name: getattr(arguments, name) for name in ('batch', 'groups', 'blocks', 'steps')}
-    return replace(setting, **{name: value for name, value in given.items() if value is not None})
-
-
-def _report(setting: 'TrainSetting', figures: 'TrainFigures') -> str:
+def _report(setting: TrainSetting, figures: TrainFigures) -> str:
     rows = []
     for name, engine in setting.chosen().items():
         rate = figures.iterations_per_s[name]
@@ -119,7 +101,7 @@ def _report(setting: 'TrainSetting', figures: 'TrainFigures') -> str:
     )
 
 
-def _known_networks(figures: 'TrainFigures') -> str:
+def _known_networks(figures: TrainFigures) -> str:
     rows = []
     for name, row in figures.networks.items():
         gmacs, stock, bsr = (row[key] for key in ('gmacs_per_iteration', 'stock', 'bsr'))

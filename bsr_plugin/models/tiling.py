@@ -6,9 +6,9 @@ these pixels out and tiling changes nothing.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 
 import torch
 from torch import Tensor
@@ -110,7 +110,7 @@ def infer(network: Network, image: Tensor, tile: int, overlap: int, reach: int |
         raise ValueError(f'an overlap of {overlap} on each side leaves nothing of a tile of {tile}')
     result = None
     height, width = image.shape[-2:]
-    for rows, columns in _grid(height, width, tile, overlap, reach):
+    for rows, columns in product(spans(height, tile, overlap, reach), spans(width, tile, overlap, reach)):
         part = network(columns.of(rows.of(image, -2), -1)).float()
         scale = part.size(-2) // (rows.stop - rows.start)
         if result is None:
@@ -119,12 +119,6 @@ def infer(network: Network, image: Tensor, tile: int, overlap: int, reach: int |
         columns.of(rows.of(result, -2, scale), -1, scale).add_((part * weight.to(part.device)).cpu())
     assert result is not None
     return result
-
-
-def _grid(height: int, width: int, tile: int, overlap: int, reach: int | None) -> Iterator[tuple[Span, Span]]:
-    for rows in spans(height, tile, overlap, reach):
-        for columns in spans(width, tile, overlap, reach):
-            yield rows, columns
 
 
 class Tiler:
