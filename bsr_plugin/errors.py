@@ -1,5 +1,7 @@
 """The one exception that means "the user can fix this"."""
 
+import math
+
 
 class InputError(ValueError):
     """Wrong input: a path, an option or a file that the user can put right.
@@ -11,3 +13,8 @@ class InputError(ValueError):
     def __str__(self) -> str:
         # PyTorch's loader raises what a worker raised with the worker's traceback before the sentence.
         return super().__str__().rpartition('bsr_plugin.errors.InputError: ')[2].rstrip()
+
+
+def is_number(value: object) -> bool:
+    """Whether an argument is a finite number, which a bool is not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

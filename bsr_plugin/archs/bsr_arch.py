@@ -1,6 +1,5 @@
 """BSRNet: feature mapping groups whose outputs all reach the reconstruction (section III-C of the paper)."""
 
-import math
 from collections.abc import Sequence
 from itertools import accumulate
 from operator import mul
@@ -12,7 +11,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
 from bsr_plugin.archs.balanced_init import init_chain, init_ends, init_fusion, init_upsample
-from bsr_plugin.errors import InputError
+from bsr_plugin.errors import InputError, is_number
 
 UPSCALES = (2, 3, 4, 8)
 
@@ -104,7 +103,7 @@ class ScalarAttention(Attention):
 class BSRNet(nn.Module):
     """Balanced super-resolution network (section III-C, Fig. 4 and 5).
 
-    With x in unit range and free of its mean colour::
+    With x in [0, 1] and the mean colour subtracted::
 
         F_0  = conv_first(x)
         F_i  = FMG_i(F_{i-1}),           i = 1..n
@@ -130,8 +129,8 @@ class BSRNet(nn.Module):
         upscale: Factor from LR to HR: 2, 3, 4 or 8.
         skip_connections: Whether every F_i reaches the reconstruction, or F_0 and F_n only.
         attention: Weight of an FMG's output: ``'spatial'``, a map; ``'scalar'``, one number; ``'none'``, 1.
-        img_range: Value of white in the input and the output: 1 or 255, as the images are.
-        rgb_mean: Mean colour in unit range, in the channels' order: one number per channel, which needs as many input
+        img_range: Pixel value range of input and output: 1 for images in [0, 1], 255 for those in [0, 255].
+        rgb_mean: Mean colour in [0, 1], in the channels' order: one number per channel, which needs as many input
             as output channels, or a single number for all of them. The default is DIV2K's.
 
     Attributes:
@@ -199,7 +198,7 @@ class BSRNet(nn.Module):
             x: LR images, (N, num_in_ch, H, W), RGB, in [0, img_range].
 
         Returns:
-            (N, num_out_ch, upscale * H, upscale * W) in the same unit, not clipped.
+            (N, num_out_ch, upscale * H, upscale * W) in the same range, not clipped.
 
         Raises:
             InputError: ``x`` is not a batch of floating-point images with ``num_in_ch`` channels.
@@ -220,7 +219,7 @@ class BSRNet(nn.Module):
 
         Returns:
             One (N, 1, H, W) map in (0, 1) per concatenated FMG output, in their order: ``num_group`` of them, one
-            without skip connections. A number that holds for the whole image is repeated; without attention it is 1.
+            without skip connections. A single weight for the whole image is repeated; without attention it is 1.
         """
         maps = []
         for attention, feature in zip(self.attention, self._features(x)[1:], strict=True):
@@ -259,21 +258,17 @@ def _check_counts(*counts: int) -> None:
             raise InputError(f'{name} is {count!r}: use a whole number of at least 1')
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _checked_range(img_range: float) -> float:
-    if not _is_number(img_range) or img_range <= 0:
-        raise InputError(f'img_range is {img_range!r}: use the value of white, 1 or 255')
+    if not is_number(img_range) or img_range <= 0:
+        raise InputError(f'img_range is {img_range!r}: use the range of the pixel values, 1 or 255')
     return float(img_range)
 
 
 def _mean_colour(rgb_mean: float | Sequence[float], num_in_ch: int, num_out_ch: int) -> Tensor:
     """(1, C, 1, 1), with C = 1 where one number serves all channels."""
     means = list(rgb_mean) if isinstance(rgb_mean, Sequence) else [rgb_mean]
-    if not means or not all(_is_number(mean) and 0 <= mean <= 1 for mean in means):
-        raise InputError(f'rgb_mean is {rgb_mean!r}: use one number per channel, in unit range')
+    if not means or not all(is_number(mean) and 0 <= mean <= 1 for mean in means):
+        raise InputError(f'rgb_mean is {rgb_mean!r}: use one number per channel, between 0 and 1')
     if isinstance(rgb_mean, Sequence) and not len(means) == num_in_ch == num_out_ch:
         raise InputError(
             f'rgb_mean has {len(means)} entries for {num_in_ch} input and {num_out_ch} output channels: '

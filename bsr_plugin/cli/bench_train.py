@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(f'--{name}', type=int, metavar='N', help=_default(name, what))
     for name, known in (('engines', ENGINES), ('networks', KNOWN_NETWORKS)):
-        parser.add_argument(f'--{name}', nargs='+', choices=list(known), metavar='NAME', help=f'of {" ".join(known)} (default: all)')
+        parser.add_argument(
+            f'--{name}', nargs='+', choices=list(known), metavar='NAME', help=f'of {" ".join(known)} (default: all)'
+        )
 
 
 def _default(name: str, what: str) -> str:

@@ -1,4 +1,4 @@
-"""The object function; importing this package registers it with BasicSR."""
+"""The loss; importing this package registers it with BasicSR."""
 
 from bsr_plugin.losses.hybrid_loss import HybridL1L2LpLoss
 

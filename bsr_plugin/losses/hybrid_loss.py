@@ -1,6 +1,5 @@
-"""HybridL1L2LpLoss: the object function of section III-D, f = L2 + a L1 + b Lp."""
+"""HybridL1L2LpLoss: the loss of section III-D, f = L2 + a L1 + b Lp."""
 
-import math
 from typing import Literal
 
 import torch
@@ -8,7 +7,7 @@ from basicsr.losses.loss_util import weight_reduce_loss
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Tensor, nn
 
-from bsr_plugin.errors import InputError
+from bsr_plugin.errors import InputError, is_number
 
 REDUCTIONS = ('none', 'mean', 'sum')
 SMALLEST_EPS = 1e-12
@@ -16,7 +15,7 @@ SMALLEST_EPS = 1e-12
 
 @LOSS_REGISTRY.register()
 class HybridL1L2LpLoss(nn.Module):
-    """Hybrid object function (section III-D; the slides give f and p = 0.5).
+    """Hybrid loss (the objective of section III-D; the slides give f and p = 0.5).
 
     With d = pred - target, element by element::
 
@@ -27,7 +26,7 @@ class HybridL1L2LpLoss(nn.Module):
     float64 stays float64.
 
     The paper gives no weights. The defaults are chosen by what each term adds to the gradient of a pixel whose error
-    is d, in unit range: 2|d| from L2, a from L1, b |d|^(-1/2) / 2 from Lp. With a = 0.1 and b = 0.01, L2 leads for
+    is d, images in [0, 1]: 2|d| from L2, a from L1, b |d|^(-1/2) / 2 from Lp. With a = 0.1 and b = 0.01, L2 leads for
     errors above 0.05 (13 of 255 grey levels), L1 between, Lp below 0.0025 (0.6 grey levels); L2 and Lp pull alike at
     0.018 (5 grey levels), the mean error of a good x4 network. Their sum stays between 0.16 and 0.32 for every |d| from
     0.001 to 0.1: small errors in texture and large ones at edges count alike, which is the balance the paper asks
@@ -59,15 +58,15 @@ class HybridL1L2LpLoss(nn.Module):
         super().__init__()
         weights = {'l2_weight': l2_weight, 'l1_weight': l1_weight, 'lp_weight': lp_weight}
         for name, weight in weights.items():
-            if not _is_number(weight) or weight < 0:
+            if not is_number(weight) or weight < 0:
                 raise InputError(f'{name} is {weight!r}: use a number of at least 0')
         if not any(weights.values()):
             raise InputError('l2_weight, l1_weight and lp_weight are all 0: give at least one term a weight above 0')
-        if not _is_number(loss_weight) or loss_weight <= 0:
+        if not is_number(loss_weight) or loss_weight <= 0:
             raise InputError(f'loss_weight is {loss_weight!r}: use a number above 0, or leave the loss out')
-        if not _is_number(p) or not 0 < p <= 1:
+        if not is_number(p) or not 0 < p <= 1:
             raise InputError(f'p is {p!r}: use a number above 0 and at most 1')
-        if not _is_number(eps) or eps < SMALLEST_EPS:
+        if not is_number(eps) or eps < SMALLEST_EPS:
             raise InputError(f'eps is {eps!r}: use a number of at least {SMALLEST_EPS}, such as 0.001')
         if reduction not in REDUCTIONS:
             raise InputError(f"reduction is {reduction!r}: use 'none', 'mean' or 'sum'")
@@ -133,10 +132,6 @@ class HybridL1L2LpLoss(nn.Module):
         """
         ratio = (difference / self.eps).square()
         return self.eps**self.p * torch.expm1(0.5 * self.p * torch.log1p(ratio))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _check_shapes(pred: Tensor, target: Tensor, weight: Tensor | None) -> None:

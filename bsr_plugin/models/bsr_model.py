@@ -56,13 +56,13 @@ class BSRModel(CheckpointedModel):
     # Setting up
 
     def model_to_device(self, net: nn.Module) -> nn.Module:
-        """Moves a network to its device, in the memory format asked for; several GPUs need a launcher.
+        """Moves a network to its device in the memory format asked for; several GPUs need a launcher.
 
         ``DataParallel``, which BasicSR takes without one, multiplies the batch behind the back of the training loop's
         count of epochs, and its threads do not know the precision of autocast.
         """
         if self.engine.channels_last:
-            _lay_out_channels_last(net)
+            _to_channels_last(net)
         if self.opt['dist'] or self.opt['num_gpu'] <= 1:
             return super().model_to_device(net)
         get_root_logger().warning(
@@ -73,13 +73,13 @@ class BSRModel(CheckpointedModel):
         return net.to(self.device)
 
     def init_training_settings(self) -> None:
-        """Sets up what only training needs."""
+        """Sets up losses, optimizer, average, mixed precision and compilation."""
         self._step = GradientStep(self.engine.amp, self.engine.grad_clip, self.device)
         self.parts['scaler'] = self._step
         super().init_training_settings()
         if self.ema_decay > 0:
             if self.engine.channels_last:
-                _lay_out_channels_last(self.net_g_ema)
+                _to_channels_last(self.net_g_ema)
             self.parts['ema'] = self._average = self._moving_average()
         self._network = MaybeCompiled(self.net_g, self.engine.compile, self.ranks, get_root_logger())
         self._trained = [weight for weight in self.net_g.parameters() if weight.requires_grad]
@@ -138,12 +138,14 @@ class BSRModel(CheckpointedModel):
         self._leave_if(self.ranks.largest_so_far(self._stop.signal_number))
 
     def _gradients(self, network: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
-        """Computes the gradients of the whole batch, part by part; returns its losses."""
+        """Accumulates the gradients of the batch over its micro-batches; returns its losses."""
         self.optimizer_g.zero_grad()
-        parts = list(zip(*(batch.tensor_split(self.engine.accumulate) for batch in (self.lq, self.gt)), strict=True))
+        micro_batches = list(
+            zip(*(batch.tensor_split(self.engine.accumulate) for batch in (self.lq, self.gt)), strict=True)
+        )
         losses: dict[str, Tensor] = {}
-        for index, (lq, gt) in enumerate(parts):
-            with self._without_exchange(index + 1 < len(parts)):
+        for index, (lq, gt) in enumerate(micro_batches):
+            with self._without_exchange(index + 1 < len(micro_batches)):
                 with self._step.autocast():
                     self.output = network(lq)
                 total, terms = self._loss(self.output.float(), gt, len(lq) / len(self.lq))
@@ -153,13 +155,13 @@ class BSRModel(CheckpointedModel):
         return losses
 
     def _without_exchange(self, more_to_come: bool) -> AbstractContextManager[Any]:
-        """Lets the ranks exchange gradients once per batch."""
+        """Lets the ranks reduce gradients once per batch."""
         if more_to_come and isinstance(self.net_g, DistributedDataParallel):
             return self.net_g.no_sync()
         return nullcontext()
 
     def _loss(self, output: Tensor, gt: Tensor, share: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss to differentiate and its terms, for a part that is ``share`` of the batch."""
+        """The loss to differentiate and its terms, for a micro-batch that is ``share`` of the batch."""
         totals: dict[str, Tensor] = {}
         terms: dict[str, Tensor] = {}
         if self.cri_pix:
@@ -238,10 +240,10 @@ class BSRModel(CheckpointedModel):
             net.train(was_training)
 
 
-def _lay_out_channels_last(net: nn.Module) -> None:
-    """Puts the channels of all kernels next to each other in memory.
+def _to_channels_last(net: nn.Module) -> None:
+    """Converts the 4-D weights to channels_last (NHWC).
 
-    Only of the kernels: ``Module.to`` also gives a buffer of one pixel, such as a mean colour, strides that
+    ``Module.to`` would also give a buffer of one pixel, such as a mean colour, strides that
     ``DistributedDataParallel`` takes for overlapping memory.
     """
     for weight in net.parameters():

@@ -41,11 +41,11 @@ class GradientStep:
         return torch.autocast(self._device, self._dtype) if self._dtype else nullcontext()
 
     def backward(self, loss: Tensor) -> None:
-        """Adds the gradients of ``loss``, scaled if need be."""
+        """Accumulates the gradients of ``loss``, scaled if need be."""
         (self._scaler.scale(loss) if self._scaler else loss).backward()
 
     def update(self, optimizer: Optimizer, parameters: Iterable[Tensor]) -> None:
-        """Clips the gradients and changes the weights; with a scaler, not if a gradient overflowed."""
+        """Clips the gradients and updates the weights; the scaler skips the step if a gradient overflowed."""
         if self._scaler is None:
             self._clip(parameters)
             optimizer.step()

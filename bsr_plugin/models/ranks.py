@@ -1,4 +1,4 @@
-"""What the processes of one training job tell each other, without touching the GPUs' streams."""
+"""Collective communication between the ranks of a job that does not touch the GPUs' streams."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ PATIENCE = timedelta(days=7)
 
 
 class Ranks:
-    """A second process group on the CPU, for words instead of gradients; a process on its own talks to itself."""
+    """A second process group, over gloo: for small messages on the CPU, not gradients. Also works without a group."""
 
     def __init__(self) -> None:
         self._group = dist.new_group(backend='gloo', timeout=PATIENCE) if dist.is_initialized() else None
