@@ -34,7 +34,7 @@ class _ValidationBrokenOff(Exception):  # noqa: N818
 class BSRModel(CheckpointedModel):
     """BasicSR's engine for single-image super resolution, faster and safer.
 
-    It reads every option file of ``SRModel``, and the options of ``EngineOptions`` besides. Batches hold ``lq`` and
+    It reads every option file of ``SRModel``, and the options of ``EngineOptions``. Batches hold ``lq`` and
     ``gt``, (N, C, H, W), RGB, float in [0, 1], uint8 or ``UInt8Images``, and for error messages the lists ``lq_path``
     and ``gt_path``.
 
