@@ -53,7 +53,7 @@ def test_right_options_have_no_problems(training, testing, problems):
         (
             'network_g.rgb_mean',
             [0.4, 'x', 0.4],
-            "`network_g`: rgb_mean is [0.4, 'x', 0.4]: use one number per channel, in unit range",
+            "`network_g`: rgb_mean is [0.4, 'x', 0.4]: use one number per channel, between 0 and 1",
         ),
         ('name', 5, '`name`: 5 should be a valid string'),
         ('train', 3, '`train`: 3 is not a mapping of keys to values'),
