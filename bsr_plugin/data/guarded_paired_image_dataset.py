@@ -25,7 +25,8 @@ class GuardedPairedImageDataset(PairedImageDataset):
     Samples, their order and the random numbers drawn are the toolbox's. Partners are found by name before the first
     image is read, and in training all sizes are compared with the scale and with ``gt_size``. Otherwise an HR image
     may exceed its LR image by up to 11 pixels, which the toolbox cuts off. Images are read as everywhere in this
-    package (:func:`bsr_plugin.data.image_file.decode`), from raw stores of ``bsr prepare`` too.
+    package (:func:`bsr_plugin.data.image_file.decode`), from raw stores of ``bsr prepare`` too; other keys of
+    ``io_backend`` than ``type`` change nothing then.
 
     With ``io_backend: {type: memcached}`` there are no names to compare, and it is the toolbox's class unchanged.
 
@@ -46,11 +47,15 @@ class GuardedPairedImageDataset(PairedImageDataset):
             raise InputError(f"io_backend type is '{backend}': use {' or '.join(readers)}.")
         reader = readers[backend]
         images = None if reader is None else reader(own)
-        super().__init__(own)
         self.paths: list[dict[str, str]]
+        try:
+            super().__init__(own)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f'meta_info_file {own.get("meta_info_file")} cannot be read ({error}).') from error
         if images is None:
             return
-        self.paths = images.pairs(self.paths)
+        if backend == 'disk' and own.get('meta_info_file') is not None:
+            _check_listed(own['meta_info_file'], self.paths)
         # Where the toolbox's __getitem__ looks for a reader before it makes one.
         self.file_client = images
         #: Names of the HR images.
@@ -82,8 +87,8 @@ class GuardedPairedImageDataset(PairedImageDataset):
         if small.size:
             (height, width), path = hr[small[0]], self.paths[small[0]]['gt_path']
             raise InputError(
-                f'{path} is {height}x{width}, smaller than gt_size {gt_size}, as are {small.size} of {len(hr)} images: '
-                'remove them, or use a smaller gt_size.'
+                f'{path} is {height}x{width}, smaller than gt_size {gt_size} ({small.size} of {len(hr)} images): '
+                'remove such images, or use a smaller gt_size.'
             )
 
 
@@ -91,26 +96,10 @@ class _Files:
     """Image files by path; stands in for the toolbox's ``FileClient``."""
 
     def __init__(self, opt: Mapping[str, Any]) -> None:
-        self._list = opt.get('meta_info_file')
-        if self._list is None:
+        if opt.get('meta_info_file') is None:
             lr_name = lr_namer(opt)
-            hr, lr = (_listed(Path(opt[key])) for key in ('dataroot_gt', 'dataroot_lq'))
+            hr, lr = (_listing(Path(opt[key])) for key in ('dataroot_gt', 'dataroot_lq'))
             partners(hr, lr, lambda name: lr_name(Path(name).stem) + Path(name).suffix)
-        else:
-            try:
-                Path(self._list).read_text()
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(f'meta_info_file {self._list} cannot be read ({error}).') from error
-
-    def pairs(self, paths: list[dict[str, str]]) -> list[dict[str, str]]:
-        """The toolbox's list of pairs, once all of them are there."""
-        absent = (
-            [] if self._list is None else [path for pair in paths for path in pair.values() if not Path(path).is_file()]
-        )
-        if absent or not paths:
-            reason = f'{absent[0]}, which is not there ({len(absent)} missing)' if absent else 'no image'
-            raise InputError(f'meta_info_file {self._list} names {reason}: put the list or the folders right.')
-        return paths
 
     def size(self, path: str, side: str) -> Size:
         """Height and width by the file's header."""
@@ -134,10 +123,12 @@ class _LMDBs:
             side: {entry.key: position for position, entry in enumerate(store.entries)}
             for side, store in self._stores.items()
         }
-
-    def pairs(self, paths: list[dict[str, str]]) -> list[dict[str, str]]:
-        """The toolbox's list of pairs, with the keys that it cuts at their first dot whole."""
-        return [{'lq_path': key, 'gt_path': key} for key in sorted(self._positions['gt'])]
+        dotted = [key for key in self._positions['gt'] if '.' in key]
+        if dotted:
+            raise InputError(
+                f'{opt["dataroot_gt"]} has an image {dotted[0]}, a name that PairedImageDataset cuts at its dot: use '
+                'RFSPairedImageDataset, or make the store with bsr prepare.'
+            )
 
     def size(self, path: str, side: str) -> Size:
         """Height and width by ``meta_info.txt``."""
@@ -149,7 +140,14 @@ class _LMDBs:
         return _encoded(self._stores[side].image(self._positions[side][path]))
 
 
-def _listed(root: Path) -> Names:
+def _check_listed(meta_info_file: str, paths: list[dict[str, str]]) -> None:
+    absent = [path for pair in paths for path in pair.values() if not Path(path).is_file()]
+    if absent or not paths:
+        reason = f'{absent[0]}, which is not there ({len(absent)} missing)' if absent else 'no image'
+        raise InputError(f'meta_info_file {meta_info_file} names {reason}: put the list or the folders right.')
+
+
+def _listing(root: Path) -> Names:
     if not root.is_dir():
         raise InputError(f'{root} is not a folder: give a folder of images.')
     names = sorted(scandir(str(root)))
