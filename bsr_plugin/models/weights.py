@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor
 
 from bsr_plugin.errors import InputError
@@ -72,7 +71,9 @@ def open_weights(path: Path) -> WeightsFile:
 
 
 def _is_state_dict(value: Any) -> bool:
-    return isinstance(value, Mapping) and bool(value) and all(isinstance(entry, Tensor) for entry in value.values())
+    if not isinstance(value, Mapping) or not value:
+        return False
+    return all(isinstance(name, str) and isinstance(entry, Tensor) for name, entry in value.items())
 
 
 def check_fit(
@@ -118,6 +119,9 @@ def check_weights(
         InputError: The file is missing, unreadable or refused, lacks the entry, holds values that are not finite, or
             belongs to another network.
     """
+    # Not at the top: importing the toolbox registers BSRModel, which needs this module whole.
+    from basicsr.utils.registry import ARCH_REGISTRY
+
     weights = open_weights(path).weights(param_key)
     if network is not None:
         arguments = {name: value for name, value in network.items() if name != 'type'}

@@ -244,7 +244,7 @@ def _image_tables(content: Content) -> Iterable[dict[str, Any]]:
         heads = ['Image', f'{BICUBIC_LABEL} PSNR-Y', f'{BICUBIC_LABEL} SSIM-Y']
         heads += [f'{run.result.name} {label}' for run, _, (_, label, _) in shown]
         rows = []
-        for gt, (part, image) in images.items():
+        for gt, (part, image) in sorted(images.items(), key=lambda entry: entry[1][1].name):
             quality = content.baselines.get(key_of(part, image))
             row = [_word(image.name)]
             row.append(_figure(None if quality is None else quality.psnr_y, PSNR_PLACES))

@@ -3,6 +3,8 @@
 import pytest
 import torch
 import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.weights import check_fit, check_weights, open_weights
@@ -98,6 +100,35 @@ def test_a_training_state_and_files_without_weights_are_called_what_they_are(bui
         torch.save(content, tmp_path / 'else.pth')
         with pytest.raises(InputError, match=r'else\.pth holds no weights: use a file models/net_g_\*\.pth'):
             check_weights(tmp_path / 'else.pth', 'params')
+
+
+PLAIN = st.recursive(
+    st.none() | st.integers() | st.floats() | st.text() | st.integers(0, 3).map(torch.zeros),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def is_weight(entry):
+    name, value = entry
+    return isinstance(name, str) and isinstance(value, torch.Tensor)
+
+
+@example({1: torch.zeros(2)}, None)
+@example({'params': {1: torch.zeros(2)}}, 'params')
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(PLAIN, st.sampled_from(['params', 'params_ema', None]))
+def test_whatever_a_file_holds_there_are_weights_or_one_sentence(tmp_path, content, param_key):
+    path = tmp_path / 'any.pth'
+    torch.save(content, path)
+    sound = content.get(param_key) if param_key and isinstance(content, dict) else content
+    if isinstance(sound, dict) and sound and all(map(is_weight, sound.items())):
+        assert list(open_weights(path).weights(param_key)) == list(sound)
+    else:
+        with pytest.raises(InputError) as caught:
+            open_weights(path).weights(param_key)
+        assert str(caught.value).startswith(str(path))
+        assert '\n' not in str(caught.value)
 
 
 def test_weights_of_another_network_are_an_error_before_the_run_begins(saved):
