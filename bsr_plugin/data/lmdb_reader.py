@@ -33,11 +33,19 @@ class Database:
         self.views: dict[int, NDArray[np.uint8]] = {}
         _DATABASES.add(self)
 
+    def check(self) -> None:
+        """Makes sure that the database can be read, and leaves it closed.
+
+        Raises:
+            InputError: It cannot be opened, or is cut short.
+        """
+        _reader_of(self._path)
+
     def get(self, key: bytes) -> memoryview | None:
         """The stored bytes, a read-only view of the memory map; ``None`` without such a key.
 
         Raises:
-            InputError: The database cannot be opened, is cut short or is damaged.
+            InputError: See :meth:`check`; or the database is damaged.
         """
         if self._reader is None:
             self._reader = _reader_of(self._path)
@@ -83,6 +91,14 @@ class _Reader:
         self._transaction = self._environment.begin(buffers=True)
         self.lock = threading.Lock()
 
+    def check(self) -> None:
+        """Makes sure that the database can be read, and leaves it closed.
+
+        Raises:
+            InputError: It cannot be opened, or is cut short.
+        """
+        _reader_of(self._path)
+
     def get(self, key: bytes) -> memoryview | None:
         # A transaction serves one thread at a time.
         with self.lock:
@@ -116,8 +132,8 @@ def _reader_of(path: Path) -> _Reader:
 def _open_anew_after_a_fork() -> None:
     """Makes a forked process let go of what it inherits.
 
-    Only a view that was made before the fork keeps its map, and then that map is used further: there are no locks and no
-    reader slots in it that would be the other process's.
+    Only a view that was made before the fork keeps its map, and then that map is used further: there are no locks and
+    no reader slots in it that would be the other process's.
     """
     global _opening
     _opening = threading.Lock()

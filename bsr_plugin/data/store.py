@@ -55,6 +55,7 @@ class LMDBStore:
         stamp = b'' if known else f'{status.st_size} {status.st_mtime_ns}'.encode()
         self.digest = digest_of(meta.read_bytes(), stamp)
         self._database = Database(self.path)
+        self._database.check()
 
     def image(self, position: int) -> NDArray[np.uint8]:
         """The whole image, (H, W, 3) BGR.

@@ -177,7 +177,7 @@ class StoreWriter:
                 f'{folder} exists and was made from other images or settings: remove it, or use another --out.'
             )
         if self._encoding != 'files':
-            LMDBStore(folder).value(0)
+            LMDBStore(folder)  # looks at the length
             return description
         for entry in read_meta(folder / f'.{META_FILE}'):
             if not (folder / f'{unquote(entry.key)}.png').is_file():

@@ -1,6 +1,7 @@
 """The command line: every command explains itself, works, and answers wrong input with one sentence and status 2."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -160,3 +161,37 @@ def test_of_a_damaged_image_nothing_but_the_sentence_is_said(tmp_path, suffix):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, '')
     assert re.fullmatch(rf'bsr bicubic: .*cut\{suffix} .*: remove it or put it right\.\n', done.stderr)
+
+
+def test_prepare_says_what_it_leaves_out(photographs, tmp_path, capsys):
+    (photographs / 'notes.txt').write_text('no image')
+    words = ['prepare', str(photographs), '--out', str(tmp_path / 'out'), '--scale', '2', '--lr-window', '24']
+    assert main(words) == 0
+    assert f'1 file in {photographs} is not an image and is left out: notes.txt\n' in capsys.readouterr().out
+
+    (photographs / 'raw').mkdir()
+    for number in range(5):
+        (photographs / f'{number}.mov').write_text('a film')
+    (photographs / '.hidden').write_text('of the system')
+    small = np.zeros((40, 40, 3), np.uint8)
+    (photographs / 'tiny.png').write_bytes(encode_png(small))
+    (photographs / 'torn.png').write_bytes(encode_png(small)[:60])
+    words[3] = str(tmp_path / 'again')
+    assert main(words) == 1
+    said = capsys.readouterr().out
+    assert ': 4 images, 1 left out.\n' in said
+    assert f'Left out: {photographs / "torn.png"} ' in said
+    assert (
+        f'6 files and 1 folder in {photographs} are not images and are left out: 0.mov, 1.mov, 2.mov, 3.mov, 4.mov, ...'
+        in said
+    )
+    assert '\n1 image is smaller than a patch and will not be drawn.\n' in said
+    assert main(words) == 1
+    assert ': 4 images, 1 left out, there already.\n' in capsys.readouterr().out
+    assert main([*words, '--check']) == 0
+    assert capsys.readouterr().out.startswith('4 images of ')
+
+
+def test_bicubic_does_not_wait_for_a_pipe(photographs, capsys):
+    os.mkfifo(photographs / 'x.png')
+    assert 'x.png cannot be read (a FIFO' in wrong(capsys, 'bicubic', photographs, '--scale', 2)

@@ -16,12 +16,15 @@ import pytest
 
 import bsr_plugin
 from bsr_plugin.data.prepare import Preparation, prepare
+from bsr_plugin.data.rfs_paired_image_dataset import RFSPairedImageDataset
 from bsr_plugin.data.store import LMDBStore
+from bsr_plugin.errors import InputError
 
 READS_ALL = """
 import sys
 from pathlib import Path
 from bsr_plugin.data.store import LMDBStore
+from bsr_plugin.errors import InputError
 from bsr_plugin.errors import InputError
 try:
     store = LMDBStore(Path(sys.argv[1]))
@@ -71,6 +74,31 @@ def test_a_database_that_is_cut_short_gets_a_sentence(prepared, tmp_path, part):
         assert said.startswith(f'{copy} cannot be opened (')
     else:
         assert said.startswith(f'{copy} is cut short (data.mdb has {length} of {whole} bytes): copy it again')
+
+
+@pytest.mark.parametrize('kind', ['HR', 'LR'])
+def test_training_does_not_begin_on_a_store_that_is_cut_short(prepared, tmp_path, kind):
+    _, made = prepared
+    paths = {'HR': made.hr_path, 'LR': made.lr_path}
+    paths[kind] = cut(paths[kind], tmp_path, 3 * 4096)
+    options = {
+        'phase': 'train',
+        'scale': 2,
+        'dataroot_gt': str(paths['HR']),
+        'dataroot_lq': str(paths['LR']),
+        'io_backend': {'type': 'lmdb'},
+        'gt_size': 24,
+        'batch_size_per_gpu': 2,
+    }
+    with pytest.raises(InputError, match=rf'{paths[kind].name} is cut short \(data\.mdb has 12288 of'):
+        RFSPairedImageDataset(options)
+
+
+def test_a_store_that_was_not_read_is_not_open(prepared):
+    _, made = prepared
+    store = LMDBStore(made.lr_path)
+    with lmdb.open(str(made.lr_path), readonly=True, lock=False) as another:  # as the toolbox may
+        assert another.stat()['entries'] == len(store.names)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +154,8 @@ def in_fork(function):
 
 def test_a_forked_process_opens_databases_of_its_own(prepared, monkeypatch):
     _, made = prepared
-    opened = opened_by(monkeypatch)
     first, second = LMDBStore(made.hr_path), LMDBStore(made.hr_path)
+    opened = opened_by(monkeypatch)
     sums = [int(first.image(at).sum()) for at in range(6)]
     assert int(second.image(3).sum()) == sums[3]
     assert opened == [os.getpid()]
