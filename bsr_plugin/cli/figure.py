@@ -4,15 +4,14 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 from matplotlib.figure import Figure
 
 from bsr_plugin.cli.output import EXIT_DONE
+from bsr_plugin.cli.pic import add_measured_arguments, measured
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import ImageResult, SetResult
-from bsr_plugin.pic.intervals import IntervalRule
-from bsr_plugin.pic.measure import ChannelRule
 from bsr_plugin.report.baselines import lr_image, measure_baselines
 from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, Run
 from bsr_plugin.report.style import FORMATS, write_figure
@@ -26,19 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     kinds = parser.add_subparsers(dest='kind', required=True, metavar='KIND')
     pic = _kind(kinds, 'pic', 'patches over the intervals of PIC, with examples (Fig. 1)', _pic)
-    pic.add_argument('store', type=Path, metavar='LR_STORE', help='LMDB or folder of LR images')
-    pic.add_argument('--lr-window', type=int, default=48, metavar='PIXELS', help='LR patch (default 48)')
-    pic.add_argument(
-        '--pic-bins', type=int, default=IntervalRule.bins, metavar='P', help='intervals (default %(default)s)'
-    )
-    pic.add_argument(
-        '--pic-quantile',
-        type=float,
-        default=IntervalRule.quantile,
-        metavar='Q',
-        help='share they span (default %(default)s)',
-    )
-    pic.add_argument('--pic-channels', choices=get_args(ChannelRule), default='max', help='default: max')
+    add_measured_arguments(pic)
     crops = _kind(kinds, 'crops', 'bicubic, test runs and HR: the detail with the most texture (Fig. 2, 7)', _crops)
     crops.add_argument('results', nargs='+', type=Path, metavar='RESULTS', help='folders results/<name>')
     difference = _kind(kinds, 'difference', 'L2 and Lp difference from the HR image (Fig. 8)', _difference)
@@ -75,11 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _pic(arguments: argparse.Namespace) -> Figure:
-    from bsr_plugin.report.pic_distribution import distribution_of
     from bsr_plugin.report.pic_figure import distribution_figure
 
-    intervals = IntervalRule(bins=arguments.pic_bins, quantile=arguments.pic_quantile)
-    return distribution_figure(distribution_of(arguments.store, arguments.lr_window, intervals, arguments.pic_channels))
+    return distribution_figure(measured(arguments))
 
 
 def _crops(arguments: argparse.Namespace) -> Figure:

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 from bsr_plugin.cli.output import EXIT_DONE, table, write_json
 from bsr_plugin.pic.index import PICIndex
 from bsr_plugin.pic.intervals import IntervalRule
-from bsr_plugin.report.pic_distribution import distribution_of
+from bsr_plugin.pic.measure import ChannelRule
+from bsr_plugin.report.pic_distribution import Distribution, distribution_of
 
 EXAMPLE = 'bsr pic datasets/DIV2K/LR_bicubic_x4.lmdb --picture pic.png'
 
@@ -18,37 +20,42 @@ _BAR = 40
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument('store', type=Path, metavar='LR_STORE', help='LMDB or folder of LR images')
-    parser.add_argument('--lr-window', type=int, default=48, metavar='PIXELS', help='LR patch (default 48)')
-    parser.add_argument(
-        '--pic-bins', type=int, default=IntervalRule.bins, metavar='P', help='intervals (default %(default)s)'
-    )
-    parser.add_argument(
-        '--pic-quantile',
-        type=float,
-        default=IntervalRule.quantile,
-        metavar='Q',
-        help='share they span (default %(default)s)',
-    )
-    parser.add_argument('--pic-channels', choices=('max', 'sum'), default='max', help='default: max')
+    add_measured_arguments(parser)
     parser.add_argument(
         '--picture', type=Path, metavar='FILE', help='plot the distribution with patches to FILE (PNG, SVG or PDF)'
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Runs the command; builds the index of the store if it has none."""
+def add_measured_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what ``measured`` reads."""
+    bins, quantile = IntervalRule.bins, IntervalRule.quantile
+    parser.add_argument('store', type=Path, metavar='LR_STORE', help='LMDB or folder of LR images')
+    parser.add_argument('--lr-window', type=int, default=48, metavar='PIXELS', help='LR patch (default 48)')
+    parser.add_argument('--pic-bins', type=int, default=bins, metavar='P', help=f'intervals (default {bins})')
+    parser.add_argument(
+        '--pic-quantile', type=float, default=quantile, metavar='Q', help=f'share they span (default {quantile})'
+    )
+    parser.add_argument('--pic-channels', choices=get_args(ChannelRule), default='max', help='default: max')
+
+
+def measured(arguments: argparse.Namespace) -> Distribution:
+    """The distribution of the store that is named; builds its index if it has none."""
     rule = IntervalRule(bins=arguments.pic_bins, quantile=arguments.pic_quantile)
-    measured = distribution_of(arguments.store, arguments.lr_window, rule, arguments.pic_channels)
-    print(_listing(measured.index, measured.uniform, measured.balanced))
-    shares = {'uniform': measured.uniform.tolist(), 'balanced': measured.balanced.tolist()}
-    write_json(arguments.json, {'edges': measured.index.edges.tolist(), **shares})
+    return distribution_of(arguments.store, arguments.lr_window, rule, arguments.pic_channels)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    found = measured(arguments)
+    print(_listing(found.index, found.uniform, found.balanced))
+    shares = {'uniform': found.uniform.tolist(), 'balanced': found.balanced.tolist()}
+    write_json(arguments.json, {'edges': found.index.edges.tolist(), **shares})
     if arguments.picture is not None:
         from bsr_plugin.report.pic_figure import distribution_figure
         from bsr_plugin.report.style import write_figure
 
-        write_figure(arguments.picture, distribution_figure(measured))
+        write_figure(arguments.picture, distribution_figure(found))
         print(f'Distribution and example patches: {arguments.picture}')
     return EXIT_DONE
 

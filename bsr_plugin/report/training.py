@@ -17,7 +17,7 @@ class Training:
 
     Attributes:
         name: Its name.
-        options: Its options as the file gives them; ``None`` if the experiment's folder holds no copy.
+        options: Its options as the file gives them; ``None`` if the copy in its folder cannot be read.
         log: Its TensorBoard log; ``None`` if there is none.
     """
 
@@ -27,15 +27,16 @@ class Training:
 
 
 def training_of(run: RunResult) -> Training | None:
-    """Finds ``experiments/<name>`` from the path of the tested weights, ``experiments/<name>/models/*.pth``.
+    """Finds a run's folder from the path of the tested weights, such as ``experiments/<name>/models/*.pth``.
 
     Returns:
         What is there; ``None`` for a network without weights, or with weights from elsewhere.
     """
     if run.weights is None:
         return None
-    experiment = Path(run.weights).parent.parent
-    if experiment.parent.name != 'experiments' or not experiment.is_dir():
+    models = Path(run.weights).parent
+    experiment = models.parent
+    if models.name != 'models' or not any(experiment.glob('*.yml')):
         return None
     log = experiment.parent.parent / 'tb_logger' / experiment.name
     return Training(experiment.name, _options(experiment), log if any(log.glob('*tfevents*')) else None)
@@ -44,7 +45,7 @@ def training_of(run: RunResult) -> Training | None:
 def _options(experiment: Path) -> dict[str, Any] | None:
     files = sorted(experiment.glob('*.yml'), key=lambda file: file.stat().st_mtime)
     try:
-        return read_options(files[-1]) if files else None
+        return read_options(files[-1])
     except InputError:
         return None
 

@@ -1,5 +1,6 @@
 """The training run behind tested weights, and which row of table 4 it is."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -51,6 +52,14 @@ def test_the_ablations_of_the_project_are_the_rows_of_the_paper(file, row, reque
 def test_a_training_run_is_found_from_the_weights(project):
     training = training_of(read_results(project.first))
     assert (training.name, training.log) == ('BSR_tiny', project.log)
+    assert variant(training.options) == 'BSR w/o RFS'
+
+
+def test_runs_may_be_kept_in_another_folder(project, tmp_path):
+    shutil.copytree(project.experiment, tmp_path / 'runs/mine')
+    moved = replace(read_results(project.first), weights=str(tmp_path / 'runs/mine/models/net_g_latest.pth'))
+    training = training_of(moved)
+    assert (training.name, training.log) == ('mine', None)
     assert variant(training.options) == 'BSR w/o RFS'
 
 
