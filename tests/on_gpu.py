@@ -39,7 +39,10 @@ STEPS = {
         ['-m', 'pytest', '-p', 'bsr_plugin', '-m', 'gpu', 'tests/models', '--junitxml', str(OUT / 'tests.xml')],
         480,
     ),
-    'train': (['-m', 'bsr_plugin', 'bench', 'train', '--device', 'cuda', '--json', str(OUT / 'train.json')], 450),
+    'train': (
+        ['-m', 'bsr_plugin', 'bench', 'train', '--device', 'cuda', '--steps', '100', '--json', str(OUT / 'train.json')],
+        450,
+    ),
     'data': (['-m', 'bsr_plugin', 'bench', 'data', '--json', str(OUT / 'data.json')], 240),
 }
 

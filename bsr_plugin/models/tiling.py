@@ -18,7 +18,11 @@ Network = Callable[[Tensor], Tensor]
 #: Smallest side of a tile in LR pixels; an image that does not fit in memory in such tiles does not fit at all.
 MIN_TILE = 16
 
-_SIGNS_OF_EXHAUSTION = ("can't allocate memory", 'not enough memory', 'out of memory', 'ALLOC_FAILED')
+_SIGNS_OF_EXHAUSTION = (
+    *("can't allocate memory", 'not enough memory', 'out of memory', 'ALLOC_FAILED'),
+    # cuDNN's, when none of its algorithms finds room for its workspace.
+    *('unable to find an engine to execute', 'Unable to find a valid cuDNN algorithm'),
+)
 
 
 @dataclass(frozen=True)

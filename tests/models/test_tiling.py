@@ -163,6 +163,15 @@ def test_other_errors_are_not_taken_for_a_want_of_memory():
     assert not is_out_of_memory(ValueError('out of memory'))
 
 
+@pytest.mark.parametrize(
+    'text', ['GET was unable to find an engine to execute this computation', 'cuDNN error: CUDNN_STATUS_ALLOC_FAILED']
+)
+def test_cudnn_runs_out_of_memory_in_words_of_its_own(text):
+    tiler = Tiler(None, 4, LOGGER)
+    tiler(Hungry(40 * 40, RuntimeError(text)), torch.rand(1, 3, 60, 50))
+    assert tiler.tile == 30
+
+
 def test_the_real_allocators_error_is_known():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60, dtype=torch.uint8)
