@@ -1,9 +1,9 @@
 """What a batch costs: BasicSR's paired data set, and each kind of sampling here, one core each, taken in turn."""
 
-import subprocess
-import sys
+import multiprocessing
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -14,7 +14,7 @@ import torch
 from basicsr.data import build_dataloader, build_dataset
 from basicsr.data.data_sampler import EnlargedSampler
 
-from bsr_plugin.bench.data_stores import sub_image_stores, tiled_stores
+from bsr_plugin.bench.data_stores import sub_image_stores, tiled_stores, training_set
 from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.data.store import LMDBStore
@@ -118,21 +118,8 @@ def _compare_counts(setting: DataSetting, work: Path, figures: DataFigures) -> N
 
 def _batches(setting: DataSetting, stores: tuple[Path, Path], extra: Mapping[str, Any]) -> Iterator[Any]:
     """Batches without end through BasicSR's own builders, sampler and loader, in this process."""
-    opt = {
-        'name': 'bench',
-        'type': 'RFSPairedImageDataset',
-        'phase': 'train',
-        'dataroot_gt': str(stores[0]),
-        'dataroot_lq': str(stores[1]),
-        'io_backend': {'type': 'lmdb'},
-        'gt_size': setting.window * setting.scale,
-        'scale': setting.scale,
-        'use_hflip': True,
-        'use_rot': True,
-        'batch_size_per_gpu': setting.batch,
-        'num_worker_per_gpu': 0,
-        **extra,
-    }
+    augmented = {'use_hflip': True, 'use_rot': True, **extra}
+    opt = training_set(stores, setting.scale, setting.window, setting.batch, **augmented)
     if opt['type'] == 'RFSPairedImageDataset':
         opt.setdefault('pic_bins', setting.bins)
     dataset = build_dataset(opt)
@@ -188,28 +175,22 @@ def _index_cost(lr_path: Path, setting: DataSetting) -> dict[str, float]:
     return {'build_s_per_lr_megapixel': elapsed / megapixels, 'bytes_per_window': index.bytes_per_window}
 
 
-_OPENING = """
-import sys, time
-from bsr_plugin.data.pic_index_of import index_of
-from bsr_plugin.data.store import LMDBStore
-from bsr_plugin.pic.intervals import IntervalRule
-
-def memory():
-    with open('/proc/self/smaps_rollup') as file:
-        return next(int(line.split()[1]) for line in file if line.startswith('Anonymous:')) / 1024
-
-path, window, bins = __import__('pathlib').Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-store = LMDBStore(path)
-before, start = memory(), time.perf_counter()
-index = index_of(store, window, 'max', IntervalRule(bins=bins))
-print(time.perf_counter() - start, memory() - before)
-"""
-
-
 def _opening_cost(lr_path: Path, setting: DataSetting) -> dict[str, float]:
     """Opens the index of the largest store in a process of its own; memory is what cannot be shared (Linux)."""
     index_of(LMDBStore(lr_path), setting.window, 'max', IntervalRule(bins=setting.bins))
-    words = [sys.executable, '-c', _OPENING, str(lr_path), str(setting.window), str(setting.bins)]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
-    seconds, megabytes = map(float, done.stdout.split())
-    return {'open_s': seconds, 'worker_mb': megabytes}
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('spawn')) as executor:
+        return executor.submit(_open, lr_path, setting.window, setting.bins).result()
+
+
+def _open(lr_path: Path, window: int, bins: int) -> dict[str, float]:
+    store = LMDBStore(lr_path)
+    before, start = _anonymous_mb(), time.perf_counter()
+    index = index_of(store, window, 'max', IntervalRule(bins=bins))
+    elapsed = time.perf_counter() - start
+    assert index is not None
+    return {'open_s': elapsed, 'worker_mb': _anonymous_mb() - before}
+
+
+def _anonymous_mb() -> float:
+    lines = Path('/proc/self/smaps_rollup').read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith('Anonymous:')) / 1024

@@ -1,8 +1,9 @@
-"""The stores that ``bsr bench data`` measures on."""
+"""The stores that benchmarks measure on, and the data sets on them."""
 
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,23 @@ SUB_IMAGE, SUB_IMAGE_STEP = 480, 240
 _BATCH = 64
 
 Pair = tuple[str, NDArray[np.uint8], NDArray[np.uint8]]
+
+
+def training_set(stores: tuple[Path, Path], scale: int, window: int, batch: int, **further: Any) -> dict[str, Any]:
+    """Options of a training set on an HR and an LR store, which is read in the process itself."""
+    return {
+        'name': 'bench',
+        'type': 'RFSPairedImageDataset',
+        'phase': 'train',
+        'dataroot_gt': str(stores[0]),
+        'dataroot_lq': str(stores[1]),
+        'io_backend': {'type': 'lmdb'},
+        'gt_size': window * scale,
+        'scale': scale,
+        'batch_size_per_gpu': batch,
+        'num_worker_per_gpu': 0,
+        **further,
+    }
 
 
 def sub_image_stores(images: Path, out: Path, scale: int) -> tuple[Path, Path]:

@@ -21,6 +21,7 @@ from basicsr.models import build_model
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from bsr_plugin.bench.data_stores import training_set
 from bsr_plugin.bench.engines import ENGINES, KNOWN_NETWORKS, Engine, engine_options
 from bsr_plugin.bench.memory import peak_memory_mb
 from bsr_plugin.data.prepare import Preparation, prepare
@@ -188,20 +189,8 @@ def draw_batches(setting: TrainSetting, images: Path, folder: Path) -> list[dict
     """
     task = Preparation(images, folder, setting.scale, lr_window=setting.window)
     prepare(task)
-    opt = {
-        'name': 'bench',
-        'type': 'RFSPairedImageDataset',
-        'phase': 'train',
-        'dataroot_gt': str(task.hr_path),
-        'dataroot_lq': str(task.lr_path),
-        'io_backend': {'type': 'lmdb'},
-        'gt_size': setting.window * setting.scale,
-        'scale': setting.scale,
-        'batch_size_per_gpu': setting.batch,
-        'num_worker_per_gpu': 0,
-        'uint8': True,
-        'seed': 0,
-    }
+    stores = task.hr_path, task.lr_path
+    opt = training_set(stores, setting.scale, setting.window, setting.batch, uint8=True, seed=0)
     dataset = build_dataset(opt)
     loader = build_dataloader(dataset, opt, sampler=range(setting.steps * setting.batch), seed=0)
     return [{side: batch[side].integers for side in ('lq', 'gt')} for batch in loader]
