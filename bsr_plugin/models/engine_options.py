@@ -107,18 +107,18 @@ class EngineOptions(EngineTraining, EngineValidation, EngineLogging):
 
 def _micro_batches(opt: Options) -> Iterator[Problem]:
     """`accumulate` divides `batch_size_per_gpu`."""
-    batch, parts = _at(opt, 'datasets', 'train', 'batch_size_per_gpu'), _at(opt, 'train', 'accumulate')
+    batch, parts = at(opt, 'datasets', 'train', 'batch_size_per_gpu'), at(opt, 'train', 'accumulate')
     if isinstance(batch, int) and isinstance(parts, int) and parts > 0 and batch % parts:
         yield ('train', 'accumulate'), f'{parts} does not divide batch_size_per_gpu {batch}'
 
 
 def _best(opt: Options) -> Iterator[Problem]:
     """`keep_best` is a name in `val.metrics`, and there is a validation set."""
-    best, metrics = _at(opt, 'logger', 'keep_best'), _at(opt, 'val', 'metrics') or {}
+    best, metrics = at(opt, 'logger', 'keep_best'), at(opt, 'val', 'metrics') or {}
     if isinstance(best, str) and isinstance(metrics, Mapping) and best not in metrics:
         listing = f'; there are {", ".join(metrics)}' if metrics else ', which has none'
         yield ('logger', 'keep_best'), f'{best!r} is not a metric in val.metrics{listing}'
-    elif isinstance(best, str) and not any(key.startswith('val') for key in _at(opt, 'datasets') or ()):
+    elif isinstance(best, str) and not any(key.startswith('val') for key in at(opt, 'datasets') or ()):
         yield ('logger', 'keep_best'), 'needs a validation set, datasets.val'
 
 
@@ -126,7 +126,8 @@ def _best(opt: Options) -> Iterator[Problem]:
 RULES = (_micro_batches, _best)
 
 
-def _at(opt: Any, *keys: str) -> Any:
+def at(opt: Any, *keys: str) -> Any:
+    """The value at a path of keys, or ``None`` where there is none."""
     for key in keys:
         opt = opt.get(key) if isinstance(opt, Mapping) else None
     return opt

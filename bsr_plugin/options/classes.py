@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_type_hints
 
 import torch
 from pydantic import BeforeValidator, Field, SkipValidation, ValidationInfo, create_model
@@ -96,7 +96,7 @@ def section_of(kind: Kind, name: str) -> type[Arguments]:
     fields: dict[str, Any] = {'type': (Literal[name], Field(description=f'The {kind}.'))}
     for key, argument in registered.arguments(target, kind).items():
         if key in types:
-            kind_of_value, text = _IN_A_FILE.get(types[key], types[key]), descriptions[key]
+            kind_of_value, text = _IN_A_FILE.get(types[key], types[key]), descriptions.get(key, '')
         elif key in _ARGUMENTS.get(kind, {}):
             kind_of_value, text = _ARGUMENTS[kind][key]
         elif argument.default is argument.empty:
@@ -113,20 +113,19 @@ def section_of(kind: Kind, name: str) -> type[Arguments]:
     return section
 
 
-def by_type(
-    kind: Kind, sections: Mapping[str, type[Section]] | None = None, other: type[Section] | None = None
-) -> BeforeValidator:
+def by_type(kind: Kind, *sections: type[Section], other: type[Section] | None = None) -> BeforeValidator:
     """Validates a mapping by the section class of its ``type``.
 
     Args:
         kind: What ``type`` is the registered name of.
-        sections: Section classes of the types that are declared key by key.
-        other: Section class of all others; without it they are what their signature says.
+        sections: Section classes that are declared key by key, each for one type.
+        other: Section class of all other types; without it they are what their signature says.
     """
+    declared = {get_args(section.model_fields['type'].annotation)[0]: section for section in sections}
 
     def validate(value: Any, info: ValidationInfo) -> Section:
         name = _type_in(value, kind)
-        section = (sections or {}).get(name) or other or section_of(kind, name)
+        section = declared.get(name) or other or section_of(kind, name)
         return section.model_validate(value, context=info.context)
 
     return BeforeValidator(validate)

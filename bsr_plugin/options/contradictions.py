@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from inspect import Parameter
 
 from bsr_plugin.models import engine_options
-from bsr_plugin.models.engine_options import Options, Problem
+from bsr_plugin.models.engine_options import Options, Problem, at
 from bsr_plugin.options import registered
 from bsr_plugin.options.values import whole_or_none
 from bsr_plugin.options.wording import line
@@ -64,9 +64,9 @@ def _crop_border(options: Options) -> Iterator[Problem]:
     """`crop_border` is `scale` as in published tables, `scale` + 6 as for DIV2K, or 0; it stays wrong unnoticed in a
     file that was copied from another scale. (SRModel and BSRModel.)
     """
-    scale, metrics = _whole(options, 'scale'), _section(_section(options, 'val'), 'metrics')
+    scale, metrics = _whole(options, 'scale'), _section(options, 'val', 'metrics')
     for name in metrics if options.get('model_type') in SR_MODELS else ():
-        border = _whole(_section(metrics, name), 'crop_border')
+        border = _whole(metrics, name, 'crop_border')
         if scale and border and border not in (scale, scale + 6):
             where = ('val', 'metrics', name, 'crop_border')
             choices = f'{scale} (published), {scale + 6} (DIV2K) or 0'
@@ -87,7 +87,7 @@ def _loading(options: Options) -> Iterator[Problem]:
 def _stores(options: Options) -> Iterator[Problem]:
     """A path that ends in .lmdb goes with `io_backend.type: lmdb`; PairedImageDataset knows stores by this ending."""
     for key, dataset in _datasets(options):
-        kind, backend = dataset.get('type'), _section(dataset, 'io_backend').get('type')
+        kind, backend = dataset.get('type'), at(dataset, 'io_backend', 'type')
         for root in ('dataroot_gt', 'dataroot_lq'):
             path = dataset.get(root)
             if not isinstance(path, str) or kind not in _PAIRED:
@@ -106,17 +106,14 @@ def _losses(options: Options) -> Iterator[Problem]:
     if train and options.get('model_type') in SR_MODELS and not (loss or train.get('perceptual_opt')):
         yield ('train', 'pixel_opt'), 'missing; there is no perceptual_opt either, so there is no loss'
     if loss.get('reduction') == 'none':
-        yield (
-            ('train', 'pixel_opt', 'reduction'),
-            'none gives a value for each pixel; training needs one number: use mean or sum',
-        )
+        sentence = 'none gives a value for each pixel; training needs one number: use mean or sum'
+        yield ('train', 'pixel_opt', 'reduction'), sentence
 
 
 def _schedule(options: Options) -> Iterator[Problem]:
     """`periods` cover `total_iter`, and `warmup_iter` is not more."""
-    train = _section(options, 'train')
-    total, warmup = _whole(train, 'total_iter'), _whole(train, 'warmup_iter')
-    periods = _section(train, 'scheduler').get('periods')
+    total, warmup = _whole(options, 'train', 'total_iter'), _whole(options, 'train', 'warmup_iter')
+    periods = at(options, 'train', 'scheduler', 'periods')
     if total and isinstance(periods, list):
         covered = sum(whole_or_none(period) or total for period in periods)
         if covered < total:
@@ -146,15 +143,14 @@ RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
 )
 
 
-def _section(options: Options, key: str) -> Options:
-    value = options.get(key)
+def _section(options: Options, *keys: str) -> Options:
+    value = at(options, *keys)
     return value if isinstance(value, dict) else {}
 
 
 def _datasets(options: Options) -> list[tuple[str, Options]]:
-    datasets = _section(options, 'datasets')
-    return [(key, _section(datasets, key)) for key in datasets]
+    return [(key, _section(options, 'datasets', key)) for key in _section(options, 'datasets')]
 
 
-def _whole(options: Options, key: str) -> int | None:
-    return whole_or_none(options.get(key))
+def _whole(options: Options, *keys: str) -> int | None:
+    return whole_or_none(at(options, *keys))

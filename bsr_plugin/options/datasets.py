@@ -9,32 +9,30 @@ from bsr_plugin.options.section import Section
 from bsr_plugin.options.values import Count, CountOrZero, PathComponent, Positive, Real, Whole
 from bsr_plugin.pic.intervals import IntervalRule
 
-#: Arguments of BasicSR's readers of images.
-_READERS = {'lmdb': ('readonly', 'lock', 'readahead'), 'memcached': ('server_list_cfg', 'client_cfg', 'sys_path')}
-
 
 class IoBackend(Section):
     """Where the images are read from."""
 
+    #: Arguments of BasicSR's readers.
+    arguments: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        'lmdb': ('readonly', 'lock', 'readahead'),
+        'memcached': ('server_list_cfg', 'client_cfg', 'sys_path'),
+    }
     type: Literal['disk', 'lmdb', 'memcached']
     """Image files in a folder, an LMDB store, or a memcached server (toolbox's data sets only)."""
 
     @classmethod
     def known(cls, value: Mapping[str, Any]) -> list[str]:
-        """`type`, and the arguments of BasicSR's reader."""
-        return ['type', *_READERS.get(str(value.get('type')), ())]
+        """`type`, and the arguments of the reader."""
+        return ['type', *cls.arguments.get(str(value.get('type')), ())]
 
 
 class OwnBackend(IoBackend):
     """Where the plugin's data set reads the images from."""
 
+    arguments: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     type: Literal['disk', 'lmdb']
     """Image files in a folder, or an LMDB store of `bsr prepare` or of BasicSR."""
-
-    @classmethod
-    def known(cls, value: Mapping[str, Any]) -> list[str]:
-        """`type` alone: the plugin reads stores itself."""
-        return ['type']
 
 
 class AnySet(Section):
@@ -63,6 +61,8 @@ class PairedSet(AnySet):
     """Folder or LMDB store of the LR images."""
     io_backend: IoBackend
     """Where the images are read from."""
+    filename_tmpl: str = '{}'
+    """Name of an LR file beside the name of its HR file `{}`, without the extension."""
 
 
 class Loading(Section):
@@ -96,8 +96,6 @@ class StockPairs(PairedSet):
 
     type: Literal['PairedImageDataset']
     """The data set class."""
-    filename_tmpl: str = '{}'
-    """Name of an LR file beside the name of its HR file `{}`, without the extension."""
     meta_info_file: str | None = None
     """A list of the HR files to use; ~ uses all."""
     mean: list[Real] | None = None
@@ -119,8 +117,6 @@ class RFSPairs(PairedSet):
     """The data set class."""
     io_backend: OwnBackend
     """Where the images are read from."""
-    filename_tmpl: str = '{}'
-    """Name of an LR file beside the name of its HR file `{}`, without the extension."""
     uint8: bool = False
     """Whether images stay integers, a quarter of the bytes, until they are on the device."""
 
@@ -194,47 +190,30 @@ class OtherTrainingSet(Loading, OtherSet):
     """Any other registered data set, for training."""
 
 
-TrainingSet = Annotated[
-    Section,
-    by_type(
-        'data set',
-        {'PairedImageDataset': StockTrainingPairs, 'RFSPairedImageDataset': RFSTrainingPairs},
-        OtherTrainingSet,
-    ),
-]
-EvaluationSet = Annotated[
-    Section,
-    by_type(
-        'data set',
-        {'PairedImageDataset': StockPairs, 'RFSPairedImageDataset': RFSPairs, 'SRBenchmarkDataset': BenchmarkSet},
-        OtherSet,
-    ),
-]
-
-
-class TrainingDatasets(Section):
-    """The training set, and any number of validation sets: `val`, `val_2` and so on."""
-
-    __pydantic_extra__: dict[str, EvaluationSet]
-    train: TrainingSet
-    """The training set."""
-
-    @classmethod
-    def known(cls, value: Mapping[str, Any]) -> list[str]:
-        """`train`, and whatever begins as validation sets do."""
-        return ['train', 'val', *(key for key in value if key.startswith('val_'))]
+TrainingSet = Annotated[Section, by_type('data set', StockTrainingPairs, RFSTrainingPairs, other=OtherTrainingSet)]
+EvaluationSet = Annotated[Section, by_type('data set', StockPairs, RFSPairs, BenchmarkSet, other=OtherSet)]
 
 
 class TestDatasets(Section):
     """Any number of test sets: `test_1`, `test_2` and so on."""
 
     __pydantic_extra__: dict[str, EvaluationSet]
+    phases: ClassVar[tuple[str, ...]] = ('test', 'val')
 
     @classmethod
     def known(cls, value: Mapping[str, Any]) -> list[str]:
-        """Whatever begins as test or validation sets do."""
-        return ['test', 'val', *(key for key in value if key.startswith(('test_', 'val_')))]
+        """Whatever begins with a phase."""
+        own = [key for key in value if key.partition('_')[0] in cls.phases]
+        return list(dict.fromkeys([*cls.model_fields, *cls.phases, *own]))
 
     def refusal(self) -> str:
         """One there must be."""
-        return '' if self.model_extra else 'has no set; give one, such as test_1'
+        return '' if self.model_fields_set else 'has no set; give one, such as test_1'
+
+
+class TrainingDatasets(TestDatasets):
+    """The training set, and any number of validation sets: `val`, `val_2` and so on."""
+
+    phases: ClassVar[tuple[str, ...]] = ('val',)
+    train: TrainingSet
+    """The training set."""

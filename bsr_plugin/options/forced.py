@@ -22,16 +22,16 @@ def force(options: Mapping[str, Any], entries: Sequence[str]) -> tuple[dict[str,
     problems: list[str] = []
     changed = dict(options)
     for entry in entries:
-        changed, found = _apply(changed, entry)
-        problems += found
+        changed = _applied(changed, entry, problems)
     return changed, problems
 
 
-def _apply(options: dict[str, Any], entry: str) -> tuple[dict[str, Any], list[str]]:
+def _applied(options: dict[str, Any], entry: str, problems: list[str]) -> dict[str, Any]:
     try:
-        return _set(options, *_read(entry)), []
+        return _set(options, *_read(entry))
     except InputError as error:
-        return options, [f'--force_yml {entry}: {error}']
+        problems.append(f'--force_yml {entry}: {error}')
+        return options
 
 
 def _read(entry: str) -> tuple[list[str], Any]:
