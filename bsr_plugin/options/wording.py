@@ -22,7 +22,8 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     by_lower_case = {candidate.lower(): candidate for candidate in known}
     # RFSDataset: RFSPairedImageDataset, of which words are missing, before REDSDataset, which has fewer other letters.
     longer = [key for key, candidate in by_lower_case.items() if _words(name) < _words(candidate)]
-    for candidates, least in ((by_lower_case, max(cutoff, MISSPELT)), (longer, cutoff / 2), (by_lower_case, cutoff)):
+    misspelt = by_lower_case, max(cutoff, MISSPELT)
+    for candidates, least in (misspelt, (longer, 0.3), (by_lower_case, cutoff)) if cutoff < MISSPELT else (misspelt,):
         if matches := difflib.get_close_matches(name.lower(), candidates, n=1, cutoff=least):
             return by_lower_case[matches[0]]
     return None

@@ -137,6 +137,17 @@ def test_adversarial_models_pass(training, problems):
     assert problems(training) == []
 
 
+def test_a_foreign_models_key_may_be_part_of_a_known_one(training, problems):
+    training['model_type'] = 'SwinIRModel'
+    training['path']['network'] = training['train']['decay'] = None
+    assert problems(training) == []
+    training['model_type'] = 'SRModel'
+    assert problems(training) == [
+        '`path.network`: did you mean `pretrain_network_g`?',
+        '`train.decay`: did you mean `ema_decay`?',
+    ]
+
+
 def test_other_data_sets_and_models_look_up_keys_of_their_own(training, problems):
     training['model_type'] = 'RealESRNetModel'
     training['gt_usm'] = True
