@@ -10,7 +10,7 @@ The toolbox itself, and torch with it, is not imported here: the commands that n
 
 from importlib import import_module
 
-from bsr_plugin import compat
+from bsr_plugin.toolbox import importing
 
 __version__ = '0.1.0'
 
@@ -30,4 +30,11 @@ def register() -> None:
         import_module(name)
 
 
-compat.when_basicsr_is_imported(register)
+def _set_up() -> None:
+    from bsr_plugin.toolbox.replacing import replace_in_toolbox
+
+    register()
+    replace_in_toolbox()
+
+
+importing.when_basicsr_is_imported(_set_up)

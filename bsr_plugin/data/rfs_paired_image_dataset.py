@@ -11,7 +11,6 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, get_worker_info
 
-from bsr_plugin.data import stream
 from bsr_plugin.data.collate import Images, patches_of
 from bsr_plugin.data.pairs import PairedStores, require
 from bsr_plugin.data.patch import oriented, to_uint8_images, write_planes
@@ -21,8 +20,6 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.pic.measure import ringed_sums, window_with_ring
 from bsr_plugin.pic.sampling import Draws, batch_generator, make_sampler
-
-stream.number_patches()
 
 _COUNTER_ROWS = 257
 
@@ -52,7 +49,6 @@ class RFSPairedImageDataset(Dataset):
             * ``num_candidates``: images M a batch is drawn from; by default the batch size.
             * ``use_hflip``, ``use_rot`` (both on): mirror with probability one half; turn by 0, 90, 180 or 270
               degrees with equal probability.
-            * ``batch_size_per_gpu``: BasicSR's; epochs hold whole batches.
             * ``filename_tmpl`` (``'{}'``): LR name for an HR name in folders, such as ``'{}x4'``.
             * ``uint8`` (off): give ``lq`` and ``gt`` as ``UInt8Images``, which become floats on the device.
             * ``seed``: of the stream of batches; by default the run's ``manual_seed``.
@@ -60,6 +56,9 @@ class RFSPairedImageDataset(Dataset):
     Raises:
         InputError: An option or a store is invalid; the message names it.
     """
+
+    #: Training samples are numbers of a stream of patches, not images; see ``bsr_plugin.toolbox.sampler``.
+    numbers_patches = True
 
     def __init__(self, opt: Mapping[str, Any]):
         super().__init__()
@@ -80,7 +79,6 @@ class RFSPairedImageDataset(Dataset):
         self.index = index_of(self._pairs.lr, self._window, self._channels, IntervalRule.from_options(opt))
         self._sampler = make_sampler(opt.get('sampling', 'rfs'), self.index, opt.get('num_candidates'), self._measure)
         self._turning, self._mirroring = bool(opt.get('use_rot', True)), bool(opt.get('use_hflip', True))
-        self._batch_size = int(opt.get('batch_size_per_gpu') or 1)
         self._rank, _ = get_dist_info()
         # BasicSR seeds each rank with manual_seed + rank before it builds the data sets.
         seed = opt.get('seed')
@@ -88,8 +86,6 @@ class RFSPairedImageDataset(Dataset):
         #: Widened and displaced draws, a row for each worker process so that none has to wait for another.
         self._counters = torch.zeros(_COUNTER_ROWS, 2, dtype=torch.int64).share_memory_()
         self._reported = torch.zeros(2, dtype=torch.int64)
-        # A new data set begins a new run; the toolbox resumes a run after its data sets are made.
-        stream.resume_at(0)
         small = len(self) - self.index.usable.size
         if small:
             get_root_logger().warning(
@@ -113,12 +109,20 @@ class RFSPairedImageDataset(Dataset):
         """Draws one batch; PyTorch's loader calls this with the indices of a whole batch.
 
         Args:
-            indices: In training, consecutive numbers of the rank's stream of patches (:meth:`epoch_positions`), of
-                which the first says which batch this is. Otherwise positions of pairs.
+            indices: In training, consecutive numbers of the rank's stream of patches, of which the first says which
+                batch this is. Otherwise positions of pairs.
+
+        Raises:
+            InputError: The numbers are not consecutive: a sampler that shuffles gave them.
         """
         if self.opt.get('phase') != 'train':
             return [self[index] for index in indices]
         number, size = int(indices[0]), len(indices)
+        if list(indices) != list(range(number, number + size)):
+            raise InputError(
+                f'The data set {self.opt.get("name", "")} draws its own patches and was given shuffled indices: use '
+                'bsr_plugin.toolbox.sampler.ResumableSampler, or a loader with shuffle=False.'
+            )
         generator = batch_generator(self._seed, self._rank, number)
         draws = self._sampler.draw(generator, size, number // size)
         turns = generator.integers(0, 4 if self._turning else 1, size)
@@ -131,22 +135,6 @@ class RFSPairedImageDataset(Dataset):
             {'lq': lq, 'gt': gt},
             {'lq_path': lq_paths, 'gt_path': gt_paths, 'pic': pics.tolist(), 'pic_bin': draws.intervals.tolist()},
         )
-
-    def epoch_positions(self, epoch: int, length: int) -> range:
-        """What the sampler hands out in an epoch: this rank's consecutive numbers, in whole batches.
-
-        Reports the draws of the epoch before that had to leave their candidates.
-
-        Args:
-            epoch: Counted from 0.
-            length: Patches per epoch and rank; rounded up to whole batches.
-        """
-        self._report()
-        return stream.epoch_positions(epoch, self.epoch_length(length))
-
-    def epoch_length(self, length: int) -> int:
-        """``length`` rounded up to whole batches, so that an epoch has the iterations BasicSR expects of it."""
-        return -(-length // self._batch_size) * self._batch_size
 
     def _pixels(
         self, draws: Draws, turns: list[int], mirrored: list[bool]
@@ -184,7 +172,8 @@ class RFSPairedImageDataset(Dataset):
             counters[row, 0] += draws.widened
             counters[row, 1] += draws.displaced
 
-    def _report(self) -> None:
+    def begin_epoch(self) -> None:
+        """Logs how many draws of the epoch before had to leave their candidates."""
         total = self._counters.sum(dim=0)
         widened, displaced = (total - self._reported).tolist()
         self._reported = total

@@ -19,7 +19,6 @@ from bsr_plugin.models.compiled import MaybeCompiled
 from bsr_plugin.models.ema import MovingAverage
 from bsr_plugin.models.failures import Interrupted
 from bsr_plugin.models.gradient_step import GradientStep
-from bsr_plugin.models.loop import current_epoch
 from bsr_plugin.models.loss_watch import LossWatch
 from bsr_plugin.models.self_ensemble import x8
 from bsr_plugin.models.stopping import StopRequest
@@ -112,6 +111,7 @@ class BSRModel(CheckpointedModel):
         if 'gt' in data:
             self.gt = self._images(data['gt'])
         self._paths = [*data.get('lq_path', data.get('gt_path', []))]
+        self.position = data.get('position', self.position)
 
     def _images(self, batch: Tensor | UInt8Images) -> Tensor:
         if isinstance(batch, Tensor) and batch.dtype == torch.uint8:
@@ -134,7 +134,7 @@ class BSRModel(CheckpointedModel):
         self._step.update(self.optimizer_g, self._trained)
         if self.ema_decay > 0:
             self.model_ema(self.ema_decay)
-        self.epoch, self.iteration = current_epoch(), current_iter
+        self.epoch, self.iteration = (self.position or {}).get('epoch', 0), current_iter
         self._leave_if(self.ranks.largest_so_far(self._stop.signal_number))
 
     def _gradients(self, network: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
@@ -214,9 +214,6 @@ class BSRModel(CheckpointedModel):
         Raises:
             Interrupted: The process was asked to stop meanwhile.
         """
-        if self.is_train:
-            # After the last iteration the training loop goes on counting, once for every epoch that is left.
-            current_iter = self.iteration
         try:
             super().validation(dataloader, current_iter, tb_logger, save_img)
         except _ValidationBrokenOff:

@@ -53,6 +53,8 @@ class CheckpointedModel(SRModel):
         self.ranks = Ranks()
         self.parts: dict[str, Stateful] = {}
         self.epoch, self.iteration = 0, 0
+        #: Where the run is in its data, as its batches say; ``None`` where they do not.
+        self.position: Mapping[str, int] | None = None
         self._saved_iteration: int | None = None
         self._saved_state: dict[str, Any] | None = None
         self._weight_files: dict[str, Mapping[str, Any]] = {}
@@ -141,6 +143,7 @@ class CheckpointedModel(SRModel):
             {
                 'epoch': epoch,
                 'iter': current_iter,
+                **({} if self.position is None else {'position': self.position}),
                 'manual_seed': self.opt.get('manual_seed'),
                 'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
                 'schedulers': [scheduler.state_dict() for scheduler in self.schedulers],

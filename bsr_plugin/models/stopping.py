@@ -41,8 +41,8 @@ class StopRequest:
 
 
 @contextmanager
-def signals_wait() -> Iterator[None]:
-    """Holds SIGTERM and Ctrl-C back while workers are started, for the workers until they ``ride_out``."""
+def stop_signals_blocked() -> Iterator[None]:
+    """Blocks SIGTERM and Ctrl-C while workers are started, and in the workers until they ``ignore_stop_signals``."""
     # Starting this helper of ``multiprocessing`` lets both signals through again, so it must not happen in between.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -52,8 +52,8 @@ def signals_wait() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def ride_out(*_: Any) -> None:
-    """Makes a data loader's worker outlive the signal that stops the training, so that the step can be finished.
+def ignore_stop_signals(*_: Any) -> None:
+    """Makes a worker of a data loader outlive the signal that stops the training, so that the step can be finished.
 
     Terminals and cluster schedulers signal all processes of a job. PyTorch raises an error in the training process
     when a worker dies, be it in the middle of saving. So a worker ignores Ctrl-C, and SIGTERM from anyone but the
@@ -62,13 +62,13 @@ def ride_out(*_: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, 'sigwaitinfo'):  # not on macOS
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=_end_at_the_parents_word, daemon=True).start()
+        threading.Thread(target=_exit_when_parent_says, daemon=True).start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     else:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
-def _end_at_the_parents_word() -> None:
+def _exit_when_parent_says() -> None:
     # Only this call, not a handler, tells who sent a signal.
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
         continue

@@ -11,19 +11,10 @@ import torch
 from basicsr.utils import get_root_logger
 from hypothesis import settings
 
-from bsr_plugin.data import stream
 from bsr_plugin.data.prepare import Preparation, prepare
 
 settings.register_profile('repeatable', deadline=None, derandomize=True)
 settings.load_profile('repeatable')
-
-
-@pytest.fixture(autouse=True)
-def _fresh_stream():
-    """No test inherits the place in the stream that another resumed at."""
-    stream.resume_at(0)
-    yield
-    stream.resume_at(0)
 
 
 @pytest.fixture(scope='session')

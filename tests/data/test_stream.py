@@ -12,17 +12,14 @@ from pathlib import Path
 import pytest
 import torch
 from basicsr.data import build_dataloader, build_dataset
-from basicsr.data.data_sampler import EnlargedSampler
-from basicsr.data.prefetch_dataloader import CPUPrefetcher
-from basicsr.models.base_model import BaseModel
-from hypothesis import given
-from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 import bsr_plugin
-from bsr_plugin.data import rfs_paired_image_dataset, stream
+from bsr_plugin.data import rfs_paired_image_dataset
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.errors import InputError
+from bsr_plugin.toolbox.prefetch import CPUPrefetcher
+from bsr_plugin.toolbox.sampler import Position, ResumableSampler
 
 EPOCHS = 3
 PER_EPOCH = 4  # iterations: 5 images, three times over, in batches of 4
@@ -32,21 +29,23 @@ PER_EPOCH = 4  # iterations: 5 images, three times over, in batches of 4
 def train(as_text, monkeypatch):
     """Goes through epochs as BasicSR's training loop does and gives every batch as text, by epoch."""
 
-    def run(opt, first=0, epochs=EPOCHS, seen=0, rank=0, ranks=1, gpus=0, before=lambda: None):
+    def run(opt, epochs=EPOCHS, state=None, rank=0, ranks=1, before=lambda: None):
         monkeypatch.setattr(rfs_paired_image_dataset, 'get_dist_info', lambda: (rank, ranks))
         dataset = build_dataset(opt)
-        if seen:
-            stream.resume_at(seen, opt['batch_size_per_gpu'] * max(1, gpus))
         before()
-        sampler = EnlargedSampler(dataset, ranks, rank, opt['dataset_enlarge_ratio'])
-        loader = build_dataloader(dataset, opt, num_gpu=gpus, dist=False, sampler=sampler, seed=0)
+        sampler = ResumableSampler(dataset, ranks, rank, opt['dataset_enlarge_ratio'])
+        loader = build_dataloader(dataset, opt, num_gpu=1, dist=False, sampler=sampler, seed=0)
+        sampler.plan(loader.batch_size, 10**6, state)
         prefetcher = CPUPrefetcher(loader)
         result = []
-        for epoch in range(first, epochs):
+        for epoch in range(sampler.start.epoch, epochs):
             sampler.set_epoch(epoch)
             prefetcher.reset()
             result.append([])
             while (batch := prefetcher.next()) is not None:
+                position = batch.pop('position')
+                assert position['epoch'] == epoch
+                assert position['iteration'] == sampler.start.iteration + sum(map(len, result)) + 1
                 result[-1].append(as_text(batch))
         return result
 
@@ -123,10 +122,20 @@ def test_intervals_are_served_equally(train, options):
     assert served == dict.fromkeys(range(4), 48)
 
 
+def state_after(iterations, **changes):
+    """What a training state of the run says about its place in the data."""
+    epoch = (iterations - 1) // PER_EPOCH  # of the last iteration
+    position = Position(iterations, epoch, iterations - epoch * PER_EPOCH, 4 * iterations, 4, 1, PER_EPOCH)
+    return {'iter': iterations, 'epoch': epoch, 'position': {**position.as_state(), **changes}}
+
+
 @pytest.mark.parametrize('done', range(1, EPOCHS * PER_EPOCH))
-def test_a_resumed_run_goes_on_exactly(train, options, expected, done):
-    epoch = (done - 1) // PER_EPOCH  # the epoch of the last iteration, which is what a training state holds
-    resumed = train(options(), first=epoch, seen=done)
+@pytest.mark.parametrize('engine', ['BSRModel', 'SRModel'])
+def test_a_resumed_run_goes_on_exactly(train, options, expected, done, engine):
+    state = state_after(done)
+    if engine == 'SRModel':  # whose states do not tell the place
+        del state['position']
+    resumed = train(options(), state=state)
     assert flat(resumed) == flat(expected)[done:]
     assert resumed[-1] == expected[-1][max(0, done - (EPOCHS - 1) * PER_EPOCH) :]
 
@@ -134,72 +143,27 @@ def test_a_resumed_run_goes_on_exactly(train, options, expected, done):
 @pytest.mark.parametrize(('persistent', 'prefetch'), [(False, None), (True, 'cpu')])
 def test_a_resumed_run_with_workers_goes_on_exactly(train, options, expected, persistent, prefetch):
     opt = options(num_worker_per_gpu=2, persistent_workers=persistent, prefetch_mode=prefetch)
-    assert flat(train(opt, first=1, seen=6)) == flat(expected)[6:]
+    assert flat(train(opt, state=state_after(6))) == flat(expected)[6:]
 
 
-def test_the_toolbox_says_where_a_resumed_run_is(options, train, expected):
-    class Model(BaseModel):
-        def __init__(self):
-            self.opt = {'datasets': {'train': options()}}
-            self.optimizers, self.schedulers = [], []
-
-    opt = options()
-    dataset = build_dataset(opt)
-    Model().resume_training({'iter': 5, 'epoch': 1, 'optimizers': [], 'schedulers': []})
-    sampler = EnlargedSampler(dataset, 1, 0, 3)
-    sampler.set_epoch(1)
-    assert list(sampler) == list(range(20, 32))
-    # A run that is not resumed does not begin where another in this process had been.
-    assert train(options()) == expected
+def test_a_run_resumed_on_fewer_ranks_draws_nothing_twice(train, options):
+    """Two ranks for 3 iterations, then one with a larger batch."""
+    before = {
+        batch for rank in range(2) for batch in flat(train(options(dataset_enlarge_ratio=6), rank=rank, ranks=2))[:3]
+    }
+    state = state_after(3, world_size=2, batches=3, patches=12)
+    after = flat(train(options(batch_size_per_gpu=8, dataset_enlarge_ratio=6), state=state))
+    patches = [patch for batch in (*before, *after) for patch in json.loads(batch)['lq']]
+    assert len(set(patches)) > 0.9 * len(patches)
+    # The stream of rank 0 goes on behind 12 patches, at the next whole batch of 8.
+    fresh = flat(train(options(batch_size_per_gpu=8, dataset_enlarge_ratio=6)))
+    assert after[: len(fresh) - 2] == fresh[2:][: len(after)]
 
 
-@pytest.mark.parametrize(('dist', 'gpus', 'size'), [(False, 0, 4), (False, 1, 4), (False, 3, 12), (True, 3, 4)])
-def test_a_process_draws_for_all_its_gpus(options, dist, gpus, size):
-    class Model(BaseModel):
-        def __init__(self):
-            self.opt = {'datasets': {'train': options()}, 'num_gpu': gpus, 'dist': dist}
-            self.optimizers, self.schedulers = [], []
-
-    Model().resume_training({'iter': 2, 'epoch': 0, 'optimizers': [], 'schedulers': []})
-    assert stream.epoch_positions(0, 100).start == 2 * size
-
-
-def test_a_resumed_run_of_several_gpus_in_one_process_goes_on_exactly(train, options):
-    # 16 patches an epoch in batches of 12: the last 4 are never drawn.
-    expected = train(options(), gpus=3)
-    assert [len(epoch) for epoch in expected] == [1, 1, 1]
-    assert flat(train(options(), first=1, seen=1, gpus=3)) == flat(expected)[1:]
-    assert flat(train(options(), first=1, seen=2, gpus=3)) == flat(expected)[2:]
-
-
-@given(st.integers(0, 50), st.integers(1, 99), st.integers(1, 12), st.integers(0, 500))
-def test_positions_of_an_epoch(epoch, length, size, iterations):
-    stream.resume_at(iterations, size)
-    # What a loader that drops incomplete batches makes of the whole run, batch by batch.
-    run = [
-        (number, range(number * length + first, number * length + first + size))
-        for number in range(epoch + 1)
-        for first in range(0, length - size + 1, size)
-    ]
-    expected = [batch for number, batch in run[iterations:] if number == epoch]
-    positions = stream.epoch_positions(epoch, length)
-    batches = [positions[first : first + size] for first in range(0, len(positions) - size + 1, size)]
-    assert batches == expected
-    assert positions.stop == (epoch + 1) * length
-    stream.resume_at(0)
-
-
-def test_other_data_sets_are_sampled_as_ever():
-    sampler = EnlargedSampler(list(range(7)), 2, 1, 3)
-    sampler.set_epoch(4)
-    order = torch.randperm(22, generator=torch.Generator().manual_seed(4)) % 7
-    assert list(sampler) == order[1::2].tolist()
-    assert len(sampler) == 11
-
-
-def test_other_data_sets_are_sampled_as_ever_after_resuming():
-    stream.resume_at(1000, 4)
-    assert sorted(EnlargedSampler(list(range(7)), 1, 0, 1)) == list(range(7))
+def test_shuffled_indices_are_refused(options):
+    loader = DataLoader(build_dataset(options()), batch_size=4, shuffle=True)
+    with pytest.raises(InputError, match='draws its own patches and was given shuffled indices'):
+        list(loader)
 
 
 def in_time(function, seconds=60):

@@ -103,7 +103,7 @@ def build(tmp_path, options):
     """Builds a model in this process, as ``basicsr.train`` does; ``resume=N`` goes on from the state of iteration N."""
     from basicsr.models import build_model
 
-    from bsr_plugin.models.resume import load_resume_state
+    from bsr_plugin.toolbox.resume import load_resume_state
 
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

@@ -5,7 +5,8 @@ import torch
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.models import checkpoint
-from bsr_plugin.models.resume import load_resume_state, newest_readable
+from bsr_plugin.models.resume import newest_readable
+from bsr_plugin.toolbox.resume import load_resume_state
 
 STATE = {'epoch': 2, 'optimizers': [], 'schedulers': []}
 
@@ -162,9 +163,3 @@ def test_a_run_without_a_seed_of_its_own_keeps_the_one_it_began_with(experiment,
     assert opt['manual_seed'] == 42
     assert torch.initial_seed() == 43
     assert 'manual_seed is 42' in capsys.readouterr().out
-
-
-def test_the_toolbox_uses_this_function():
-    import basicsr.train
-
-    assert basicsr.train.load_resume_state is load_resume_state

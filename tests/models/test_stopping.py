@@ -11,7 +11,7 @@ import pytest
 from torch.utils.data import DataLoader, Dataset
 
 from bsr_plugin.models.failures import Interrupted
-from bsr_plugin.models.stopping import StopRequest, ride_out, signals_wait
+from bsr_plugin.models.stopping import StopRequest, ignore_stop_signals, stop_signals_blocked
 
 
 @pytest.fixture
@@ -87,9 +87,14 @@ class Slow(Dataset):
 @pytest.mark.parametrize('context', ['fork', 'spawn'])
 def test_workers_outlive_the_signals_of_the_whole_job_and_end_with_their_loader(context):
     loader = DataLoader(
-        Slow(), batch_size=2, num_workers=2, worker_init_fn=ride_out, multiprocessing_context=context, prefetch_factor=1
+        Slow(),
+        batch_size=2,
+        num_workers=2,
+        worker_init_fn=ignore_stop_signals,
+        multiprocessing_context=context,
+        prefetch_factor=1,
     )
-    with signals_wait():
+    with stop_signals_blocked():
         iterator = iter(loader)
     # At once, when the workers have hardly begun.
     workers = [child.pid for child in multiprocessing.active_children()]
@@ -104,7 +109,7 @@ def test_workers_outlive_the_signals_of_the_whole_job_and_end_with_their_loader(
 
 
 def test_a_worker_ends_at_the_word_of_its_parent_alone():
-    process = multiprocessing.get_context('fork').Process(target=lambda: (ride_out(), time.sleep(60)))
+    process = multiprocessing.get_context('fork').Process(target=lambda: (ignore_stop_signals(), time.sleep(60)))
     process.start()
     time.sleep(0.3)
     subprocess.run(['kill', '-TERM', str(process.pid)], check=True)
@@ -118,7 +123,6 @@ def test_a_worker_ends_at_the_word_of_its_parent_alone():
 def test_the_toolboxs_loaders_start_such_workers():
     import basicsr.data
     from basicsr.data.prefetch_dataloader import CPUPrefetcher
-
     from bsr_plugin.models.loop import worker_init_fn
 
     assert basicsr.data.worker_init_fn is worker_init_fn

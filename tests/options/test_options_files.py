@@ -17,8 +17,8 @@ from basicsr.utils.options import ordered_yaml
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.data.sources import SOURCES
 from bsr_plugin.options import load_options
-from bsr_plugin.options.command_line import parse_options
 from bsr_plugin.options.loader import read_options
+from bsr_plugin.toolbox.command_line import parse_options
 
 RECIPES = ('BSR_x2', 'BSR_x3', 'BSR_x4', 'BSR_x3_blur-down')
 ABLATIONS = ('without_RFS', 'without_SC', 'L2', 'L2_L1')

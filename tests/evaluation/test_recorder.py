@@ -15,7 +15,7 @@ from basicsr.models import sr_model
 
 from bsr_plugin.cli import main
 from bsr_plugin.data.degradation import crop_to_multiple, degrade
-from bsr_plugin.evaluation import deferred
+from bsr_plugin.evaluation import recorder
 from bsr_plugin.evaluation.results import read_results
 from bsr_plugin.report.baselines import read_pair
 
@@ -63,29 +63,31 @@ def test_every_image_and_every_mean_is_kept_beside_the_log(run_test, hr_folder, 
     assert result.parameters == 112 + 2 * 148 + 37 + 36 + 592 + 111  # the network's convolutions, first to last
 
 
-def test_metrics_beside_the_network_are_those_of_the_stock_loop_to_the_last_bit(hr_folder, run_test, tmp_path):
-    """The stock loop, without threads, on the same network and images."""
+@pytest.mark.parametrize('engine', ['SRModel', 'BSRModel'])
+def test_pictures_metrics_and_means_are_those_of_the_stock_loop_to_the_last_bit(
+    hr_folder, run_test, tmp_path, log, engine, monkeypatch
+):
+    """The same test with the toolbox's own loop, which adds up its metrics where they can be looked at."""
     sets = [{'name': 'Six', 'dataroot_gt': str(hr_folder)}]
-    run_test(sets)
-    (beside,) = read_results(tmp_path / 'results/run').sets
+    run_test(sets, model_type=engine)
+    (kept,) = read_results(tmp_path / 'results/run').sets
+    pictures = sorted((tmp_path / 'results/run/visualization').rglob('*.png'))
+    ours = {path.name: path.read_bytes() for path in pictures}
+    lines = [line for line in log if line.startswith('Validation')]
 
-    class Now:
-        def __init__(self, workers=None):
-            pass
+    stock, means = sr_model.SRModel._log_validation_metric_values, {}
 
-        def submit(self, function):
-            future = deferred.Future()
-            future.set_result(function())
-            return future
+    def noting(self, *arguments):
+        means.update(self.metric_results)
+        stock(self, *arguments)
 
-        def close(self):
-            pass
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('bsr_plugin.evaluation.recording.BesideTheNetwork', Now)
-        run_test(sets)
-    (in_turn,) = read_results(tmp_path / 'results/run').sets
-    assert in_turn == beside
+    monkeypatch.setattr(recorder.Recorder, 'follow', lambda self, model: None)
+    monkeypatch.setattr(sr_model.SRModel, '_log_validation_metric_values', noting)
+    log.clear()
+    run_test(sets, model_type=engine)
+    assert kept.mean == means
+    assert [line for line in log if line.startswith('Validation')] == lines
+    assert {path.name: path.read_bytes() for path in pictures} == ours
 
 
 def test_a_slow_metric_does_not_hold_up_the_network(run_test, hr_folder, tmp_path, monkeypatch):
@@ -102,7 +104,7 @@ def test_a_slow_metric_does_not_hold_up_the_network(run_test, hr_folder, tmp_pat
         return 1.0
 
     monkeypatch.setattr(sr_model.SRModel, 'test', network)
-    monkeypatch.setattr(sr_model, 'calculate_metric', slow)
+    monkeypatch.setattr(recorder, 'calculate_metric', slow)
     one = {'psnr_y': {'type': 'calculate_psnr', 'crop_border': 2, 'test_y_channel': True}}
     assert run_test([{'name': 'Six', 'dataroot_gt': str(hr_folder)}], val={'save_img': False, 'metrics': one}) == 0
 
@@ -188,14 +190,36 @@ def test_a_set_without_a_readable_image_does_not_end_the_run(run_test, hr_folder
     assert len(second.images) == 6
 
 
-def test_the_toolbox_is_as_it_was_afterwards(run_test, hr_folder):
-    from basicsr.metrics import calculate_metric
-    from basicsr.models.base_model import BaseModel
+def test_a_metric_that_is_nan_is_the_figure_of_nothing(run_test, hr_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(recorder, 'calculate_metric', lambda data, options: float('nan'))
+    assert run_test([{'name': 'Six', 'dataroot_gt': str(hr_folder)}]) == 1
+    assert re.search(r'stopped: psnr_rgb of .*0\.png is NaN: the network', capsys.readouterr().err)
+    assert not (tmp_path / 'results/run/metrics.json').exists()
 
-    before = BaseModel.validation
-    run_test([{'name': 'Six', 'dataroot_gt': str(hr_folder)}])
-    assert BaseModel.validation is before
-    assert sr_model.calculate_metric is calculate_metric
+
+def test_a_set_without_images_is_refused_before_anything_is_touched(run_test, hr_folder, tmp_path, capsys):
+    assert run_test([{'name': 'Six', 'dataroot_gt': str(hr_folder)}]) == 0
+    before = sorted(tmp_path.rglob('*'))
+    (tmp_path / 'Empty').mkdir()
+    assert run_test([{'name': 'Empty', 'dataroot_gt': str(tmp_path / 'Empty')}]) == 2
+    assert 'Empty' in capsys.readouterr().err
+    assert set(before) <= set(tmp_path.rglob('*'))
+    assert not list(tmp_path.glob('results/*archived*'))
+
+
+def test_a_model_with_a_validation_of_its_own_keeps_it(log):
+    class Other(sr_model.SRModel):
+        def __init__(self):
+            pass
+
+        def nondist_validation(self, *arguments):
+            return 'its own'
+
+    model = Other()
+    with recorder.Recorder() as keeping:
+        keeping.follow(model)
+    assert model.nondist_validation() == 'its own'
+    assert log[-1] == 'Other validates in its own way: no metrics.json is written.'
 
 
 def test_an_image_that_equals_its_hr_image_is_valid_json(run_test, tmp_path):

@@ -1,4 +1,4 @@
-"""Metrics computed beside the network, which add up in the toolbox's loop like the numbers they will be."""
+"""Metrics computed on threads, beside the network."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,34 +7,7 @@ from threading import BoundedSemaphore
 from bsr_plugin.parallel import available_cores
 
 
-class Deferred:
-    """A sum of values, some of which are still being computed.
-
-    ``SRModel`` adds the metric of every image to 0 and divides by the number of images. That division waits, adds
-    in the order of the images and gives the float that the loop would have had without threads, to the last bit.
-    """
-
-    def __init__(self, values: list['Future[float]']) -> None:
-        self._values = values
-
-    def __radd__(self, start: float) -> 'Deferred':
-        begun: Future[float] = Future()
-        begun.set_result(start)
-        return Deferred([begun, *self._values])
-
-    def __iadd__(self, other: 'Deferred') -> 'Deferred':
-        self._values += other._values
-        return self
-
-    def __truediv__(self, count: float) -> float:
-        first, *others = self._values
-        total = first.result()
-        for value in others:
-            total += value.result()
-        return total / count
-
-
-class BesideTheNetwork:
+class MetricPool:
     """Threads that compute metrics while the network goes on with the next image.
 
     At most two calls per thread are under way; then ``submit`` waits, so that memory does not grow with the number

@@ -10,6 +10,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from bsr_plugin.options.check import load_options
 from bsr_plugin.options.machine import absent_sets
 
@@ -39,8 +41,6 @@ def parse_options(root_path: str, is_train: bool = True) -> tuple[dict[str, Any]
     if arguments.debug and not options['name'].startswith('debug'):
         options['name'] = f'debug_{options["name"]}'
     if options['num_gpu'] == 'auto':
-        import torch
-
         options['num_gpu'] = torch.cuda.device_count()
     _complete_datasets(options)
     _complete_paths(options, Path(root_path))
@@ -77,12 +77,14 @@ def _join_processes(options: dict[str, Any], launcher: str) -> None:
     from basicsr.utils.dist_util import get_dist_info, init_dist
 
     options['dist'] = launcher != 'none'
+    settings = dict((options.get('dist_params') or {}) if launcher == 'slurm' else {})
+    if options['num_gpu'] == 0:
+        # NCCL, the toolbox's default, cannot reach a network in main memory.
+        settings['backend'] = 'gloo'
     if launcher == 'none':
         print('Disable distributed.', flush=True)
-    elif launcher == 'slurm':
-        init_dist(launcher, **(options.get('dist_params') or {}))
     else:
-        init_dist(launcher)
+        init_dist(launcher, **settings)
     options['rank'], options['world_size'] = get_dist_info()
 
 

@@ -1,0 +1,142 @@
+"""Opened before it is touched: what a run needs is opened before a folder is made, renamed or archived."""
+
+import importlib.util
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch.distributed as dist
+from basicsr.utils.logger import initialized_logger
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.models.ranks import Ranks
+
+Opened = TypeVar('Opened')
+
+_LOGGER = 'basicsr'
+
+
+class HeldBackLog(logging.Handler):
+    """Keeps what is logged inside the block until the toolbox has opened its log file.
+
+    Whoever asks for the toolbox's logger before that would leave the run without a log file.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._records: list[logging.LogRecord] = []
+        self._before: tuple[int, bool] | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keeps a record."""
+        self._records.append(record)
+
+    def __enter__(self) -> 'HeldBackLog':
+        self._records = []
+        if _LOGGER not in initialized_logger:
+            logger = logging.getLogger(_LOGGER)
+            self._before = logger.level, logger.propagate
+            initialized_logger[_LOGGER] = True
+            logger.setLevel(logging.INFO)
+            logger.propagate = False
+            logger.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            logger = logging.getLogger(_LOGGER)
+            logger.removeHandler(self)
+            level, logger.propagate = self._before
+            logger.setLevel(level)
+            del initialized_logger[_LOGGER]
+            self._before = None
+
+    def pass_on(self) -> None:
+        """Logs what was kept."""
+        logger = logging.getLogger(_LOGGER)
+        records, self._records = self._records, []
+        for record in records:
+            if logger.isEnabledFor(record.levelno):
+                logger.handle(record)
+
+
+def on_all_ranks(open_it: Callable[[], Opened]) -> Opened:
+    """Opens something on every rank, or fails on every rank.
+
+    Raises:
+        InputError: Opening raised it here, or on another rank.
+    """
+    failure, opened = '', None
+    try:
+        opened = open_it()
+    except InputError as error:
+        failure = str(error)
+    failures = Ranks().gather(failure) if dist.is_initialized() else [failure]
+    for rank, sentence in enumerate(failures):
+        if sentence:
+            raise InputError(failure or f'rank {rank}: {sentence}')
+    return opened  # type: ignore[return-value]
+
+
+def train_on_one_gpu(opt: dict[str, Any]) -> None:
+    """Without a launcher a process uses one GPU; says how to use all of them.
+
+    The toolbox would take ``DataParallel``: it multiplies the batch by the GPUs and counts its iterations as if for
+    one, forgets the type of mixed precision in its threads, and is slower than a process for each GPU.
+
+    Args:
+        opt: The options of the run; ``num_gpu`` becomes 1.
+    """
+    gpus = opt['num_gpu']
+    if opt['dist'] or gpus <= 1:
+        return
+    opt['num_gpu'] = 1
+    program = 'train' if opt['is_train'] else 'test'
+    print(
+        f'One of {gpus} GPUs is used. All of them: torchrun --nproc_per_node={gpus} basicsr/{program}.py -opt FILE '
+        '--launcher pytorch',
+        flush=True,
+    )
+
+
+def check_loggers(opt: Mapping[str, Any]) -> None:
+    """Makes sure that what the run is logged with is installed.
+
+    Raises:
+        InputError: It is not.
+    """
+    log = opt['logger']
+    if 'debug' in opt['name']:
+        return
+    if (log.get('wandb') or {}).get('project') and importlib.util.find_spec('wandb') is None:
+        raise InputError(
+            f'logger.wandb.project is {log["wandb"]["project"]}, but wandb is not installed: pip install wandb, or set '
+            'project to ~.'
+        )
+    if log.get('use_tb_logger') and importlib.util.find_spec('tensorboard') is None:
+        raise InputError('logger.use_tb_logger is true, but TensorBoard is not installed: pip install tensorboard.')
+
+
+def check_can_be_made(folder: Path) -> None:
+    """Makes sure that a folder can be made, or renamed and made again.
+
+    Raises:
+        InputError: Something above it is a file, or cannot be written to.
+    """
+    above = folder.parent
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise InputError(f'{folder} cannot be made: {above} is not a folder that can be written to.')
+
+
+def check_images(name: str, dataset: Any) -> None:
+    """Makes sure that a set to be measured has images.
+
+    Raises:
+        InputError: It has none.
+    """
+    if not len(dataset):
+        raise InputError(f'The data set {name} has no image: correct its dataroot_gt or dataroot_lq.')

@@ -1,0 +1,82 @@
+"""``--auto_resume`` and ``path.resume_state``: which state a run goes on from, the same on all ranks."""
+
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+from basicsr.utils import check_resume, set_random_seed
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.models.resume import Found, newest_readable, read_state
+
+
+def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
+    """Takes the place of the function of that name in ``basicsr.train``, with its effects on ``opt['path']``.
+
+    With ``--auto_resume`` it takes the newest readable state of the experiment, wherever the program was started and
+    with or without a GPU, else the state that ``path.resume_state`` names. Rank 0 chooses for all ranks.
+
+    Args:
+        opt: The options as ``parse_options`` returns them; as there, this function may change them.
+
+    Returns:
+        The state, or ``None`` to start from the beginning. Its entry ``skipped`` lists the newer states that cannot be
+        read.
+
+    Raises:
+        InputError: The named state cannot be read, or none of the experiment's.
+    """
+    models = Path(opt['path']['models'])
+    if opt['auto_resume']:
+        found = _same_on_all_ranks(Path(opt['path']['training_states']), models)
+        if found is None:
+            return None
+        opt['path']['resume_state'] = str(found.path)
+    elif opt['path'].get('resume_state'):
+        path = Path(opt['path']['resume_state'])
+        found = Found(path, read_state(path, models), [])
+    else:
+        return None
+    for sentence in found.skipped:
+        # The log file is not open yet; BSRModel writes these lines there as well.
+        print(sentence, flush=True)
+    check_resume(opt, found.state['iter'])
+    _take_saved_entries(opt)
+    _go_on_with_seed(opt, found.state.get('manual_seed'))
+    return {**found.state, 'skipped': found.skipped}
+
+
+def _take_saved_entries(opt: dict[str, Any]) -> None:
+    """The entry of the weights that the run began with says nothing about those that it saved."""
+    others = opt['path'].get('ignore_resume_networks') or ()
+    for name in [name for name in opt if name.startswith('network_') and name not in others]:
+        opt['path'][name.replace('network', 'param_key', 1)] = 'params'
+
+
+def _go_on_with_seed(opt: dict[str, Any], seed: int | None) -> None:
+    """A run without ``manual_seed`` gets a new random one each time it is started, and with it other batches."""
+    if seed is not None and seed != opt['manual_seed']:
+        print(f'manual_seed is {seed}, as in the training state, not {opt["manual_seed"]}.', flush=True)
+        opt['manual_seed'] = seed
+        set_random_seed(seed + opt['rank'])
+
+
+def _same_on_all_ranks(states: Path, models: Path) -> Found | None:
+    """Rank 0 looks; the others read what it chose, and fail with it if it found nothing readable."""
+    if not dist.is_initialized():
+        return newest_readable(states, models)
+    choice: list[Any] = [None, None]
+    if dist.get_rank() == 0:
+        try:
+            found = newest_readable(states, models)
+            choice = [found and (str(found.path), found.skipped), None]
+        except InputError as error:
+            choice = [None, str(error)]
+    dist.broadcast_object_list(choice)
+    chosen, failure = choice
+    if failure:
+        raise InputError(failure)
+    if chosen is None:
+        return None
+    path = Path(chosen[0])
+    return Found(path, read_state(path, models), chosen[1])
