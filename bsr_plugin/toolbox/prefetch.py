@@ -121,9 +121,9 @@ class _Ahead(threading.Thread):
 class CUDAPrefetcher(CPUPrefetcher):
     """Copies the next batch to the GPU while the one before is being trained on; without a GPU a ``CPUPrefetcher``.
 
-    The copy runs on a stream of its own, from pinned memory; 8-bit images become floats, and images channels_last if
-    BSRModel is asked for it, on the same stream. The training stream waits for the copy, and the memory of a batch is not
-    used again before the training stream is done with it.
+    The copy runs on a stream of its own, from pinned memory. 8-bit images become floats on it, and images channels_last
+    if BSRModel is asked for that. The training stream waits for the copy, and the memory of a batch is not used again
+    before the training stream is done with it.
 
     Args:
         loader: The loader, with ``pin_memory: true``.
