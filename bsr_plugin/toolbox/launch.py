@@ -44,6 +44,7 @@ def test(root_path: str | Path) -> int:
 def _train(root_path: str) -> int:
     import basicsr.train as program
     from bsr_plugin.toolbox.command_line import parse_options
+    from bsr_plugin.toolbox.opening import guarded
     from bsr_plugin.toolbox.replacing import replace_in_training_program
 
     writers: list[Any] = []
@@ -57,6 +58,7 @@ def _train(root_path: str) -> int:
     with ExitStack() as stack:
         stack.enter_context(_for_this_run(program, 'parse_options', parse_options))
         stack.enter_context(_for_this_run(program, 'init_tb_logger', init_tb_logger))
+        stack.enter_context(_for_this_run(program, 'build_dataset', guarded(program.build_dataset)))
         # The toolbox closes the curves only after the last iteration.
         stack.callback(lambda: [writer.close() for writer in filter(None, writers)])
         program.train_pipeline(root_path)
@@ -67,23 +69,28 @@ def _test(root_path: str) -> int:
     import basicsr.test as program
     from bsr_plugin.evaluation.recorder import Recorder
     from bsr_plugin.toolbox.command_line import parse_options
+    from bsr_plugin.toolbox.opening import guarded
     from bsr_plugin.toolbox.replacing import replace_in_test_program
 
     opened = replace_in_test_program(program)
-    with _for_this_run(program, 'parse_options', parse_options), Recorder() as recorder, opened.recorded_by(recorder):
+    with ExitStack() as stack:
+        recorder = stack.enter_context(Recorder())
+        stack.enter_context(_for_this_run(program, 'parse_options', parse_options))
+        stack.enter_context(_for_this_run(opened, 'open_dataset', guarded(opened.open_dataset)))
+        stack.enter_context(_for_this_run(opened, 'recorder', recorder))
         program.test_pipeline(root_path)
     return EXIT_PARTLY if recorder.skipped else EXIT_DONE
 
 
 @contextmanager
-def _for_this_run(program: Any, name: str, stand_in: Any) -> Iterator[None]:
-    """Binds a name of a program inside the block."""
-    stock = getattr(program, name)
-    setattr(program, name, stand_in)
+def _for_this_run(owner: Any, name: str, stand_in: Any) -> Iterator[None]:
+    """Binds a name inside the block."""
+    stock = getattr(owner, name)
+    setattr(owner, name, stand_in)
     try:
         yield
     finally:
-        setattr(program, name, stock)
+        setattr(owner, name, stock)
 
 
 def _exit_status(run: Callable[[], int]) -> int:

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch.distributed as dist
+from basicsr.utils import get_root_logger
 from basicsr.utils.logger import initialized_logger
 
+from bsr_plugin.data.guarded_paired_image_dataset import GuardedPairedImageDataset
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.ranks import Ranks
+from bsr_plugin.models.weights import check_weights
 
 Opened = TypeVar('Opened')
 
@@ -80,7 +83,7 @@ def on_all_ranks(open_it: Callable[[], Opened]) -> Opened:
     return opened  # type: ignore[return-value]
 
 
-def train_on_one_gpu(opt: dict[str, Any]) -> None:
+def use_one_gpu(opt: dict[str, Any]) -> None:
     """Without a launcher a process uses one GPU; says how to use all of them.
 
     The toolbox would take ``DataParallel``: it multiplies the batch by the GPUs and counts its iterations as if for
@@ -130,6 +133,34 @@ def check_can_be_made(folder: Path) -> None:
         above = above.parent
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise InputError(f'{folder} cannot be made: {above} is not a folder that can be written to.')
+
+
+def check_networks(opt: Mapping[str, Any]) -> None:
+    """Makes sure that the weights the networks begin with are there, whole and theirs; BSRModel does that itself.
+
+    Raises:
+        InputError: They are not.
+    """
+    paths = opt['path']
+    for section in [key for key in opt if key.startswith('network_')]:
+        label = section.removeprefix('network_')
+        weights = paths.get(f'pretrain_network_{label}')
+        if weights is not None and opt['model_type'] != 'BSRModel':
+            key, strict = paths.get(f'param_key_{label}', 'params'), paths.get(f'strict_load_{label}', True)
+            check_weights(Path(weights), key, opt[section], strict)
+
+
+def guarded(build_dataset: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``build_dataset`` with the guards of this package's data sets for BasicSR's ``PairedImageDataset``."""
+
+    def build(dataset_opt: dict[str, Any]) -> Any:
+        if dataset_opt['type'] != 'PairedImageDataset':
+            return build_dataset(dataset_opt)
+        dataset = GuardedPairedImageDataset(dataset_opt)
+        get_root_logger().info(f'Dataset [PairedImageDataset] - {dataset_opt["name"]} is built, its pairs checked.')
+        return dataset
+
+    return build
 
 
 def check_images(name: str, dataset: Any) -> None:

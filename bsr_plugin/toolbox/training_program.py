@@ -14,8 +14,9 @@ from bsr_plugin.toolbox.opening import (
     check_can_be_made,
     check_images,
     check_loggers,
+    check_networks,
     on_all_ranks,
-    train_on_one_gpu,
+    use_one_gpu,
 )
 from bsr_plugin.toolbox.resume import load_resume_state
 
@@ -67,12 +68,13 @@ class TrainingProgram:
             InputError: Something is missing, damaged or does not fit; nothing has been touched.
         """
         self._loaders = self._model = None
-        train_on_one_gpu(opt)
+        use_one_gpu(opt)
         check_loggers(opt)
         check_can_be_made(Path(opt['path']['experiments_root']))
         self._state = load_resume_state(opt)
         with self._log:
             self._loaders = on_all_ranks(lambda: self._open_loaders(opt))
+            on_all_ranks(lambda: check_networks(opt))
             self._model = self._build_model(opt)
         return self._state
 

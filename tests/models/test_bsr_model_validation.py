@@ -124,12 +124,6 @@ def test_the_best_weights_are_kept_by_the_first_validation_set(build, batches, t
     assert kept[0] == {'dataset': 'Val', 'metric': 'psnr', 'better': 'higher', 'val': 20.0, 'iter': 1}
 
 
-def test_validation_after_the_last_iteration_is_labelled_with_it(build, batches, train, validate):
-    model = train(build(), batches(2))
-    validate(model, iteration=17)
-    assert model.best_metric_results['Val']['psnr']['iter'] == 2
-
-
 def test_in_a_test_run_nothing_of_the_training_is_needed(options, build, validate):
     opt = options(train=..., logger=..., datasets={'train': ...})
     opt |= {'dist': False, 'rank': 0, 'world_size': 1, 'is_train': False}

@@ -118,25 +118,3 @@ def test_a_worker_ends_at_the_word_of_its_parent_alone():
     process.terminate()
     process.join(10)
     assert process.exitcode == 0
-
-
-def test_the_toolboxs_loaders_start_such_workers():
-    import basicsr.data
-    from basicsr.data.prefetch_dataloader import CPUPrefetcher
-    from bsr_plugin.models.loop import worker_init_fn
-
-    assert basicsr.data.worker_init_fn is worker_init_fn
-    assert worker_init_fn.stock.__module__ == 'basicsr.data'
-
-    class Loader:
-        def __iter__(self):
-            self.blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-            return iter(())
-
-    loader = Loader()
-    prefetcher = CPUPrefetcher(loader)
-    assert {signal.SIGINT, signal.SIGTERM} <= loader.blocked
-    loader.blocked = set()
-    prefetcher.reset()
-    assert {signal.SIGINT, signal.SIGTERM} <= loader.blocked
-    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import util
 from pathlib import Path
 
@@ -154,3 +156,114 @@ def test_launchers_pass_the_root_and_say_what_is_wrong(monkeypatch, capsys, func
     monkeypatch.setattr(sys, 'argv', [f'basicsr/{function}.py'])
     assert getattr(launch, function)(Path('/somewhere')) == 2
     assert capsys.readouterr() == ('', f'{function}.py: gt_size is 97: use a multiple of 2.\n')
+
+
+@pytest.fixture
+def checkout(images):
+    """The programs of an unmodified toolbox, as a git checkout has them."""
+    folder = images / 'checkout/basicsr'
+    folder.mkdir(parents=True)
+    for name in ('train', 'test'):
+        shutil.copy(util.find_spec(f'basicsr.{name}').origin, folder / f'{name}.py')
+    return images / 'checkout'
+
+
+def as_test(options, weights):
+    """An option file for a test, made of one for training."""
+    text = options.read_text().replace('name: tiny', 'name: tested')
+    opt = {line.split(':')[0]: line for line in text.splitlines()}
+    path = options.with_name('test.yml')
+    kept = [opt[key] for key in ('bsr_plugin', 'name', 'model_type', 'scale', 'num_gpu', 'manual_seed', 'network_g')]
+    path.write_text(
+        '\n'.join(kept)
+        + f"""
+datasets:
+  test_1: {{name: b, type: PairedImageDataset, dataroot_gt: {options.parent}/gt, dataroot_lq: {options.parent}/lq,
+            io_backend: {{type: disk}}}}
+path: {{pretrain_network_g: {weights}, param_key_g: params_ema, strict_load_g: true}}
+val: {{save_img: true, suffix: ~, metrics: {{psnr: {{type: calculate_psnr, crop_border: 2}}}}}}
+"""
+    )
+    return path
+
+
+def figures(log):
+    return [float(line.split('# psnr:')[1].split()[0]) for line in log.splitlines() if '# psnr:' in line]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('engine', ['SRModel', 'BSRModel'])
+@pytest.mark.parametrize('host', ['checkout', 'module'])
+def test_unmodified_toolbox_trains_validates_resumes_and_tests(images, checkout, engine, host):
+    """``python basicsr/train.py`` of a checkout and ``python -m basicsr.train`` of the installed toolbox."""
+
+    def program(kind):
+        return ['-m', f'basicsr.{kind}'] if host == 'module' else [checkout / f'basicsr/{kind}.py']
+
+    def options(**changes):
+        path = option_file(images, **changes)
+        path.write_text(path.read_text().replace('model_type: SRModel', f'model_type: {engine}'))
+        return path
+
+    root = checkout if host == 'checkout' else Path(util.find_spec('basicsr').origin).parents[1]
+    folder = root / 'experiments/tiny'
+    try:
+        log = run([*program('train'), '-opt', options()], checkout)
+        assert iterations(log) == [1, 2, 3, 4]
+        assert len(figures(log)) == 2
+        log = run([*program('train'), '-opt', options(total_iter=6), '--auto_resume'], checkout)
+        assert iterations(log) == [5, 6]
+        trained = figures(log)[-1]
+        log = run([*program('test'), '-opt', as_test(options(), folder / 'models/net_g_latest.pth')], checkout)
+        assert figures(log) == [trained]
+        assert len(list((root / 'results/tested/visualization/b').iterdir())) == 4
+    finally:
+        for top, name in (('experiments', 'tiny'), ('results', 'tested'), ('tb_logger', 'tiny')):
+            shutil.rmtree(root / top / name, ignore_errors=True)
+            if host == 'module' and (root / top).is_dir() and not list((root / top).iterdir()):
+                (root / top).rmdir()
+
+
+def test_ctrl_c_in_the_first_seconds_is_one_line(clone):
+    program = [sys.executable, 'basicsr/train.py', '-opt', str(option_file(clone.parent))]
+    for seconds in (0.5, 2.0):
+        process = subprocess.Popen(program, cwd=clone, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode in (130, -signal.SIGINT)
+        assert 'Traceback' not in said, said
+
+
+@pytest.mark.parametrize(('images_in_set', 'batch', 'ratio'), [(4, 3, 1), (2, 1, 3)])
+def test_total_iter_means_total_iter(clone, images_in_set, batch, ratio):
+    """BasicSR's own data set, whose epochs end before the batch does."""
+    path = option_file(clone.parent, total_iter=11)
+    for index in range(images_in_set, 4):
+        for side in ('gt', 'lq'):
+            (clone.parent / side / f'{index}.png').unlink()
+    text = path.read_text().replace('batch_size_per_gpu: 1', f'batch_size_per_gpu: {batch}')
+    path.write_text(text.replace('dataset_enlarge_ratio: 4', f'dataset_enlarge_ratio: {ratio}'))
+    log = run(['basicsr/train.py', '-opt', path], clone)
+    assert iterations(log) == list(range(1, 12))
+    assert (clone / 'experiments/tiny/models/net_g_latest.pth').is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('engine', ['SRModel', 'BSRModel'])
+def test_a_job_goes_on_with_fewer_ranks_to_its_last_iteration(clone, engine):
+    torchrun = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
+    path = option_file(clone.parent, total_iter=4)
+    path.write_text(path.read_text().replace('model_type: SRModel', f'model_type: {engine}'))
+    log = run([*torchrun, 'basicsr/train.py', '-opt', path, '--launcher', 'pytorch'], clone, CUDA_VISIBLE_DEVICES='')
+    assert iterations(log) == [1, 2, 3, 4]
+    path.write_text(path.read_text().replace('total_iter: 4', 'total_iter: 30'))
+    log = run(['basicsr/train.py', '-opt', path, '--auto_resume'], clone)
+    assert iterations(log) == list(range(5, 31))
+    assert (clone / 'experiments/tiny/training_states/30.state').is_file()
+    if engine == 'BSRModel':  # SRModel's states do not say with how many ranks they were made
+        changed = (
+            'The run goes on with 1 rank with 1 patches each, 16 iterations an epoch; it had 2 ranks with 1 patches'
+        )
+        assert changed in log
