@@ -67,7 +67,7 @@ class Position:
     def geometry(self) -> str:
         """Batch and ranks in words."""
         ranks = f'{self.world_size} rank{"s" if self.world_size > 1 else ""}'
-        return f'{ranks} with {self.batch_size} patches each, {self.batches_per_epoch} iterations an epoch'
+        return f'{ranks}, batch size {self.batch_size} on each, {self.batches_per_epoch} iterations an epoch'
 
 
 class ResumableSampler(EnlargedSampler):
@@ -125,7 +125,7 @@ class ResumableSampler(EnlargedSampler):
             )
         self.start = before.continued_by(fresh)
         same = before.geometry() == fresh.geometry()
-        return None if same else f'The run goes on with {fresh.geometry()}; it had {before.geometry()}.'
+        return None if same else f'The run goes on with {fresh.geometry()}; before: {before.geometry()}.'
 
     @property
     def epochs(self) -> int:
