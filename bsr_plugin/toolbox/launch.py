@@ -5,6 +5,7 @@ whole, gives BasicSR's own data set the guards of this package's, keeps every fi
 can put right into one sentence.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -96,6 +97,8 @@ def _for_this_run(owner: Any, name: str, stand_in: Any) -> Iterator[None]:
 def _exit_status(run: Callable[[], int]) -> int:
     """Runs a program; what its user can put right is one sentence, and what a job leaves behind is tidied up."""
     program = Path(sys.argv[0]).name
+    # OpenCV's own lines on a damaged image say less than ours.
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
     try:
         # Imported here, for Ctrl-C may come while they are.
         from bsr_plugin.errors import InputError
