@@ -2,7 +2,10 @@ import json
 import signal
 
 import pytest
+import torch
+from torch._subclasses import FakeTensorMode
 
+from bsr_plugin.bench.train import matrix_rates
 from bsr_plugin.cli import main
 
 SMALL = ['--device', 'cpu', '--steps', '20', '--batch', '1', '--groups', '1', '--blocks', '1', '--features', '8']
@@ -45,3 +48,22 @@ def test_wrong_arguments_get_a_sentence(capsys, tmp_path):
     assert '--steps is 3: use at least 20.' in capsys.readouterr().err
     assert main(['bench', 'train', *SMALL, '--images', str(tmp_path / 'none')]) == 2
     assert 'none' in capsys.readouterr().err
+
+
+def test_on_a_gpu_the_rate_that_float32_is_held_against_is_that_of_tf32(monkeypatch):
+    """On fake tensors, which need no GPU."""
+    precisions = []
+    matmul = torch.Tensor.__matmul__
+    monkeypatch.setattr(torch.cuda, 'synchronize', lambda: None)
+    monkeypatch.setattr(
+        torch.Tensor,
+        '__matmul__',
+        lambda left, right: precisions.append(torch.get_float32_matmul_precision()) or matmul(left, right),
+    )
+    before = torch.get_float32_matmul_precision()
+    with FakeTensorMode():
+        assert list(matrix_rates('cuda')) == ['TF32', 'bf16']
+        assert set(precisions) == {'high'}
+        monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)
+        assert list(matrix_rates('cuda')) == ['float32', 'bf16']
+    assert torch.get_float32_matmul_precision() == before
