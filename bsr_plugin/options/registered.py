@@ -27,12 +27,9 @@ def find(kind: Kind, name: str) -> Callable[..., Any] | None:
 
 def arguments(target: Callable[..., Any], kind: Kind) -> Mapping[str, inspect.Parameter]:
     """The named arguments that come from the options."""
-    skip, keywords = (
-        _FROM_THE_RUN.get(kind, ()),
-        (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY),
-    )
-    parameters = inspect.signature(target).parameters.values()
-    return {each.name: each for each in parameters if each.kind in keywords and each.name not in skip}
+    parameters, skip = inspect.signature(target).parameters.values(), _FROM_THE_RUN.get(kind, ())
+    named = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+    return {each.name: each for each in named if each.name not in skip}
 
 
 def takes_any(target: Callable[..., Any]) -> bool:
@@ -42,27 +39,19 @@ def takes_any(target: Callable[..., Any]) -> bool:
 
 
 def _registry(kind: Kind) -> Mapping[str, Callable[..., Any]]:
-    # BasicSR fills a registry when the package of that kind is imported; importing the plugin does both.
-    import basicsr.archs
+    # BasicSR fills a registry when the package of that kind is imported: models bring archs, losses and metrics.
     import basicsr.data
-    import basicsr.losses
-    import basicsr.metrics
     import basicsr.models  # noqa: F401
     from basicsr.models.lr_scheduler import CosineAnnealingRestartLR, MultiStepRestartLR
     from basicsr.utils import registry
 
-    match kind:
-        case 'optimizer':
-            return _optimizers()
-        case 'scheduler':
-            restart = dict.fromkeys(('MultiStepLR', 'MultiStepRestartLR'), MultiStepRestartLR)
-            return {**restart, 'CosineAnnealingRestartLR': CosineAnnealingRestartLR}
-        case 'network':
-            return dict(iter(registry.ARCH_REGISTRY))
-        case 'data set':
-            return dict(iter(registry.DATASET_REGISTRY))
-        case _:
-            return dict(iter(getattr(registry, f'{kind.upper()}_REGISTRY')))
+    if kind == 'optimizer':
+        return _optimizers()
+    if kind == 'scheduler':
+        restart = dict.fromkeys(('MultiStepLR', 'MultiStepRestartLR'), MultiStepRestartLR)
+        return {**restart, 'CosineAnnealingRestartLR': CosineAnnealingRestartLR}
+    name = {'network': 'ARCH', 'data set': 'DATASET'}.get(kind, kind.upper())
+    return dict(iter(getattr(registry, f'{name}_REGISTRY')))
 
 
 @cache
