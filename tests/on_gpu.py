@@ -36,7 +36,18 @@ PACKAGES = {
 #: Step -> (words after the interpreter, of which the last is the file that it leaves; seconds it may take).
 STEPS = {
     'tests': (
-        ['-m', 'pytest', '-p', 'bsr_plugin', '-m', 'gpu', 'tests/models', '--junitxml', str(OUT / 'tests.xml')],
+        [
+            '-m',
+            'pytest',
+            '-p',
+            'bsr_plugin',
+            '-m',
+            'gpu',
+            'tests/models',
+            'tests/toolbox',
+            '--junitxml',
+            str(OUT / 'tests.xml'),
+        ],
         480,
     ),
     'train': (
