@@ -61,9 +61,9 @@ def read(path: Path) -> Any:
         raise
     except FileNotFoundError:
         raise InputError(f'{path} does not exist') from None
-    except OSError as error:
-        raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
-    except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (PermissionError, IsADirectoryError) as error:
+        raise InputError(f'{path} cannot be read: {error.strerror}') from error
+    except (pickle.UnpicklingError, OSError, EOFError, RuntimeError, KeyError, ValueError, zipfile.BadZipFile) as error:
         # PyTorch's own text is not quoted: it explains how to run the file's code after all.
         found = _REFUSED.search(str(error))
         if found is None and not (isinstance(error, pickle.UnpicklingError) and zipfile.is_zipfile(path)):

@@ -87,6 +87,22 @@ def test_a_truncated_file_is_damaged(tmp_path, share):
         checkpoint.read(path)
 
 
+def test_wherever_a_file_ends_too_early_it_is_damaged(tmp_path):
+    path = tmp_path / '7.state'
+    checkpoint.write(
+        path, {'optimizers': [{str(name): torch.rand(9)} for name in range(5)], 'random': torch.rand(2000)}
+    )
+    data = path.read_bytes()
+    for length in range(0, len(data), 211):
+        path.write_bytes(data[:length])
+        with pytest.raises(InputError, match=r'7\.state is damaged or not a checkpoint$'):
+            checkpoint.read(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match=r'7\.state cannot be read: Is a directory'):
+        checkpoint.read(path)
+
+
 def test_a_flipped_bit_in_the_weights_is_found_though_torch_would_load_it(tmp_path):
     path = tmp_path / 'net_g_7.pth'
     receipt = checkpoint.write(path, CONTENT)
