@@ -7,9 +7,10 @@ was opened, and must be open once in a process: readers are shared within a proc
 
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary, finalize
 
 import lmdb
 import numpy as np
@@ -76,8 +77,7 @@ class _Reader:
     def __init__(self, path: Path):
         self._path = path
         try:
-            # Without locks: nobody writes, and a read-only folder has room for none.
-            self._environment = lmdb.open(os.fsencode(path), readonly=True, lock=False, readahead=False)
+            self._environment = _opened(path)
         except lmdb.Error as error:
             raise InputError(f'{path} cannot be opened ({error}): make it again with bsr prepare.') from error
         needed = (self._environment.info()['last_pgno'] + 1) * self._environment.stat()['psize']
@@ -89,15 +89,10 @@ class _Reader:
                 'make it again with bsr prepare.'
             )
         self._transaction = self._environment.begin(buffers=True)
+        # Closed in so many words: py-lmdb leaves open what a forked process inherits, and refuses to open it again. Not
+        # in __del__, during which another thread could still get this reader.
+        finalize(self, self._environment.close).atexit = False
         self.lock = threading.Lock()
-
-    def check(self) -> None:
-        """Makes sure that the database can be read, and leaves it closed.
-
-        Raises:
-            InputError: It cannot be opened, or is cut short.
-        """
-        _reader_of(self._path)
 
     def get(self, key: bytes) -> memoryview | None:
         # A transaction serves one thread at a time.
@@ -107,16 +102,25 @@ class _Reader:
             except lmdb.Error as error:
                 raise InputError(f'{self._path} is damaged ({error}): make it again with bsr prepare.') from error
 
-    def __del__(self) -> None:
-        # In so many words: py-lmdb leaves open what a forked process inherits, and then refuses to open it again.
-        if hasattr(self, '_environment'):
-            self._environment.close()
-
 
 _DATABASES: 'WeakSet[Database]' = WeakSet()
 #: Readers in use, by device and inode.
 _READERS: 'WeakValueDictionary[tuple[int, int], _Reader]' = WeakValueDictionary()
 _opening = threading.Lock()
+#: Seconds that another thread may take to close what it has just let go of.
+_CLOSING = 5.0
+
+
+def _opened(path: Path) -> lmdb.Environment:
+    patience = time.monotonic() + _CLOSING
+    while True:
+        try:
+            # Without locks: nobody writes, and a read-only folder has room for none.
+            return lmdb.open(os.fsencode(path), readonly=True, lock=False, readahead=False)
+        except lmdb.Error as error:  # noqa: PERF203
+            if 'already open' not in str(error) or time.monotonic() > patience:
+                raise
+            time.sleep(0.001)
 
 
 def _reader_of(path: Path) -> _Reader:

@@ -7,7 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import lmdb
@@ -228,3 +228,14 @@ def test_a_store_that_nobody_uses_is_closed(prepared, tmp_path):
     assert mapped()
     del view
     assert not mapped()
+
+
+def test_threads_may_open_and_close_a_store_all_the_time(prepared):
+    _, made = prepared
+    expected = [LMDBStore(made.hr_path).image(at).copy() for at in range(6)]
+
+    def read(number):
+        return bool((LMDBStore(made.hr_path).image(number % 6) == expected[number % 6]).all())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(read, range(3000)))
