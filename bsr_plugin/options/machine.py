@@ -38,11 +38,18 @@ def _folders(options: Options, skip: list[str]) -> Iterator[Problem]:
     for key, dataset in _datasets(options).items():
         if key in skip:
             continue
-        benchmark = dataset.get('type') == 'SRBenchmarkDataset'
-        hint = '`bsr download` brings it' if benchmark else '`bsr prepare` makes it from HR images'
         for root, folder in _roots(dataset).items():
-            if absence := _absence(folder, hint):
+            if absence := _absence(folder, _remedy(dataset.get('type'), root, folder)):
                 yield ('datasets', key, root), absence
+
+
+def _remedy(kind: Any, root: str, folder: str) -> str:
+    """Where a folder comes from; videos, and the HR images themselves, come from somewhere else."""
+    if kind == 'SRBenchmarkDataset':
+        return '`bsr download` brings it'
+    if kind in ('RFSPairedImageDataset', 'PairedImageDataset') and (root == 'dataroot_lq' or folder.endswith('.lmdb')):
+        return '`bsr prepare` makes it from HR images'
+    return 'correct the path'
 
 
 def _files(options: Options) -> Iterator[Problem]:
@@ -58,8 +65,10 @@ def _gpus(options: Options) -> Iterator[Problem]:
     if isinstance(wanted, int) and not isinstance(wanted, bool) and wanted > 0:
         import torch
 
-        if not torch.cuda.is_available():
-            yield ('num_gpu',), f'{wanted}, but torch finds no GPU here; use auto, or 0 for the CPU'
+        there = torch.cuda.device_count()
+        if wanted > there:
+            found = f'{there or "no"} GPU{"s" if there > 1 else ""}'
+            yield ('num_gpu',), f'{wanted}, but torch finds {found} here; use auto, or 0 for the CPU'
 
 
 def _datasets(options: Options) -> dict[str, Options]:

@@ -120,6 +120,7 @@ def test_random_numbers_are_seeded_as_basicsr_seeds_them(training, command_line,
 @pytest.mark.parametrize(
     ('words', 'dist_params', 'call'),
     [
+        (['--launcher', 'pytorch', '--force_yml', 'num_gpu=0'], None, ('pytorch', {'backend': 'gloo'})),
         (['--launcher', 'pytorch'], {'backend': 'nccl', 'port': 29500}, ('pytorch', {})),
         (['--launcher', 'slurm'], {'backend': 'gloo', 'port': 29501}, ('slurm', {'backend': 'gloo', 'port': 29501})),
         (['--launcher', 'slurm'], None, ('slurm', {})),

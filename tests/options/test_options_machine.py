@@ -27,6 +27,18 @@ def test_folders_of_a_training_run_must_be_there(training, here):
     assert check_options(training, is_train=True) == []
 
 
+def test_folders_that_prepare_does_not_make_are_not_said_to_be_its(training, here):
+    folders(here, 'HR_x4.lmdb', 'LR_x4.lmdb')
+    video = {'name': 'a', 'type': 'REDSDataset', 'dataroot_gt': 'clips', 'dataroot_lq': 'clips_x4'}
+    training['datasets']['val_2'] = {**training['datasets']['val'], **video}
+    assert [line.rpartition('; ')[2] for line in missing_on_this_machine(training, is_train=True)] == [
+        'correct the path',
+        '`bsr prepare` makes it from HR images',
+        'correct the path',
+        'correct the path',
+    ]
+
+
 def test_a_home_folder_is_found(training, here, monkeypatch):
     monkeypatch.setenv('HOME', str(here))
     folders(here, 'HR_x4.lmdb', 'HR_x4', 'LR_x4.lmdb', 'LR_x4')
@@ -83,11 +95,12 @@ def test_files_to_start_from_must_be_there(training, here):
 def test_a_gpu_must_be_there(testing, here, monkeypatch):
     folders(here, 'HR_x4', 'LR_x4')
     testing['num_gpu'] = 2
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    assert check_options(testing, is_train=False) == [
-        '`num_gpu`: 2, but torch finds no GPU here; use auto, or 0 for the CPU'
-    ]
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    for there, found in ((0, 'no GPU'), (1, '1 GPU')):
+        monkeypatch.setattr(torch.cuda, 'device_count', lambda there=there: there)
+        assert check_options(testing, is_train=False) == [
+            f'`num_gpu`: 2, but torch finds {found} here; use auto, or 0 for the CPU'
+        ]
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     assert check_options(testing, is_train=False) == []
 
 

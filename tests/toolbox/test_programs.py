@@ -1,6 +1,7 @@
 """Whole programs in processes of their own: the launchers, and programs of an unmodified toolbox with the plugin."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -267,3 +268,25 @@ def test_a_job_goes_on_with_fewer_ranks_to_its_last_iteration(clone, engine):
             'The run goes on with 1 rank with 1 patches each, 16 iterations an epoch; it had 2 ranks with 1 patches'
         )
         assert changed in log
+
+
+@pytest.mark.slow
+def test_networks_of_the_toolbox_train_to_the_same_bits_with_and_without_the_plugin(images, checkout):
+    """The same program and file; only the line that names the plugin is left out."""
+    networks = {
+        'EDSR': 'num_in_ch: 3, num_out_ch: 3, num_feat: 8, num_block: 2, upscale: 2',
+        'MSRResNet': 'num_in_ch: 3, num_out_ch: 3, num_feat: 8, num_block: 2, upscale: 2',
+        'RCAN': 'num_in_ch: 3, num_out_ch: 3, num_feat: 16, num_group: 1, num_block: 2, upscale: 2',
+    }
+    for network, arguments in networks.items():
+        text = option_file(images, total_iter=3).read_text()
+        text = re.sub(r'(?m)^network_g: .*', f'network_g: {{type: {network}, {arguments}}}', text)
+        weights = []
+        for tag in (True, False):
+            path = images / f'{network}{tag}.yml'
+            path.write_text(text if tag else text.replace('bsr_plugin: !!python/name:bsr_plugin.__version__\n', ''))
+            run([checkout / 'basicsr/train.py', '-opt', path], checkout)
+            weights.append(torch.load(checkout / 'experiments/tiny/models/net_g_latest.pth', weights_only=True))
+        for key in ('params', 'params_ema'):
+            for name, value in weights[0][key].items():
+                assert torch.equal(value, weights[1][key][name]), (network, key, name)
