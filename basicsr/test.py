@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from bsr_plugin.toolbox.launch import test
+from bsr_plugin.launch import test
 
 if __name__ == '__main__':
     sys.exit(test(Path(__file__).resolve().parents[1]))

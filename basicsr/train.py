@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from bsr_plugin.toolbox.launch import train
+from bsr_plugin.launch import train
 
 if __name__ == '__main__':
     sys.exit(train(Path(__file__).resolve().parents[1]))

@@ -10,7 +10,7 @@ The toolbox itself, and torch with it, is not imported here: the commands that n
 
 from importlib import import_module
 
-from bsr_plugin.toolbox import importing
+from bsr_plugin import compat
 
 __version__ = '0.1.0'
 
@@ -37,4 +37,4 @@ def _set_up() -> None:
     replace_in_toolbox()
 
 
-importing.when_basicsr_is_imported(_set_up)
+compat.when_basicsr_is_imported(_set_up)

@@ -1,6 +1,6 @@
 """The seam with BasicSR: everything that is changed in the toolbox, and nothing else touches it.
 
-No installed file is changed. When ``basicsr`` is imported, ``importing.py`` first makes that possible; then
+No installed file is changed. When ``basicsr`` is imported, ``bsr_plugin/compat.py`` first makes that possible; then
 ``replacing.py`` binds the names of this table, by one rule: what the toolbox had is kept beside its replacement, and
 a name that has been replaced is left as it is.
 
@@ -38,7 +38,10 @@ In the toolbox's own modules; the last two only without a GPU:
 ``dist_util.torch``             ``on_cpu.ONE_DEVICE``             every process selects a GPU; the same
 ==============================  ================================  ==================================================
 
-For the time of a run, by the launchers in ``basicsr/`` (``launch.py``): ``parse_options`` (options are read safely and
-checked as a whole), ``build_dataset`` (BasicSR's ``PairedImageDataset`` is guarded), ``init_tb_logger`` (curves are
-closed however the run ends).
+For the time of a run, by the launchers in ``basicsr/`` (``bsr_plugin/launch.py``): ``parse_options`` (options are read
+safely and checked as a whole), ``build_dataset`` (BasicSR's ``PairedImageDataset`` is guarded), ``init_tb_logger``
+(curves are closed however the run ends).
 """
+
+# First, whatever module of this package is asked for: its import binds the names above.
+import basicsr  # noqa: F401

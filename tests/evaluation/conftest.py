@@ -40,7 +40,7 @@ def _one_thread():
 @pytest.fixture
 def run_test(tmp_path, monkeypatch):
     """``run_test(sets, **changes) -> exit status`` of basicsr/test.py; results are in ``tmp_path/results/run``."""
-    from bsr_plugin.toolbox.launch import test
+    from bsr_plugin.launch import test
 
     def run(sets: list[dict], **changes) -> int:
         options = {

@@ -13,8 +13,8 @@ from basicsr.utils import dist_util
 from basicsr.utils import options as toolbox
 
 import basicsr.train
+from bsr_plugin import launch
 from bsr_plugin.errors import InputError
-from bsr_plugin.toolbox import launch
 from bsr_plugin.toolbox.command_line import parse_options
 
 

@@ -76,7 +76,7 @@ def write_log(folder: Path, scalars: dict) -> None:
 
 def run_test(root: Path, name: str, hr: Path, weights: Path | None) -> Path:
     """Runs basicsr/test.py's pipeline; gives the results folder."""
-    from bsr_plugin.toolbox.launch import test
+    from bsr_plugin.launch import test
 
     options = {
         'name': name,

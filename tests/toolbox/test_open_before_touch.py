@@ -124,7 +124,7 @@ def start(here, kind, options, changes):
 @pytest.fixture
 def in_process(here, monkeypatch, capfd):
     """Runs a launcher in this process; gives its exit status and what it said."""
-    from bsr_plugin.toolbox import launch
+    from bsr_plugin import launch
 
     def run(kind, options, changes):
         path = here / f'{kind}.yml'

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import torch
 
+from bsr_plugin import launch
 from bsr_plugin.errors import InputError
-from bsr_plugin.toolbox import launch
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from bsr_plugin.toolbox import importing
+from bsr_plugin import compat
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(words, folder, **variables):
@@ -85,10 +85,10 @@ def test_hook_without_the_plugin_changes_nothing(tmp_path):
 
 
 def test_hook_acts_around_the_import_and_not_around_a_search(tmp_path):
-    (tmp_path / 'bsr_plugin/toolbox').mkdir(parents=True)
+    (tmp_path / 'bsr_plugin').mkdir()
     (tmp_path / 'bsr_plugin/__init__.py').write_text('raise RuntimeError("the hook must not import this")')
-    text = (ROOT / 'bsr_plugin/toolbox/importing.py').read_text()
-    (tmp_path / 'bsr_plugin/toolbox/importing.py').write_text(text + '\n\ndef before_basicsr():\n    print("before")\n')
+    text = (ROOT / 'bsr_plugin/compat.py').read_text()
+    (tmp_path / 'bsr_plugin/compat.py').write_text(text + '\n\ndef before_basicsr():\n    print("before")\n')
     (tmp_path / 'other.py').write_text('print("other")')
     program = """
 import bsr_plugin_hook, other
@@ -119,7 +119,7 @@ import sys
 sys.path.insert(0, {str(tmp_path)!r})
 import torch
 {present if operators == 'present' else ''}
-from bsr_plugin.toolbox.importing import define_torchvision_operators
+from bsr_plugin.compat import define_torchvision_operators
 define_torchvision_operators()
 define_torchvision_operators()
 import torchvision
@@ -142,7 +142,7 @@ def test_distutils_is_provided_where_it_is_gone(monkeypatch):
     find_spec = util.find_spec
     monkeypatch.setattr(util, 'find_spec', lambda name: None if name == 'distutils' else find_spec(name))
     monkeypatch.setattr(sys, 'modules', {k: v for k, v in sys.modules.items() if not k.startswith('distutils')})
-    importing.provide_distutils()
+    compat.provide_distutils()
     version = sys.modules['distutils.version'].LooseVersion
     assert version('0.10.0+cu130') >= version('0.9.0') > version('0.8.2')
 
@@ -150,7 +150,7 @@ def test_distutils_is_provided_where_it_is_gone(monkeypatch):
 def test_distutils_is_left_alone_where_it_is(monkeypatch):
     present = object()
     monkeypatch.setitem(sys.modules, 'distutils', present)
-    importing.provide_distutils()
+    compat.provide_distutils()
     assert sys.modules['distutils'] is present
 
 
@@ -172,12 +172,12 @@ class SharedLoader:
 
 def test_a_loader_that_serves_other_modules_too_is_left_as_it_is(monkeypatch):
     calls = []
-    monkeypatch.setattr(importing, 'before_basicsr', lambda: calls.append('before'))
+    monkeypatch.setattr(compat, 'before_basicsr', lambda: calls.append('before'))
     shared = SharedLoader()
 
     class Around:
         def find_spec(self, name, path=None, target=None):
-            return importing.spec_around(self, name, lambda: calls.append('after')) if name == 'toolbox_like' else None
+            return compat.spec_around(self, name, lambda: calls.append('after')) if name == 'toolbox_like' else None
 
     monkeypatch.setattr(sys, 'meta_path', [Around(), shared])
     for name in ('toolbox_like', 'beside'):

@@ -1,7 +1,7 @@
 """Makes ``import basicsr`` possible on today's Python, torch and torchvision, and acts around that import.
 
 One function for each obstacle; it says what goes wrong, and does nothing where nothing would. No installed file is
-changed. Whatever is replaced in the toolbox once it is imported stands in ``replacing.py``.
+changed. Whatever is replaced in the toolbox once it is imported stands in ``toolbox/``.
 
 This file imports the standard library alone, and nothing of this package: the start-up hook
 (``startup/bsr_plugin_hook.py``) loads it by its path, before the package is known.
@@ -134,6 +134,6 @@ def provide_distutils() -> None:
 
 
 def _add_module(name: str, **contents: Any) -> None:
-    module = ModuleType(name, 'Stands in for a module that is gone; see bsr_plugin/toolbox/importing.py.')
+    module = ModuleType(name, 'Stands in for a module that is gone; see bsr_plugin/compat.py.')
     vars(module).update(contents)
     sys.modules[name] = module
