@@ -44,6 +44,11 @@ class CPUPrefetcher:
         if isinstance(self._batches, _Ahead):
             self._batches.close()
         self._given, self._error = 0, None
+        sampler = self._loader.sampler
+        if isinstance(sampler, ResumableSampler) and not len(sampler):
+            # Workers that are ended while they start complain of what they no longer find.
+            self._batches = iter(())
+            return
         with stop_signals_blocked():
             if isinstance(self._loader, PrefetchDataLoader):
                 self._batches = _Ahead(DataLoader.__iter__(self._loader), self._loader.num_prefetch_queue)

@@ -1,5 +1,6 @@
 """Batches on their way to the training loop: errors arrive, epochs are whole, threads end, streams wait."""
 
+import multiprocessing
 import threading
 
 import pytest
@@ -9,6 +10,7 @@ from basicsr.data.prefetch_dataloader import PrefetchDataLoader
 from bsr_plugin.data.uint8_images import UInt8Images
 from bsr_plugin.errors import InputError
 from bsr_plugin.toolbox.prefetch import CPUPrefetcher, CUDAPrefetcher
+from bsr_plugin.toolbox.sampler import ResumableSampler
 from bsr_plugin.toolbox.training_program import IgnoringStopSignals
 
 
@@ -92,6 +94,18 @@ def test_nothing_is_drawn_before_an_epoch_begins():
     assert drawn == []
     prefetcher.reset()
     assert batches_and_error(prefetcher) == ([0, 1, 2], None)
+
+
+def test_no_worker_is_started_for_an_epoch_with_nothing_left():
+    sampler = ResumableSampler(Counting(4), 1, 0)
+    loader = torch.utils.data.DataLoader(Counting(4), 2, sampler=sampler, num_workers=1)
+    sampler.plan(2, 2)
+    prefetcher = CPUPrefetcher(loader)
+    sampler.set_epoch(1)
+    before = set(multiprocessing.active_children())
+    prefetcher.reset()
+    assert set(multiprocessing.active_children()) == before
+    assert prefetcher.next() is None
 
 
 class FakeStream:
