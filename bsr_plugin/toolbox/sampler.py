@@ -141,10 +141,14 @@ class ResumableSampler(EnlargedSampler):
         patches = self.start.patches + (done - self.start.iteration) * self.start.batch_size
         return replace(self.start, iteration=done, epoch=self.epoch, batches=first + batches, patches=patches)
 
-    def __iter__(self) -> Iterator[int]:
-        """The indices, or the numbers, of this epoch that are still to be drawn."""
+    def set_epoch(self, epoch: int) -> None:
+        """Begins an epoch, counted from 0."""
+        super().set_epoch(epoch)
         if hasattr(self.dataset, 'begin_epoch'):
             self.dataset.begin_epoch()
+
+    def __iter__(self) -> Iterator[int]:
+        """The indices, or the numbers, of this epoch that are still to be drawn."""
         size = self.start.batch_size
         if self._numbered:
             number = self.position_after(0).patches
