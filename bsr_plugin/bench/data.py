@@ -1,6 +1,7 @@
 """What a batch costs: BasicSR's paired data set, and each kind of sampling here, one core each, taken in turn."""
 
 import multiprocessing
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,7 +13,6 @@ from typing import Any
 import cv2
 import torch
 from basicsr.data import build_dataloader, build_dataset
-from basicsr.data.data_sampler import EnlargedSampler
 
 from bsr_plugin.bench.data_stores import sub_image_stores, tiled_stores, training_set
 from bsr_plugin.data.pic_index_of import index_of
@@ -20,6 +20,7 @@ from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.data.store import LMDBStore
 from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.progress import progress
+from bsr_plugin.toolbox.sampler import ResumableSampler
 
 ROUNDS = 5
 #: Turns that every kind has in a round.
@@ -117,13 +118,14 @@ def _compare_counts(setting: DataSetting, work: Path, figures: DataFigures) -> N
 
 
 def _batches(setting: DataSetting, stores: tuple[Path, Path], extra: Mapping[str, Any]) -> Iterator[Any]:
-    """Batches without end through BasicSR's own builders, sampler and loader, in this process."""
+    """Batches without end, in this process, through BasicSR's own builders and loader and the sampler of training."""
     augmented = {'use_hflip': True, 'use_rot': True, **extra}
     opt = training_set(stores, setting.scale, setting.window, setting.batch, **augmented)
     if opt['type'] == 'RFSPairedImageDataset':
         opt.setdefault('pic_bins', setting.bins)
     dataset = build_dataset(opt)
-    sampler = EnlargedSampler(dataset, 1, 0, 100)
+    sampler = ResumableSampler(dataset, 1, 0, 100)
+    sampler.plan(setting.batch, total_iter=sys.maxsize)
     loader = build_dataloader(dataset, opt, sampler=sampler, seed=0)
     epoch = 0
     while True:
