@@ -204,6 +204,7 @@ def _sum(store, position):
     return int(store.image(position).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method', ['fork', 'forkserver', 'spawn'])
 def test_workers_of_every_kind_read_a_store_that_was_read_before(prepared, method):
     _, made = prepared
