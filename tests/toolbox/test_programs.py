@@ -290,3 +290,21 @@ def test_networks_of_the_toolbox_train_to_the_same_bits_with_and_without_the_plu
         for key in ('params', 'params_ema'):
             for name, value in weights[0][key].items():
                 assert torch.equal(value, weights[1][key][name]), (network, key, name)
+
+
+@pytest.mark.parametrize(('ending', 'status', 'left'), [(None, 0, True), (InputError('x'), 2, False)])
+def test_a_job_leaves_its_process_group_when_it_is_done(monkeypatch, ending, status, left):
+    """A rank that fails alone must not wait for the others."""
+    import basicsr.train
+
+    calls = []
+    monkeypatch.setattr(torch.distributed, 'is_initialized', lambda: True)
+    monkeypatch.setattr(torch.distributed, 'destroy_process_group', lambda: calls.append('left'))
+
+    def pipeline(root_path):
+        if ending is not None:
+            raise ending
+
+    monkeypatch.setattr(basicsr.train, 'train_pipeline', pipeline)
+    assert launch.train(Path('/somewhere')) == status
+    assert calls == ['left'] * left
