@@ -1,9 +1,13 @@
 """The engines that ``bsr bench train`` compares, and the options they are built from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import torch
+
+from bsr_plugin.models.gradient_step import computes_bf16
 
 PIXEL_LOSS = {'type': 'HybridL1L2LpLoss'}
 
@@ -13,33 +17,50 @@ class Engine:
     """A model type with its switches.
 
     Attributes:
-        title: What the table calls it.
         model_type: ``SRModel`` or ``BSRModel``.
         train: Options of the section ``train``.
         as_bytes: Whether it takes uint8 batches.
         devices: Where it is measured.
     """
 
-    title: str
     model_type: str = 'BSRModel'
     train: Mapping[str, Any] = field(default_factory=dict)
     as_bytes: bool = False
     devices: tuple[str, ...] = ('cpu', 'cuda')
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        switches = [value if name == 'amp' else name for name, value in self.train.items()]
+        if not switches:
+            return f'{self.model_type}, ' + ('float32' if self.model_type == 'SRModel' else 'no switch')
+        return '  ' + ', '.join(switches + ['uint8'] * self.as_bytes)
 
 
 _LAST, _BF16, _FUSED = {'channels_last': True}, {'amp': 'bf16'}, {'fused': True}
 
 #: In the order of the table; processors without float16 arithmetic take minutes for it.
 ENGINES = {
-    'stock': Engine('SRModel, float32', 'SRModel'),
-    'float32': Engine('BSRModel, no switch'),
-    'channels_last': Engine('  channels_last', train=_LAST),
-    'bf16': Engine('  amp: bf16', train=_BF16),
-    'fp16': Engine('  amp: fp16', train={'amp': 'fp16'}, devices=('cuda',)),
-    'bf16_channels_last': Engine('  bf16, channels_last', train=_LAST | _BF16),
-    'bsr': Engine('  bf16, channels_last, fused, uint8', train=_LAST | _BF16 | _FUSED, as_bytes=True),
-    'bsr_compiled': Engine('  all these, compile', train=_LAST | _BF16 | _FUSED | {'compile': True}, as_bytes=True),
+    'stock': Engine('SRModel'),
+    'float32': Engine(),
+    'channels_last': Engine(train=_LAST),
+    'bf16': Engine(train=_BF16),
+    'fp16': Engine(train={'amp': 'fp16'}, devices=('cuda',)),
+    'bf16_channels_last': Engine(train=_BF16 | _LAST),
+    'bsr': Engine(train=_BF16 | _LAST | _FUSED, as_bytes=True),
+    'bsr_compiled': Engine(train=_BF16 | _LAST | _FUSED | {'compile': True}, as_bytes=True),
 }
+
+
+def engines_on(device: str) -> dict[str, Engine]:
+    """The engines that a device can run; without bf16 where it does not compute that, and each of them once."""
+    found: dict[str, Engine] = {}
+    for name, engine in ENGINES.items():
+        if not computes_bf16(torch.device(device)):
+            engine = replace(engine, train={key: value for key, value in engine.train.items() if value != 'bf16'})
+        if device in engine.devices and engine not in found.values():
+            found[name] = engine
+    return found
 
 
 _COMMON = {'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 64, 'res_scale': 1, 'img_range': 255.0}

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from bsr_plugin.bench.data_stores import training_set
-from bsr_plugin.bench.engines import ENGINES, KNOWN_NETWORKS, Engine, engine_options
+from bsr_plugin.bench.engines import ENGINES, KNOWN_NETWORKS, Engine, engine_options, engines_on
 from bsr_plugin.bench.memory import peak_memory_mb
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.progress import progress
@@ -32,6 +32,8 @@ NETWORK_ROUNDS = 3
 #: Batches on which the trained networks are compared.
 COMPARED = 25
 MATRIX_SIDE = {'cpu': 2048, 'cuda': 8192}
+#: Seconds that a product of matrices may take; where bf16 is emulated, large ones take minutes.
+LONGEST_PRODUCT = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ class TrainSetting:
     networks: Sequence[str] = tuple(KNOWN_NETWORKS)
 
     def chosen(self) -> dict[str, Engine]:
-        """The engines to measure on the device."""
-        names = dict.fromkeys(['stock', 'float32', *self.engines])
-        return {name: ENGINES[name] for name in names if self.device in ENGINES[name].devices}
+        """The engines to measure, as far as the device can run them."""
+        names = {'stock', 'float32', *self.engines}
+        return {name: engine for name, engine in engines_on(self.device).items() if name in names}
 
     def network(self) -> dict[str, Any]:
         """The options of the network that all engines train."""
@@ -204,9 +206,15 @@ def matrix_rates(device: str) -> dict[str, float]:
     float32 = 'TF32' if device == 'cuda' and torch.backends.cudnn.allow_tf32 else 'float32'
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision('high' if float32 == 'TF32' else before)
-    side = MATRIX_SIDE[device]
-    rates = {}
-    for name, dtype in ((float32, torch.float32), ('bf16', torch.bfloat16)):
+    rates = {float32: _matrix_rate(device, torch.float32), 'bf16': _matrix_rate(device, torch.bfloat16)}
+    torch.set_float32_matmul_precision(before)
+    return rates
+
+
+def _matrix_rate(device: str, dtype: torch.dtype) -> float:
+    """Of the largest matrices whose product does not take too long."""
+    side = 128
+    while True:
         left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
         seconds = []
         for _ in range(6):
@@ -215,9 +223,9 @@ def matrix_rates(device: str) -> dict[str, float]:
             left @ right
             _finish(torch.device(device))
             seconds.append(time.perf_counter() - began)
-        rates[name] = side**3 / min(seconds) / 1e9
-    torch.set_float32_matmul_precision(before)
-    return rates
+        if side == MATRIX_SIDE[device] or 8 * min(seconds) > LONGEST_PRODUCT:
+            return side**3 / min(seconds) / 1e9
+        side *= 2
 
 
 def gmacs_per_iteration(network: Mapping[str, Any], batch: Mapping[str, Tensor]) -> float:
@@ -260,7 +268,7 @@ def _network_rates(
 ) -> dict[str, float]:
     figures = {'gmacs_per_iteration': gmacs_per_iteration(network, batches[0])}
     for name in ('stock', 'bsr'):
-        contender = Contender(ENGINES[name], network, setting, folder)
+        contender = Contender(engines_on(setting.device)[name], network, setting, folder)
         contender.train(batches[:1])
         figures[name] = median(contender.train(batches[:1])[0] for _ in range(NETWORK_ROUNDS))
     return figures

@@ -18,7 +18,7 @@ from bsr_plugin.models.checkpointed_model import CheckpointedModel
 from bsr_plugin.models.compiled import MaybeCompiled
 from bsr_plugin.models.ema import MovingAverage
 from bsr_plugin.models.failures import Interrupted
-from bsr_plugin.models.gradient_step import GradientStep
+from bsr_plugin.models.gradient_step import GradientStep, computes_bf16
 from bsr_plugin.models.loss_watch import LossWatch
 from bsr_plugin.models.self_ensemble import x8
 from bsr_plugin.models.stopping import StopRequest
@@ -74,6 +74,8 @@ class BSRModel(CheckpointedModel):
     def init_training_settings(self) -> None:
         """Sets up losses, optimizer, average, mixed precision and compilation."""
         self._step = GradientStep(self.engine.amp, self.engine.grad_clip, self.device)
+        if self.engine.amp == 'bf16' and not computes_bf16(self.device):
+            get_root_logger().warning('This processor emulates bf16, many times slower than float32: set amp to ~.')
         self.parts['scaler'] = self._step
         super().init_training_settings()
         if self.ema_decay > 0:

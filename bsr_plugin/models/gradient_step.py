@@ -14,6 +14,13 @@ from bsr_plugin.errors import InputError
 _DTYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
+def computes_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16; emulated it is many times slower than float32."""
+    if device.type == 'cuda':
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 class GradientStep:
     """Forward, backward and update in the precision asked for.
 
@@ -27,8 +34,7 @@ class GradientStep:
     """
 
     def __init__(self, amp: str | None, grad_clip: float | None, device: torch.device) -> None:
-        # Emulated it is slower than float32.
-        if amp == 'bf16' and device.type == 'cuda' and not torch.cuda.is_bf16_supported(including_emulation=False):
+        if amp == 'bf16' and device.type == 'cuda' and not computes_bf16(device):
             name = torch.cuda.get_device_name()
             raise InputError(f'train.amp is bf16, which the {name} does not compute: use fp16 or ~')
         self._dtype = _DTYPES[amp] if amp else None

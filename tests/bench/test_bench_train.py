@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch._subclasses import FakeTensorMode
 
+from bsr_plugin.bench import engines, train
 from bsr_plugin.bench.train import matrix_rates
 from bsr_plugin.cli import main
 
@@ -67,3 +68,37 @@ def test_on_a_gpu_the_rate_that_float32_is_held_against_is_that_of_tf32(monkeypa
         monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)
         assert list(matrix_rates('cuda')) == ['float32', 'bf16']
     assert torch.get_float32_matmul_precision() == before
+
+
+def test_a_processor_that_emulates_bf16_is_measured_in_float32(monkeypatch):
+    monkeypatch.setattr(engines, 'computes_bf16', lambda device: False)
+    emulating = engines.engines_on('cpu')
+    assert {name: engine.title for name, engine in emulating.items()} == {
+        'stock': 'SRModel, float32',
+        'float32': 'BSRModel, no switch',
+        'channels_last': '  channels_last',
+        'bsr': '  channels_last, fused, uint8',
+        'bsr_compiled': '  channels_last, fused, compile, uint8',
+    }
+    assert not any(engine.train.get('amp') for engine in emulating.values())
+    monkeypatch.setattr(engines, 'computes_bf16', lambda device: True)
+    computing = {name: engine.title for name, engine in engines.engines_on('cpu').items()}
+    assert computing['bsr'] == '  bf16, channels_last, fused, uint8'
+    assert 'fp16' not in computing
+    assert 'fp16' in engines.engines_on('cuda')
+
+
+def test_matrices_are_as_large_as_their_product_is_fast(monkeypatch):
+    """A clock that counts multiply-adds: bf16 a thousand times slower than float32."""
+    clock, sides = [0.0], []
+
+    def product(left, right):
+        clock[0] += left.size(0) ** 3 / (1e11 if left.dtype == torch.float32 else 1e8)
+        sides.append((left.dtype, left.size(0)))
+        return left
+
+    monkeypatch.setattr(torch.Tensor, '__matmul__', product)
+    monkeypatch.setattr(train.time, 'perf_counter', lambda: clock[0])
+    assert matrix_rates('cpu') == pytest.approx({'float32': 100, 'bf16': 0.1})
+    assert max(side for dtype, side in sides if dtype == torch.float32) == 2048
+    assert max(side for dtype, side in sides if dtype == torch.bfloat16) == 256

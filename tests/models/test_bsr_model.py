@@ -1,3 +1,4 @@
+import logging
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bsr_plugin.errors import InputError
+from bsr_plugin.models import bsr_model
 from bsr_plugin.models.failures import Interrupted, NonFiniteError
 from bsr_plugin.models.loss_watch import LossWatch
 
@@ -39,6 +41,17 @@ def test_every_option_file_works_with_both_engines(build, batches, train, model_
     )
     train(model, batches(3))
     assert model.get_current_log()['l_pix'] > 0
+
+
+def test_a_processor_that_emulates_bf16_is_warned_of(build, monkeypatch, caplog):
+    logger = logging.getLogger('basicsr')
+    monkeypatch.setattr(logger, 'propagate', True)
+    sentence = 'This processor emulates bf16, many times slower than float32: set amp to ~.'
+    for computes, amp, warned in ((False, 'bf16', True), (False, None, False), (True, 'bf16', False)):
+        monkeypatch.setattr(bsr_model, 'computes_bf16', lambda device, computes=computes: computes)
+        caplog.clear()
+        build(train={'amp': amp})
+        assert (sentence in caplog.messages) == warned
 
 
 def test_accumulated_gradients_are_the_whole_batchs(build, batches):
