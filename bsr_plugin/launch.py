@@ -74,8 +74,8 @@ def _test(root_path: str) -> int:
     from bsr_plugin.toolbox.replacing import replace_in_test_program
 
     opened = replace_in_test_program(program)
+    recorder = Recorder()
     with ExitStack() as stack:
-        recorder = stack.enter_context(Recorder())
         stack.enter_context(_for_this_run(program, 'parse_options', parse_options))
         stack.enter_context(_for_this_run(opened, 'open_dataset', guarded(opened.open_dataset)))
         stack.enter_context(_for_this_run(opened, 'recorder', recorder))

@@ -6,7 +6,7 @@ from typing import get_args
 
 from bsr_plugin.cli.output import EXIT_DONE, table, write_json
 from bsr_plugin.data.degradation import Degradation
-from bsr_plugin.report.bicubic import Quality, bicubic_baseline
+from bsr_plugin.report.bicubic import Quality, bicubic_baseline, mean_quality
 
 EXAMPLE = 'bsr bicubic datasets/Set5/original --scale 4'
 
@@ -21,9 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    baseline = bicubic_baseline(arguments.hr_dir, arguments.scale, arguments.degradation)
-    images = {name: _figures(quality) for name, quality in baseline.images.items()}
-    mean = _figures(baseline.mean)
+    qualities = bicubic_baseline(arguments.hr_dir, arguments.scale, arguments.degradation)
+    images = {name: _figures(quality) for name, quality in qualities.items()}
+    mean = _figures(mean_quality(qualities.values()))
     rows = [(name, *(f'{value:.4f}' for value in each.values())) for name, each in images.items()]
     rows.append((f'mean of {len(rows)}', *(f'{value:.4f}' for value in mean.values())))
     print(table(('image', 'PSNR-Y (dB)', 'SSIM-Y'), rows))

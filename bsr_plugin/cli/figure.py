@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from bsr_plugin.cli.output import EXIT_DONE
 from bsr_plugin.cli.pic import add_measured_arguments, measured
 from bsr_plugin.errors import InputError
-from bsr_plugin.evaluation.results import ImageResult, SetResult
+from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult
 from bsr_plugin.report.baselines import lr_image, measure_baselines
-from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, Run
+from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example
 from bsr_plugin.report.style import FORMATS, write_figure
 
 Named = TypeVar('Named', SetResult, ImageResult)
@@ -87,7 +87,7 @@ def _attention(arguments: argparse.Namespace) -> Figure:
     from bsr_plugin.report.attention import attention_figure, measure_attention
 
     (run,), part, images = _named([arguments.results], arguments.set, arguments.image)
-    return attention_figure(measure_attention(run.result, [lr_image(part, image) for image in images]))
+    return attention_figure(measure_attention(run, [lr_image(part, image) for image in images]))
 
 
 def _curves(arguments: argparse.Namespace) -> Figure:
@@ -98,12 +98,12 @@ def _curves(arguments: argparse.Namespace) -> Figure:
 
 def _named(
     folders: list[Path], dataset: str | None, names: list[str] | None
-) -> tuple[list[Run], SetResult, list[ImageResult]]:
+) -> tuple[list[RunResult], SetResult, list[ImageResult]]:
     """The runs, and the set and the images of the first of them that the command line names."""
     from bsr_plugin.report.build import load_runs
 
     runs = load_runs(folders)
-    part = _called(dataset, [part for part in runs[0].result.sets if part.images], str(folders[0]))
+    part = _called(dataset, [part for part in runs[0].sets if part.images], str(folders[0]))
     return runs, part, [_called(name, part.images, part.name) for name in names or (None,)]
 
 

@@ -12,36 +12,30 @@ EXAMPLE = 'bsr report results/test_BSR_x2 results/test_BSR_x4 --out report'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument(
-        'results',
-        nargs='+',
-        type=Path,
-        metavar='RESULTS',
-        help='folders results/<name>; differences are from the first',
-    )
-    parser.add_argument(
-        '--out', type=Path, required=True, metavar='DIR', help='gets index.html, tables.md, tables.csv and tables.tex'
-    )
-    parser.add_argument(
-        '--log', type=Path, action='append', default=[], metavar='DIR',
-        help='TensorBoard log tb_logger/<name> to show in addition to those of the tested weights; repeatable',
-    )  # fmt: skip
-    parser.add_argument(
-        '--pic',
-        type=Path,
-        metavar='LR_STORE',
-        help='store whose PIC is shown (default: of the training set)',
-    )
+    results = 'folders results/<name>; differences are from the first'
+    parser.add_argument('results', nargs='+', type=Path, metavar='RESULTS', help=results)
+    files = 'gets index.html, tables.md, tables.csv and tables.tex'
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help=files)
+    log = 'TensorBoard log tb_logger/<name> to show in addition to those of the tested weights; repeatable'
+    parser.add_argument('--log', type=Path, action='append', default=[], metavar='DIR', help=log)
+    store = 'store whose PIC is shown (default: of the training set)'
+    parser.add_argument('--pic', type=Path, metavar='LR_STORE', help=store)
     parser.add_argument('--examples', type=int, default=3, metavar='N', help='pictures of every set (default 3)')
     parser.add_argument('--title', default='BSR: test results', help='heading of the page')
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from bsr_plugin.report.build import ReportOptions, build_report
+    from bsr_plugin.report.build import build_report
 
-    options = ReportOptions(arguments.log, arguments.pic, max(0, arguments.examples), arguments.title)
-    report = build_report(arguments.results, arguments.out, options)
+    report = build_report(
+        arguments.results,
+        arguments.out,
+        logs=arguments.log,
+        pic_store=arguments.pic,
+        examples=max(0, arguments.examples),
+        title=arguments.title,
+    )
     for comparison in report.tables:
         print(f'{comparison.title}. {comparison.legend}')
         rows = [(row.method, *(_summary(row.cells.get(name)) for name in comparison.sets)) for row in comparison.rows]

@@ -1,7 +1,6 @@
 """A benchmark set read ahead of the network, without the images that cannot be measured."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from basicsr.utils import get_root_logger
@@ -12,30 +11,14 @@ from bsr_plugin.evaluation.results import SkippedImage
 from bsr_plugin.parallel import ordered_map
 
 
-@dataclass(frozen=True)
-class GivenImage:
-    """An image that the network is given.
-
-    Attributes:
-        gt: The HR image's file.
-        lq: The LR image's file.
-    """
-
-    gt: str
-    lq: str
-
-
 class ReadableImages:
     """The images of a set as batches of one, in order, without those that cannot be read.
 
     An image that raises ``InputError`` is named in the log and left out; the rest of the run is kept. A thread reads
-    one image ahead.
-
-    Args:
-        dataset: The set.
+    ahead.
 
     Attributes:
-        dataset: The same.
+        dataset: The set.
         skipped: The images left out so far.
     """
 
@@ -47,8 +30,8 @@ class ReadableImages:
         """Number of images, those included that will turn out unreadable."""
         return len(self.dataset)
 
-    def __iter__(self) -> Iterator[tuple[GivenImage, dict[str, Any]]]:
-        """Gives the images, each with its batch."""
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Gives the batches."""
         for position, sample in enumerate(ordered_map(self._sample, range(len(self)), workers=1)):
             if isinstance(sample, InputError):
                 names = getattr(self.dataset, 'names', None)
@@ -56,8 +39,7 @@ class ReadableImages:
                 self.skipped.append(SkippedImage(name, str(sample)))
                 get_root_logger().warning('%s is left out: %s', name, sample)
             else:
-                given = GivenImage(sample.get('gt_path', sample['lq_path']), sample['lq_path'])
-                yield given, default_collate([sample])
+                yield default_collate([sample])
 
     def _sample(self, position: int) -> dict[str, Any] | InputError:
         try:

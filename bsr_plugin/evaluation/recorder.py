@@ -5,7 +5,7 @@ model's ``feed_data``, ``test`` and ``get_current_visuals``, and with the toolbo
 """
 
 import math
-from concurrent.futures import Future
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,10 @@ from basicsr.utils import get_root_logger, imwrite, tensor2img
 from tqdm import tqdm
 
 import bsr_plugin
-from bsr_plugin.evaluation.metric_pool import MetricPool
-from bsr_plugin.evaluation.readable import GivenImage, ReadableImages
+from bsr_plugin.evaluation.readable import ReadableImages
 from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult, place_of, write_results
 from bsr_plugin.models.failures import NonFiniteError
-
-#: An image and its metrics, some of which are still being computed.
-Measured = list[tuple[GivenImage, str | None, dict[str, 'Future[float]']]]
+from bsr_plugin.parallel import ordered_map
 
 
 class Recorder:
@@ -40,13 +37,6 @@ class Recorder:
     def __init__(self) -> None:
         self.result: RunResult | None = None
         self.skipped = 0
-        self._pool = MetricPool()
-
-    def __enter__(self) -> 'Recorder':
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.close()
 
     def follow(self, model: Any) -> None:
         """Has a model validate through this recorder; one with a validation of its own keeps it, without a record."""
@@ -66,56 +56,67 @@ class Recorder:
             NonFiniteError: A metric is NaN.
         """
         metrics = model.opt['val'].get('metrics') or {}
-        images = ReadableImages(dataset)
         result = self.result or _run_result(model, metrics)
         for warning in result.warnings if self.result is None else ():
             get_root_logger().warning(warning)
-        measured = self._measure(model, images, metrics, save_img)
+        images = ReadableImages(dataset)
+        measured = list(ordered_map(lambda each: _measured(*each, metrics), _super_resolved(model, images, save_img)))
         self.skipped += len(images.skipped)
-        kept = _set_result(dataset.opt, measured, images, metrics)
+        kept = SetResult(
+            name=dataset.opt['name'],
+            scale=dataset.opt['scale'],
+            degradation=dataset.opt.get('degradation') or 'bicubic',
+            images=measured,
+            skipped=images.skipped,
+            mean={name: sum(image.values[name] for image in measured) / len(measured) for name in metrics if measured},
+        )
         self.result = replace(result, sets=[*result.sets, kept])
         write_results(Path(model.opt['path']['results_root']), self.result)
         if kept.mean:
             _log(model, kept, current_iter, tb_logger)
 
-    def _measure(self, model: Any, images: ReadableImages, metrics: dict[str, Any], save_img: bool) -> Measured:
-        """Gives every image to the network, then to the metrics."""
-        measured: Measured = []
-        progress = tqdm(images, total=len(images), unit='image', disable=not model.opt['val'].get('pbar', False))
-        for given, batch in progress:
-            picture = _picture(model.opt, images.dataset.opt['name'], given) if save_img else None
-            result, truth = _super_resolve(model, batch)
-            if picture is not None:
-                imwrite(result, str(Path(model.opt['path']['results_root']) / picture))
-            compared = {'img': result} if truth is None else {'img': result, 'img2': truth}
-            values = {name: self._pool.submit(_metric(compared, options)) for name, options in metrics.items()}
-            measured.append((given, picture, values))
-        return measured
+
+def _super_resolved(model: Any, images: ReadableImages, save_img: bool) -> Iterator[tuple[ImageResult, dict[str, Any]]]:
+    """Gives every image to the network and saves the result where SRModel does; its values are still to come."""
+    opt, dataset_opt = model.opt, images.dataset.opt
+    suffix = opt['val'].get('suffix') or opt['name']
+    for batch in tqdm(images, total=len(images), unit='image', disable=not opt['val'].get('pbar', False)):
+        lq_path, gt_path = batch['lq_path'][0], batch.get('gt_path', batch['lq_path'])[0]
+        picture = f'visualization/{dataset_opt["name"]}/{Path(lq_path).stem}_{suffix}.png' if save_img else None
+        compared = _outputs(model, batch)
+        if picture is not None:
+            imwrite(compared['img'], str(Path(opt['path']['results_root']) / picture))
+        image = ImageResult(
+            name=Path(gt_path).stem,
+            gt=place_of(gt_path, dataset_opt.get('dataroot_gt')),
+            lq=place_of(lq_path, dataset_opt['dataroot_lq']) if dataset_opt.get('dataroot_lq') else None,
+            picture=picture,
+            values={},
+        )
+        yield image, compared
 
 
-def _metric(compared: dict[str, Any], options: dict[str, Any]) -> Any:
-    return lambda: float(calculate_metric(compared, options))
-
-
-def _super_resolve(model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
-    """The result and the ground truth, (H, W, C) BGR uint8; ``None`` for a set without ground truth."""
+def _outputs(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
+    """``img``, the result, and ``img2``, the ground truth of a set that has one, (H, W, C) BGR uint8."""
     model.feed_data(batch)
     model.test()
     visuals = model.get_current_visuals()
-    result = tensor2img([visuals['result']])
-    truth = tensor2img([visuals['gt']]) if 'gt' in visuals else None
+    outputs = {key: tensor2img([visuals[of]]) for key, of in (('img', 'result'), ('img2', 'gt')) if of in visuals}
     # As the toolbox does, so that the largest image of a set decides how much memory it takes.
     del model.lq, model.output
-    if truth is not None:
+    if 'gt' in visuals:
         del model.gt
     torch.cuda.empty_cache()
-    return result, truth
+    return outputs
 
 
-def _picture(opt: dict[str, Any], set_name: str, given: GivenImage) -> str:
-    """Where SRModel saves a result, relative to the results folder."""
-    suffix = opt['val'].get('suffix') or opt['name']
-    return f'visualization/{set_name}/{Path(given.lq).stem}_{suffix}.png'
+def _measured(image: ImageResult, compared: dict[str, Any], metrics: dict[str, dict[str, Any]]) -> ImageResult:
+    """Computes the metrics of an image; the PSNR of identical images is infinite, but NaN is not a figure."""
+    values = {name: float(calculate_metric(compared, options)) for name, options in metrics.items()}
+    for name, value in values.items():
+        if math.isnan(value):
+            raise NonFiniteError(f'{name} of {image.gt} is NaN: the network gives values that are not finite')
+    return replace(image, values=values)
 
 
 def _log(model: Any, kept: SetResult, current_iter: Any, tb_logger: Any) -> None:
@@ -124,34 +125,6 @@ def _log(model: Any, kept: SetResult, current_iter: Any, tb_logger: Any) -> None
     for name, value in kept.mean.items():
         model._update_best_metric_result(kept.name, name, value, current_iter)
     model._log_validation_metric_values(current_iter, kept.name, tb_logger)
-
-
-def _set_result(opt: dict[str, Any], measured: Measured, images: ReadableImages, metrics: dict[str, Any]) -> SetResult:
-    results = [
-        ImageResult(
-            name=Path(given.gt).stem,
-            gt=place_of(given.gt, opt.get('dataroot_gt')),
-            lq=place_of(given.lq, opt['dataroot_lq']) if opt.get('dataroot_lq') else None,
-            picture=picture,
-            values={name: _finite(value.result(), name, given) for name, value in values.items()},
-        )
-        for given, picture, values in measured
-    ]
-    return SetResult(
-        name=opt['name'],
-        scale=opt['scale'],
-        degradation=opt.get('degradation') or 'bicubic',
-        images=results,
-        skipped=images.skipped,
-        mean={name: sum(each.values[name] for each in results) / len(results) for name in metrics if results},
-    )
-
-
-def _finite(value: float, metric: str, given: GivenImage) -> float:
-    """A metric; the PSNR of identical images is infinite, but NaN is the figure of nothing."""
-    if math.isnan(value):
-        raise NonFiniteError(f'{metric} of {given.gt} is NaN: the network gives values that are not finite')
-    return value
 
 
 def _run_result(model: Any, metrics: dict[str, dict[str, Any]]) -> RunResult:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from bsr_plugin.atomic import write_text
@@ -21,8 +21,11 @@ FORMAT = 2
 #: The figures of published tables, whatever an option file calls them.
 Kind = Literal['psnr_y', 'psnr_rgb', 'ssim_y']
 
+#: JSON has no number for the PSNR of an image that equals its HR image: it is the string ``Infinity``.
+_NON_FINITE = ConfigDict(ser_json_inf_nan='strings')
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=_NON_FINITE)
 class ImageResult:
     """One image.
 
@@ -54,7 +57,7 @@ class SkippedImage:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_NON_FINITE)
 class SetResult:
     """One benchmark set.
 
@@ -74,8 +77,13 @@ class SetResult:
     skipped: list[SkippedImage]
     mean: dict[str, float]
 
+    @property
+    def key(self) -> tuple[str, int, Degradation]:
+        """What runs have in common that measured the same: name, scale and degradation."""
+        return self.name, self.scale, self.degradation
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=_NON_FINITE)
 class RunResult:
     """A test run.
 
@@ -104,8 +112,8 @@ class RunResult:
     @property
     def warnings(self) -> list[str]:
         """Why figures are not what they seem: one sentence each."""
-        random = [f'{self.name} has no weights (pretrain_network_g is ~): its figures are those of a random network.']
-        return ([] if self.weights else random) + [
+        random = f'{self.name} has no weights (pretrain_network_g is ~): its figures are those of a random network.'
+        return ([] if self.weights else [random]) + [
             f'{self.name}, {part.name}, {image.name}: {metric} is NaN, and so is its mean.'
             for part in self.sets
             for image in part.images
@@ -139,32 +147,18 @@ def place_of(path: str, dataroot: str | None) -> str:
 
 def kind_of(metric: Mapping[str, Any]) -> Kind | None:
     """Which figure of published tables a metric of an option file is, if any."""
-    on_y = bool(metric.get('test_y_channel', False))
-    if metric.get('type') == 'calculate_psnr':
-        return 'psnr_y' if on_y else 'psnr_rgb'
-    return 'ssim_y' if metric.get('type') == 'calculate_ssim' and on_y else None
+    kinds: dict[tuple[Any, bool], Kind] = {
+        ('calculate_psnr', True): 'psnr_y',
+        ('calculate_psnr', False): 'psnr_rgb',
+        ('calculate_ssim', True): 'ssim_y',
+    }
+    return kinds.get((metric.get('type'), bool(metric.get('test_y_channel'))))
 
 
 def write_results(folder: Path, result: RunResult) -> Path:
-    """Writes ``metrics.json``, whole or not at all; a PSNR of identical images is the string ``Infinity``.
-
-    Returns:
-        The file.
-    """
-    content = json.dumps(_spelt(_ADAPTER.dump_python(result)), indent=1, ensure_ascii=False, allow_nan=False)
-    write_text(folder / FILE_NAME, content + '\n')
+    """Writes ``metrics.json``, whole or not at all; gives its path."""
+    write_text(folder / FILE_NAME, _ADAPTER.dump_json(result, indent=1).decode() + '\n')
     return folder / FILE_NAME
-
-
-def _spelt(value: Any) -> Any:
-    """Names in place of numbers that JSON does not have, such as the PSNR of an image that equals its HR image."""
-    if isinstance(value, dict):
-        return {key: _spelt(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_spelt(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return 'NaN' if math.isnan(value) else 'Infinity' if value > 0 else '-Infinity'
-    return value
 
 
 def read_results(folder: Path) -> RunResult:
@@ -176,21 +170,18 @@ def read_results(folder: Path) -> RunResult:
     path = folder / FILE_NAME
     try:
         text = path.read_bytes()
+        version = json.loads(text).get('format')
+        if version == FORMAT:
+            return _ADAPTER.validate_json(text)
     except OSError as error:
         raise InputError(
             f"{folder} has no {FILE_NAME}, which only this project's basicsr/test.py writes: run the test with it, and "
             'name its folder results/<name>.'
         ) from error
-    try:
-        version = json.loads(text).get('format')
-        if version != FORMAT:
-            raise InputError(f'{path} has format {version}, this version reads {FORMAT}: run the test again.')
-        return _ADAPTER.validate_json(text)
     except (ValueError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
         wrong = error.errors()[0]['msg'] if isinstance(error, ValidationError) else error
         raise InputError(f'{path} cannot be read ({wrong}): run the test again.') from error
+    raise InputError(f'{path} has format {version}, this version reads {FORMAT}: run the test again.')
 
 
 _ADAPTER = TypeAdapter(RunResult)

@@ -1,8 +1,9 @@
 """The attention maps A_i of the feature mapping groups and their mean weights (paper, section III-C)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,54 +44,43 @@ class Attention:
         return self.maps.mean(axis=(1, 2))
 
 
+def has_attention(network: Mapping[str, Any]) -> bool:
+    """Whether a section ``network_g`` is that of a BSRNet with attention."""
+    return network.get('type') == 'BSRNet' and network.get('attention') != 'none'
+
+
 def load_network(run: RunResult) -> BSRNet:
     """The network of a test run, with its weights, on the CPU.
 
     Raises:
         InputError: It is not a BSRNet with attention, or its weights are gone, damaged or do not fit.
     """
-    kind = run.network.get('type')
-    if kind != 'BSRNet' or run.network.get('attention') == 'none':
-        raise InputError(f'{run.name} tested a {kind} without attention: use a BSRNet with it.')
+    if not has_attention(run.network):
+        raise InputError(f'{run.name} tested a {run.network.get("type")} without attention: use a BSRNet with it.')
     if run.weights is None:
         raise InputError(f'{run.name} tested a random network, which is gone: there is no attention to show.')
     return load_bsrnet(Path(run.weights), run.param_key, run.network)
 
 
-def attention_of(network: BSRNet, lr: NDArray[np.uint8]) -> Attention:
-    """The attention maps on an LR image.
-
-    Args:
-        network: A network in evaluation mode.
-        lr: (h, w, 3) BGR uint8.
-    """
-    with torch.inference_mode():
-        maps = network.attention_maps(to_tensor(lr)[None] * network.img_range)
-    return Attention(lr[..., ::-1], np.stack([weights[0, 0].numpy() for weights in maps]))
-
-
 def measure_attention(run: RunResult, images: Sequence[NDArray[np.uint8]]) -> list[Attention]:
-    """The attention of a run's network on the middle of some LR images, (h, w, 3) BGR.
+    """The attention of a run's network on the middle of some LR images, (h, w, 3) BGR uint8.
 
     Raises:
         InputError: As :func:`load_network`.
     """
     network = load_network(run)
-    return [attention_of(network, _middle(image)) for image in images]
-
-
-def _middle(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    top, left = (max(0, length - _SIDE) // 2 for length in image.shape[:2])
-    return image[top : top + _SIDE, left : left + _SIDE]
+    attentions = []
+    for image in images:
+        top, left = (max(0, length - _SIDE) // 2 for length in image.shape[:2])
+        lr = image[top : top + _SIDE, left : left + _SIDE]
+        with torch.inference_mode():
+            maps = network.attention_maps(to_tensor(lr)[None] * network.img_range)
+        attentions.append(Attention(lr[..., ::-1], torch.cat(maps)[:, 0].numpy()))
+    return attentions
 
 
 def attention_figure(attentions: Sequence[Attention], palette: Palette = PRINT) -> Figure:
-    """The mean weight of every group over the images; below it the LR image and the maps of the first of them.
-
-    Args:
-        attentions: One for each image.
-        palette: Colours.
-    """
+    """The mean weight of every group over the images; below it the LR image and the maps of the first of them."""
     first = attentions[0]
     columns = min(_COLUMNS, len(first.maps) + 1)
     rows = -(-(len(first.maps) + 1) // columns)

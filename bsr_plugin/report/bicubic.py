@@ -1,5 +1,6 @@
 """The paper's bicubic row: what interpolation alone achieves (tables 2 and 3)."""
 
+from collections.abc import Collection
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -42,20 +43,7 @@ class Quality:
     lr_difference: float = 0.0
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """Bicubic interpolation measured on a folder of images.
-
-    Attributes:
-        images: Name -> quality, in order of names.
-        mean: Mean over the images.
-    """
-
-    images: dict[str, Quality]
-    mean: Quality
-
-
-def bicubic_baseline(folder: Path, scale: int, degradation: Degradation = 'bicubic') -> Baseline:
+def bicubic_baseline(folder: Path, scale: int, degradation: Degradation = 'bicubic') -> dict[str, Quality]:
     """Degrades and interpolates every image of a folder on the paper's protocol.
 
     The Y channel of the uint8 RGB image, rounded to uint8, is degraded and brought back to its size by MATLAB's
@@ -67,6 +55,9 @@ def bicubic_baseline(folder: Path, scale: int, degradation: Degradation = 'bicub
         scale: Factor; images are cut to a multiple of it.
         degradation: ``bicubic`` (table 2) or ``blur-down`` (table 3).
 
+    Returns:
+        Name of the image -> quality, in order of names.
+
     Raises:
         InputError: The folder, an image or the scale is unfit.
     """
@@ -74,9 +65,8 @@ def bicubic_baseline(folder: Path, scale: int, degradation: Degradation = 'bicub
         raise InputError(f'The scale is {scale}: use 2 or more.')
     files = list_images(folder)
     measured = ordered_map(lambda file: interpolation_quality(read_image(file), scale, degradation, str(file)), files)
-    qualities = list(progress(measured, total=len(files), label='Bicubic', unit='image'))
-    images = {file.stem: quality for file, quality in zip(files, qualities, strict=True)}
-    return Baseline(images, mean_quality(qualities))
+    qualities = progress(measured, total=len(files), label='Bicubic', unit='image')
+    return {file.stem: quality for file, quality in zip(files, qualities, strict=True)}
 
 
 def interpolation_quality(
@@ -102,9 +92,7 @@ def interpolation_quality(
     if min(height, width) < 11 + 2 * scale:
         raise InputError(f'{name} is {height}x{width}, too small to be measured at scale {scale}.')
     truth = luma_uint8(image)
-    difference = 0.0
-    if lr is not None:
-        difference = float(np.abs(degrade(image, scale, degradation).astype(np.float64) - lr).mean())
+    difference = 0.0 if lr is None else float(np.abs(degrade(image, scale, degradation) - lr.astype(float)).mean())
     if lr is not None and difference:
         small = _luma(lr)
     elif degradation == 'bicubic':
@@ -125,6 +113,6 @@ def _luma(image: Image) -> NDArray[np.float64]:
     return image.astype(np.float64) @ _LUMA_BGR + _LUMA_OFFSET
 
 
-def mean_quality(qualities: list[Quality]) -> Quality:
+def mean_quality(qualities: Collection[Quality]) -> Quality:
     """Mean of all figures."""
     return Quality(*np.mean([astuple(quality) for quality in qualities], axis=0).tolist())

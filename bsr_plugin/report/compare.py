@@ -43,7 +43,7 @@ def compare_with_bicubic(
         bicubic = imresize(degrade(truth, scale, degradation), *truth.shape[:2])
         psnr = float(calculate_psnr(result, truth, crop_border=scale, test_y_channel=True))
         versions = (
-            Version(BICUBIC_LABEL, bicubic, quality.psnr_y, quality.ssim_y),
+            Version(BICUBIC_LABEL, bicubic, quality.psnr_y),
             Version(label, result, psnr),
             Version(HR_LABEL, truth),
         )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +16,11 @@ from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult
 from bsr_plugin.pic.measure import gradient_map, window_sums
 from bsr_plugin.report.baselines import BaselineKey, key_of, read_pair
 from bsr_plugin.report.bicubic import Image, Quality
-from bsr_plugin.report.style import PRINT, Palette, caption, new_figure
+from bsr_plugin.report.style import PRINT, caption, new_figure
 
 BICUBIC_LABEL, HR_LABEL = 'Bicubic', 'HR'
 #: Sides in HR pixels: of what the page shows of an image, and of the detail that is enlarged.
 REGION, DETAIL = 320, 64
-
-
-@dataclass(frozen=True)
-class Run:
-    """A test run and where it lies.
-
-    Attributes:
-        result: What it measured; its name is unique among the runs of a report.
-        folder: ``results/<name>``.
-    """
-
-    result: RunResult
-    folder: Path
 
 
 @dataclass(frozen=True)
@@ -44,13 +31,11 @@ class Version:
         label: Method.
         picture: (H, W, 3) BGR uint8.
         psnr: PSNR-Y in dB, as the tables have it; ``None`` for the HR image.
-        ssim: SSIM-Y; ``None`` for the HR image.
     """
 
     label: str
     picture: Image
     psnr: float | None = None
-    ssim: float | None = None
 
     @property
     def caption(self) -> str:
@@ -105,7 +90,7 @@ def _around(centre: int, length: int, limit: int) -> slice:
 
 
 def choose(
-    runs: Sequence[Run], baselines: Mapping[BaselineKey, Quality], per_set: int
+    runs: Sequence[RunResult], baselines: Mapping[BaselineKey, Quality], per_set: int
 ) -> list[tuple[SetResult, ImageResult]]:
     """Images of every set that the first runs with saved pictures tested, from the largest gain to the smallest.
 
@@ -118,24 +103,23 @@ def choose(
     """
     chosen: dict[tuple[str, int, str], list[tuple[SetResult, ImageResult]]] = {}
     for run in runs:
-        for part in run.result.sets:
-            key = part.name, part.scale, part.degradation
+        for part in run.sets:
             shown = [image for image in part.images if image.picture and key_of(part, image) in baselines]
-            if key in chosen or not shown or not per_set:
+            if part.key in chosen or not shown or not per_set:
                 continue
-            shown.sort(key=lambda image: -_gain(run.result, part, image, baselines))
+            gains = [_gain(run.value(image, 'psnr_y'), baselines[key_of(part, image)]) for image in shown]
+            order = np.argsort(-np.array(gains), kind='stable')
             places = np.linspace(0, len(shown) - 1, min(per_set, len(shown))).round().astype(int)
-            chosen[key] = [(part, shown[place]) for place in places]
+            chosen[part.key] = [(part, shown[place]) for place in order[places]]
     return [pair for pairs in chosen.values() for pair in pairs]
 
 
-def _gain(run: RunResult, part: SetResult, image: ImageResult, baselines: Mapping[BaselineKey, Quality]) -> float:
-    value = run.value(image, 'psnr_y')
-    return 0.0 if value is None or math.isnan(value) else value - baselines[key_of(part, image)].psnr_y
+def _gain(psnr: float | None, bicubic: Quality) -> float:
+    return 0.0 if psnr is None or math.isnan(psnr) else psnr - bicubic.psnr_y
 
 
 def load_example(
-    runs: Sequence[Run], part: SetResult, image: ImageResult, baselines: Mapping[BaselineKey, Quality]
+    runs: Sequence[RunResult], part: SetResult, image: ImageResult, baselines: Mapping[BaselineKey, Quality]
 ) -> Example:
     """Reads an image in all versions there are.
 
@@ -145,54 +129,43 @@ def load_example(
     truth, lr = read_pair(part, image)
     lr = degrade(truth, part.scale, part.degradation) if lr is None else lr
     quality = baselines.get(key_of(part, image))
-    figures = (quality.psnr_y, quality.ssim_y) if quality else (None, None)
-    versions = [Version(BICUBIC_LABEL, imresize(lr, *truth.shape[:2]), *figures)]
+    versions = [Version(BICUBIC_LABEL, imresize(lr, *truth.shape[:2]), quality.psnr_y if quality else None)]
     for run in runs:
-        found = _same_image(run.result, part, image)
+        found = _same_image(run, part, image)
         if found is not None and found.picture is not None:
-            picture = read_image(run.folder / found.picture)
+            picture = read_image(Path(found.picture))
             truth = truth[: picture.shape[0], : picture.shape[1]]  # another run's LR images may stem from a smaller cut
-            psnr, ssim = run.result.value(found, 'psnr_y'), run.result.value(found, 'ssim_y')
-            versions.append(Version(run.result.name, picture, psnr, ssim))
+            versions.append(Version(run.name, picture, run.value(found, 'psnr_y')))
     versions = [_cut(version, truth) for version in [*versions, Version(HR_LABEL, truth)]]
     return Example(part.name, part.scale, part.degradation, image.name, tuple(versions))
 
 
 def _same_image(run: RunResult, part: SetResult, image: ImageResult) -> ImageResult | None:
-    for other in run.sets:
-        if (other.scale, other.degradation) == (part.scale, part.degradation):
-            for candidate in other.images:
-                if candidate.gt == image.gt:
-                    return candidate
-    return None
+    parts = [other for other in run.sets if (other.scale, other.degradation) == (part.scale, part.degradation)]
+    return next((other for each in parts for other in each.images if other.gt == image.gt), None)
 
 
 def _cut(version: Version, truth: Image) -> Version:
-    height, width = truth.shape[:2]
-    picture = version.picture[:height, :width]
+    picture = version.picture[: truth.shape[0], : truth.shape[1]]
     if picture.shape != truth.shape:
         raise InputError(f'The saved picture of {version.label} is smaller than others of it: run the test again.')
-    return Version(version.label, picture, version.psnr, version.ssim)
+    return replace(version, picture=picture)
 
 
-def crops_figure(examples: Sequence[Example], palette: Palette = PRINT) -> Figure:
+def crops_figure(examples: Sequence[Example]) -> Figure:
     """One row for each image: the whole, then the detail with the most texture in every version, enlarged."""
     columns = 1 + max(len(example.versions) for example in examples)
-    figure = new_figure(1.9 * columns, 2.3 * len(examples), palette)
+    figure = new_figure(1.9 * columns, 2.3 * len(examples), PRINT)
     panels = figure.subplots(len(examples), columns, squeeze=False)
     for axes in panels.flat:
         axes.set_axis_off()
     for row, example in zip(panels, examples, strict=True):
         top, left, side = example.detail
         row[0].imshow(example.versions[-1].picture[..., ::-1])
-        row[0].add_patch(_frame(left, top, side, palette))
-        caption(row[0], f'{example.dataset}: {example.name}, x{example.scale}', palette)
+        frame = Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor=PRINT.of(1), linewidth=1.5)
+        row[0].add_patch(frame)
+        caption(row[0], f'{example.dataset}: {example.name}, x{example.scale}', PRINT)
         for axes, version in zip(row[1:], example.versions, strict=False):
-            crop = version.picture[top : top + side, left : left + side, ::-1]
-            axes.imshow(crop, interpolation='nearest')
-            caption(axes, version.caption, palette)
+            axes.imshow(version.picture[top : top + side, left : left + side, ::-1], interpolation='nearest')
+            caption(axes, version.caption, PRINT)
     return figure
-
-
-def _frame(left: int, top: int, side: int, palette: Palette) -> Rectangle:
-    return Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor=palette.of(1), linewidth=1.5)

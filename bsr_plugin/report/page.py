@@ -3,7 +3,7 @@
 import base64
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from typing import Any
 
@@ -13,18 +13,18 @@ from jinja2 import Environment
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from bsr_plugin.evaluation.results import ImageResult, Kind, SetResult
+from bsr_plugin.evaluation.results import ImageResult, Kind, RunResult, SetResult
 from bsr_plugin.report.baselines import BaselineKey, baseline_of, key_of
 from bsr_plugin.report.bicubic import Quality
 from bsr_plugin.report.difference import coloured, difference_maps
-from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, Run
-from bsr_plugin.report.table_formats import below, both_texts, figure_text, footnotes, mark_of, signed
-from bsr_plugin.report.tables import PSNR_PLACES, SSIM_PLACES, Cell, Table
+from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example
+from bsr_plugin.report.table_formats import both_texts, figure_text, signed
+from bsr_plugin.report.tables import PLACES, Cell, Table
 
 _KINDS: tuple[tuple[Kind, str, int], ...] = (
-    ('psnr_y', 'PSNR-Y', PSNR_PLACES),
-    ('ssim_y', 'SSIM-Y', SSIM_PLACES),
-    ('psnr_rgb', 'PSNR-RGB', PSNR_PLACES),
+    ('psnr_y', 'PSNR-Y', PLACES['psnr']),
+    ('ssim_y', 'SSIM-Y', PLACES['ssim']),
+    ('psnr_rgb', 'PSNR-RGB', PLACES['psnr']),
 )
 
 
@@ -61,13 +61,13 @@ class Content:
     """
 
     title: str
-    runs: Sequence[Run]
+    runs: Sequence[RunResult]
     baselines: Mapping[BaselineKey, Quality]
-    tables: Sequence[Table]
-    examples: Sequence[Example] = ()
-    plots: Sequence[Plot] = ()
-    warnings: Sequence[str] = ()
-    problems: Sequence[str] = ()
+    tables: list[Table]
+    examples: list[Example] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 _SECTIONS = {
@@ -97,7 +97,7 @@ def render(content: Content) -> str:
     }
     return template.render(
         title=content.title,
-        versions=_versions(content.runs),
+        versions=', '.join(sorted({f'{name} {v}' for run in content.runs for name, v in run.versions.items()})),
         sections={anchor: name for anchor, name in _SECTIONS.items() if parts.get(anchor) or anchor in plots},
         warnings=content.warnings,
         problems=content.problems,
@@ -106,11 +106,6 @@ def render(content: Content) -> str:
         plots=plots,
         **parts,
     )
-
-
-def _versions(runs: Sequence[Run]) -> str:
-    found = sorted({f'{name} {version}' for run in runs for name, version in run.result.versions.items()})
-    return ', '.join(found)
 
 
 def _word(text: str) -> dict[str, str | None]:
@@ -133,57 +128,52 @@ def _measured(content: Content) -> dict[str, Any]:
     heads = ['Run', 'Set', 'Scale', 'Degradation', 'Images', 'Parameters', *(label for _, label, _ in _KINDS)]
     rows = [
         [
-            _word(run.result.name),
+            _word(run.name),
             _word(part.name),
             _number(part.scale, f'x{part.scale}'),
             _word(part.degradation),
             _number(len(part.images), str(len(part.images))),
-            _number(run.result.parameters, f'{run.result.parameters:,}'),
-            *(_figure(run.result.value(part, kind), places) for kind, _, places in _KINDS),
-            _gain(run, part, content.baselines),
+            _number(run.parameters, f'{run.parameters:,}'),
+            *(_figure(run.value(part, kind), places) for kind, _, places in _KINDS),
+            _gain(run.value(part, 'psnr_y'), part, content.baselines),
         ]
         for run in content.runs
-        for part in run.result.sets
+        for part in run.sets
     ]
     return {'heads': [*heads, 'over bicubic'], 'rows': rows}
 
 
-def _gain(run: Run, part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> dict[str, str | None]:
+def _gain(psnr: float | None, part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> dict[str, str | None]:
     bicubic = [quality.psnr_y for quality in baseline_of(part, baselines)]
-    value = run.result.value(part, 'psnr_y')
-    if value is None or math.isnan(value) or len(bicubic) < max(1, len(part.images)):
+    if psnr is None or math.isnan(psnr) or len(bicubic) < max(1, len(part.images)):
         return _number(None, '')
-    gain = value - float(np.mean(bicubic))
-    return _number(gain, f'{gain:+.{PSNR_PLACES}f} dB')
+    gain = psnr - float(np.mean(bicubic))
+    return _number(gain, f'{gain:+.{PLACES["psnr"]}f} dB')
 
 
 def _table(table: Table) -> dict[str, Any]:
     """A table of the paper, its cells in twos: PSNR and SSIM."""
-    keys = ('psnr',) if table.number == 4 else ('psnr', 'ssim')
-    rows = []
-    for number, row in enumerate(table.rows):
-        cells = []
-        for name in table.sets:
-            cell = row.cell(name)
-            mark = mark_of(table, row, name)
-            cells += [_compared(cell, key, mark if cell.misprint in ('', key) else '') for key in keys]
-        first = row.measured and number > 0 and not table.rows[number - 1].measured
-        rows.append({'method': row.method, 'measured': row.measured, 'first': first, 'cells': cells})
-    heads = [f'{name} {key.upper()}' for name in table.sets for key in keys]
-    notes = footnotes(table).values()
-    return {'title': table.title, 'heads': heads, 'rows': rows, 'below': below(table), 'notes': notes}
+    rows = [
+        {
+            'method': row.method,
+            'measured': row.measured,
+            'cells': [_compared(row.cell(name), key) for name in table.sets for key in table.keys],
+        }
+        for row in table.rows
+    ]
+    heads = [f'{name} {key.upper()}' for name in table.sets for key in table.keys]
+    return {'title': table.title, 'heads': heads, 'rows': rows, 'below': table.below, 'notes': table.footnotes}
 
 
-def _compared(cell: Cell, key: str, mark: str) -> dict[str, Any]:
+def _compared(cell: Cell, key: str) -> dict[str, Any]:
     psnr = key == 'psnr'
-    difference = cell.psnr_difference if psnr else cell.ssim_difference
-    text = signed(difference, PSNR_PLACES if psnr else SSIM_PLACES)
+    difference = signed(cell.psnr_difference if psnr else cell.ssim_difference, PLACES[key])
     return {
         'text': both_texts(cell)[not psnr],
-        'mark': mark,
+        'mark': cell.footnote if cell.misprint in ('', key) else None,
         'rank': cell.psnr_rank if psnr else cell.ssim_rank,
-        'difference': text,
-        'direction': '' if not text or float(text) == 0 else 'up' if float(text) > 0 else 'down',
+        'difference': difference,
+        'direction': '' if not difference or float(difference) == 0 else 'up' if float(difference) > 0 else 'down',
     }
 
 
@@ -200,10 +190,15 @@ def _example(number: int, example: Example) -> dict[str, Any]:
         for version in example.versions
     ]
     maps = [
-        entry
+        {
+            'caption': f'{version.label}: {name}, up to {values.max():.3g}',
+            'picture': data_uri(coloured(values)[..., ::-1]),
+        }
         for version in example.versions
         if version.label != HR_LABEL
-        for entry in _maps(version.label, version.picture, truth, example)
+        for name, values in zip(
+            ('L2', 'Lp'), difference_maps(version.picture[rows, columns], truth[rows, columns]), strict=True
+        )
     ]
     return {
         'id': f'picture-{number}',
@@ -216,41 +211,29 @@ def _example(number: int, example: Example) -> dict[str, Any]:
     }
 
 
-def _maps(label: str, picture: NDArray[np.uint8], truth: NDArray[np.uint8], example: Example) -> list[dict[str, str]]:
-    region = example.region
-    l2, lp = difference_maps(picture[region], truth[region])
-    return [
-        {'caption': f'{label}: {name}, up to {values.max():.3g}', 'picture': data_uri(coloured(values)[..., ::-1])}
-        for name, values in (('L2', l2), ('Lp', lp))
-    ]
-
-
 def _image_tables(content: Content) -> Iterable[dict[str, Any]]:
     """A table for each set, scale and degradation, with the columns of all runs that tested it."""
-    shapes: dict[tuple[str, int, str], dict[str, tuple[SetResult, ImageResult]]] = {}
+    tested: dict[tuple[str, int, str], list[tuple[RunResult, SetResult]]] = {}
     for run in content.runs:
-        for part in run.result.sets:
-            images = shapes.setdefault((part.name, part.scale, part.degradation), {})
-            for image in part.images:
-                images.setdefault(image.gt, (part, image))
-    for number, ((name, scale, degradation), images) in enumerate(shapes.items()):
-        runs = [
-            (run, {image.gt: image for image in part.images})
-            for run in content.runs
-            for part in run.result.sets
-            if (part.name, part.scale, part.degradation) == (name, scale, degradation)
-        ]
-        shown = [(run, own, kind) for run, own in runs for kind in _KINDS if run.result.metric_named(kind[0])]
+        for part in run.sets:
+            tested.setdefault(part.key, []).append((run, part))
+    for number, ((name, scale, degradation), results) in enumerate(tested.items()):
+        images: dict[str, tuple[SetResult, ImageResult]] = {}
+        columns = []
+        for run, part in results:
+            own = {image.gt: image for image in part.images}
+            images |= {gt: (part, image) for gt, image in own.items() if gt not in images}
+            columns += [(run, own, *kind) for kind in _KINDS if run.metric_named(kind[0])]
         heads = ['Image', f'{BICUBIC_LABEL} PSNR-Y', f'{BICUBIC_LABEL} SSIM-Y']
-        heads += [f'{run.result.name} {label}' for run, _, (_, label, _) in shown]
+        heads += [f'{run.name} {label}' for run, _, _, label, _ in columns]
         rows = []
         for gt, (part, image) in sorted(images.items(), key=lambda entry: entry[1][1].name):
-            quality = content.baselines.get(key_of(part, image))
+            bicubic = content.baselines.get(key_of(part, image))
             row = [_word(image.name)]
-            row.append(_figure(None if quality is None else quality.psnr_y, PSNR_PLACES))
-            row.append(_figure(None if quality is None else quality.ssim_y, SSIM_PLACES))
-            for run, own, (kind, _, places) in shown:
-                row.append(_figure(run.result.value(own[gt], kind) if gt in own else None, places))
+            row.append(_figure(bicubic.psnr_y if bicubic else None, PLACES['psnr']))
+            row.append(_figure(bicubic.ssim_y if bicubic else None, PLACES['ssim']))
+            for run, own, kind, _, places in columns:
+                row.append(_figure(run.value(own[gt], kind) if gt in own else None, places))
             rows.append(row)
         if rows:
             title = f'{name}, x{scale}, {degradation}: {len(rows)} images'

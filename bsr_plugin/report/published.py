@@ -1,9 +1,11 @@
 """The published figures: tables 2, 3 and 4 of the paper."""
 
 import csv
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from bsr_plugin.data.degradation import Degradation
 
@@ -16,7 +18,7 @@ _ALIASES = {'b100': 'BSD100', 'bsds100': 'BSD100'} | {name.lower(): name for nam
 
 @dataclass(frozen=True)
 class Published:
-    """One cell of a table.
+    """One cell of a table, a line of ``paper_tables.csv``.
 
     Attributes:
         table: 2 (bicubic), 3 (blur-down) or 4 (ablation).
@@ -45,20 +47,8 @@ class Published:
 def published() -> tuple[Published, ...]:
     """All cells, in the order of the paper."""
     text = files('bsr_plugin.report').joinpath('paper_tables.csv').read_text(encoding='utf-8')
-    return tuple(
-        Published(
-            table=int(row['table']),
-            degradation='bicubic' if row['degradation'] == 'bicubic' else 'blur-down',
-            method=row['method'],
-            scale=int(row['scale']),
-            dataset=row['dataset'],
-            psnr=float(row['psnr_db']),
-            ssim=float(row['ssim']) if row['ssim'] else None,
-            misprint=row['misprint'],
-            note=row['note'],
-        )
-        for row in csv.DictReader(text.splitlines())
-    )
+    lines = [line | {'ssim': line['ssim'] or None} for line in csv.DictReader(text.splitlines())]
+    return TypeAdapter(tuple[Published, ...]).validate_python(lines)
 
 
 def paper_name(dataset: str) -> str:

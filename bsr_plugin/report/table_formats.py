@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from bsr_plugin.report.tables import PSNR_PLACES, SSIM_PLACES, Cell, Row, RowKey, Table
+from bsr_plugin.report.tables import PLACES, Cell, Table
 
 _CSV_COLUMNS = (
     'table', 'degradation', 'scale', 'dataset', 'method', 'source', 'images', 'psnr_y', 'ssim_y', 'psnr_rgb',
@@ -23,7 +23,7 @@ def figure_text(value: float | None, places: int) -> str:
 
 def both_texts(cell: Cell) -> tuple[str, str]:
     """PSNR and SSIM of a cell as tables print them."""
-    return figure_text(cell.psnr, PSNR_PLACES), figure_text(cell.ssim, SSIM_PLACES)
+    return figure_text(cell.psnr, PLACES['psnr']), figure_text(cell.ssim, PLACES['ssim'])
 
 
 def signed(value: float | None, places: int) -> str:
@@ -34,48 +34,22 @@ def signed(value: float | None, places: int) -> str:
     return text if float(text) else text[1:]
 
 
-def footnotes(table: Table) -> dict[tuple[RowKey, str], tuple[int, str]]:
-    """What is said of single cells below a table: row and set -> mark and sentence, in the order of the cells."""
-    notes: dict[tuple[RowKey, str], tuple[int, str]] = {}
-    for row in table.rows if table.number != 4 else ():
-        for name in table.sets:
-            cell = row.cell(name)
-            if cell.note:
-                what = f'misprint of the paper: {cell.note}' if cell.misprint else cell.note
-                notes[row.key, name] = len(notes) + 1, f'{row.method}, {name}: {what}'
-    return notes
-
-
-def mark_of(table: Table, row: Row, name: str) -> str:
-    """The mark of a cell's footnote, or nothing."""
-    mark, _ = footnotes(table).get((row.key, name), ('', ''))
-    return str(mark)
-
-
-def below(table: Table) -> list[str]:
-    """What is said below a table as a whole."""
-    return [table.legend, *([table.reproduction] if table.reproduction else [])]
-
-
 def to_csv(tables: Sequence[Table]) -> str:
     """One line for each method and set of each table; measured figures at full length."""
     text = io.StringIO()
-    lines = csv.DictWriter(text, _CSV_COLUMNS, lineterminator='\n')
+    lines = csv.DictWriter(text, _CSV_COLUMNS, lineterminator='\n', extrasaction='ignore')
     lines.writeheader()
     for table in tables:
         kind = {'table': table.number or '', 'degradation': table.degradation, 'scale': table.scale}
         for row in table.rows:
-            source = 'measured' if row.measured else 'paper'
+            method = {'method': row.method, 'source': 'measured' if row.measured else 'paper'}
             for name in [name for name in table.sets if name in row.cells]:
-                cell = _csv_cell(row.cell(name))
-                lines.writerow({**kind, 'dataset': name, 'method': row.method, 'source': source, **cell})
+                cell = asdict(row.cells[name])
+                for key in PLACES:
+                    cell[f'{key}_y'], difference = cell[key], cell[f'{key}_difference']
+                    cell[f'{key}_difference'] = None if difference is None else f'{difference:.6f}'
+                lines.writerow({**kind, **method, 'dataset': name, **cell})
     return text.getvalue()
-
-
-def _csv_cell(cell: Cell) -> dict[str, object]:
-    figures = {key: value for key, value in asdict(cell).items() if value is not None}
-    figures |= {key: f'{value:.6f}' for key, value in figures.items() if key.endswith('difference')}
-    return {{'psnr': 'psnr_y', 'ssim': 'ssim_y'}.get(key, key): value for key, value in figures.items()}
 
 
 def to_markdown(tables: Sequence[Table]) -> str:
@@ -84,21 +58,19 @@ def to_markdown(tables: Sequence[Table]) -> str:
 
 
 def _markdown_table(table: Table) -> str:
-    both = table.number != 4
-    kinds = 'PSNR-Y / SSIM-Y' if both else 'PSNR-Y'
+    kinds = ' / '.join(f'{key.upper()}-Y' for key in table.keys)
     heads = [head for name in table.sets for head in (f'{_markdown_text(name)} {kinds}', 'Δ (rank)')]
     lines = [f'## {table.title}', '', _markdown_row(['Method', *heads]), _markdown_row(['---', *['---:'] * len(heads)])]
     for row in table.rows:
         words = [f'**{_markdown_text(row.method)}**' if row.measured else row.method]
-        for name in table.sets:
-            cell = row.cell(name)
-            mark = mark_of(table, row, name)
+        for cell in map(row.cell, table.sets):
+            figures = ' / '.join(both_texts(cell)[: len(table.keys)])
+            mark = f' [{cell.footnote}]' if cell.footnote else ''
             rank = f' ({cell.psnr_rank})' if cell.psnr_rank else ''
-            figures = ' / '.join(both_texts(cell)[: 1 + both])
-            words += [figures + (f' [{mark}]' if mark else ''), signed(cell.psnr_difference, PSNR_PLACES) + rank]
+            words += [figures + mark, signed(cell.psnr_difference, PLACES['psnr']) + rank]
         lines.append(_markdown_row(words))
-    notes = [f'[{mark}] {_markdown_text(sentence)}' for mark, sentence in footnotes(table).values()]
-    return '\n'.join([*lines, '', '  \n'.join([*map(_markdown_text, below(table)), *notes]), ''])
+    notes = [f'[{number}] {_markdown_text(sentence)}' for number, sentence in table.footnotes]
+    return '\n'.join([*lines, '', '  \n'.join([*map(_markdown_text, table.below), *notes]), ''])
 
 
 def _markdown_row(words: Sequence[str]) -> str:
@@ -106,9 +78,8 @@ def _markdown_row(words: Sequence[str]) -> str:
 
 
 def _markdown_text(text: str) -> str:
-    for character in '\\`*_<>|[]#':
-        text = text.replace(character, f'\\{character}')
-    return ' '.join(text.split())
+    escapes = str.maketrans({character: f'\\{character}' for character in '\\`*_<>|[]#'})
+    return ' '.join(text.translate(escapes).split())
 
 
 def to_latex(tables: Sequence[Table]) -> str:
@@ -117,39 +88,36 @@ def to_latex(tables: Sequence[Table]) -> str:
 
 
 def _latex_table(table: Table) -> str:
-    both = table.number != 4
-    columns = 2 if both else 1
-    heads = ' & '.join(f'\\multicolumn{{{columns}}}{{c}}{{{_latex_text(name)}}}' for name in table.sets)
-    kinds = ' & '.join(['PSNR & SSIM' if both else 'PSNR'] * len(table.sets))
-    caption = _latex_text(f'{table.title}. In brackets: difference in dB. {" ".join(below(table))}')
+    columns = len(table.keys)
+    heads = [f'\\multicolumn{{{columns}}}{{c}}{{{_latex_text(name)}}}' for name in table.sets]
+    kinds = [key.upper() for key in table.keys] * len(table.sets)
+    caption = _latex_text(f'{table.title}. In brackets: difference in dB. {" ".join(table.below)}')
     lines = [
         '\\begin{table}',
         f'\\caption{{{caption}}}',
-        f'\\begin{{tabular}}{{l{"r" * columns * len(table.sets)}}}',
+        f'\\begin{{tabular}}{{l{"r" * len(kinds)}}}',
         '\\toprule',
-        f'Method & {heads} \\\\',
-        f' & {kinds} \\\\',
+        f'Method & {" & ".join(heads)} \\\\',
+        f' & {" & ".join(kinds)} \\\\',
         '\\midrule',
     ]
-    for number, row in enumerate(table.rows):
-        if row.measured and number and not table.rows[number - 1].measured:
+    after_published = False
+    for row in table.rows:
+        if row.measured and after_published:
             lines.append('\\midrule')
-        words = [_latex_text(row.method)]
-        for name in table.sets:
-            words += _latex_cell(row.cell(name), mark_of(table, row, name), both)
-        lines.append(f'{" & ".join(words)} \\\\')
-    notes = [
-        f'\\par\\footnotesize $^{{{mark}}}$ {_latex_text(sentence)}' for mark, sentence in footnotes(table).values()
-    ]
+        after_published = not row.measured
+        cells = [text for name in table.sets for text in _latex_cell(row.cell(name))[:columns]]
+        lines.append(f'{" & ".join([_latex_text(row.method), *cells])} \\\\')
+    notes = [f'\\par\\footnotesize $^{{{number}}}$ {_latex_text(sentence)}' for number, sentence in table.footnotes]
     return '\n'.join([*lines, '\\bottomrule', '\\end{tabular}', *notes, '\\end{table}', ''])
 
 
-def _latex_cell(cell: Cell, mark: str, both: bool) -> list[str]:
-    difference = signed(cell.psnr_difference, PSNR_PLACES)
+def _latex_cell(cell: Cell) -> list[str]:
+    difference = signed(cell.psnr_difference, PLACES['psnr'])
     psnr, ssim = (text.replace('–', '--') for text in both_texts(cell))  # noqa: RUF001
     psnr = _emphasis(psnr, cell.psnr_rank) + (f' {{\\scriptsize ($ {difference} $)}}' if difference else '')
-    psnr += f'$^{{{mark}}}$' if mark else ''
-    return [psnr, _emphasis(ssim, cell.ssim_rank)][: 1 + both]
+    psnr += f'$^{{{cell.footnote}}}$' if cell.footnote else ''
+    return [psnr, _emphasis(ssim, cell.ssim_rank)]
 
 
 def _emphasis(text: str, rank: int | None) -> str:
@@ -157,5 +125,6 @@ def _emphasis(text: str, rank: int | None) -> str:
 
 
 def _latex_text(text: str) -> str:
-    escapes = {'\\': '\\textbackslash{}', '~': '\\textasciitilde{}', '^': '\\textasciicircum{}'}
-    return ''.join(escapes.get(c, f'\\{c}' if c in '&%$#_{}' else c) for c in text)
+    escapes = {character: f'\\{character}' for character in '&%$#_{}'}
+    escapes |= {'\\': '\\textbackslash{}', '~': '\\textasciitilde{}', '^': '\\textasciicircum{}'}
+    return ''.join(escapes.get(character, character) for character in text)

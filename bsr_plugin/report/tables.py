@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
 
 import numpy as np
 
@@ -9,14 +11,14 @@ from bsr_plugin.data.degradation import Degradation
 from bsr_plugin.evaluation.results import Kind, RunResult, SetResult
 from bsr_plugin.report.baselines import BaselineKey, baseline_of
 from bsr_plugin.report.bicubic import Quality, mean_quality
-from bsr_plugin.report.published import SET_SIZES, Published, paper_name, published
+from bsr_plugin.report.published import SET_SIZES, paper_name, published
 
 BICUBIC = 'Bicubic, measured here'
 #: The row of table 4 that has everything.
 BASELINE = 'BSR baseline'
 _ABLATION = ('Set5', 4, 'bicubic')
 #: Decimal places of published figures, at which they are ranked.
-PSNR_PLACES, SSIM_PLACES = 2, 4
+PLACES = {'psnr': 2, 'ssim': 4}
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,9 @@ class Cell:
         images: Number of images, for what was measured here.
         misprint: ``psnr`` or ``ssim`` if that figure is a misprint of the paper, else empty.
         note: What there is to say about it.
-        psnr_rank: Place among all methods of the table, 1 the best; ``None`` for a misprint.
-        ssim_rank: The same for SSIM.
-        psnr_difference: PSNR minus that of the table's reference.
-        ssim_difference: SSIM minus that of the table's reference.
+        psnr_rank: Place among all methods of the table, 1 the best; ``None`` for a misprint. Likewise ``ssim_rank``.
+        psnr_difference: PSNR minus that of the table's reference. Likewise ``ssim_difference``.
+        footnote: Number of its note below the table.
     """
 
     psnr: float | None = None
@@ -46,17 +47,16 @@ class Cell:
     ssim_rank: int | None = None
     psnr_difference: float | None = None
     ssim_difference: float | None = None
+    footnote: int | None = None
+
+    def figure(self, key: str) -> float | None:
+        """``psnr`` or ``ssim`` if it can be compared: misprints cannot."""
+        return None if key == self.misprint else self.psnr if key == 'psnr' else self.ssim
 
 
 @dataclass(frozen=True)
 class Row:
-    """A method.
-
-    Attributes:
-        method: Its name.
-        measured: Whether it was measured here, or is the paper's.
-        cells: Benchmark set -> cell.
-    """
+    """A method, measured here or the paper's, with a cell for each benchmark set."""
 
     method: str
     measured: bool
@@ -98,6 +98,11 @@ class Table:
     paper_reference: RowKey
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """Its figures: of table 4 only the PSNR is published."""
+        return ('psnr',) if self.number == 4 else ('psnr', 'ssim')
+
+    @property
     def title(self) -> str:
         """What the table shows."""
         where = f'Table {self.number}' if self.number else 'Not in the paper'
@@ -124,6 +129,21 @@ class Table:
             if psnr is not None and ssim is not None
         ]
         return f'Bicubic interpolation is off its published row by {", ".join(distances)}.' if distances else ''
+
+    @property
+    def below(self) -> list[str]:
+        """What is said below the table as a whole."""
+        return [sentence for sentence in (self.legend, self.reproduction) if sentence]
+
+    @property
+    def footnotes(self) -> list[tuple[int, str]]:
+        """What is said of single cells below the table: number and sentence."""
+        return [
+            (cell.footnote, f'{row.method}, {name}: {"misprint of the paper: " if cell.misprint else ""}{cell.note}')
+            for row in self.rows
+            for name, cell in row.cells.items()
+            if cell.footnote
+        ]
 
 
 def comparison_tables(runs: Sequence[RunResult], baselines: Mapping[BaselineKey, Quality]) -> list[Table]:
@@ -154,20 +174,11 @@ def _comparison(
                 if known is None or (known.images or 0) < len(part.images):
                     bicubic[name] = _bicubic_cell(part, baselines)
     sets = _in_order(bicubic)
-    entries = [
-        entry
-        for entry in published()
-        if entry.table in (2, 3) and (entry.degradation, entry.scale) == (degradation, scale)
-    ]
-    theirs = _published_rows(entries, sets)
-    rows = [
-        *theirs,
-        Row(BICUBIC, True, bicubic),
-        *(Row(name, True, cells) for name, cells in measured.items()),
-    ]
-    number = entries[0].table if theirs else None
-    first = next(iter(measured)), True
-    return compared(Table(number, scale, degradation, sets, tuple(rows), first, first))
+    number = 2 if degradation == 'bicubic' else 3
+    theirs = _published_rows(number, scale, sets)
+    ours = [Row(name, True, cells) for name, cells in measured.items()]
+    rows = (*theirs, Row(BICUBIC, True, bicubic), *ours)
+    return compared(Table(number if theirs else None, scale, degradation, sets, rows, ours[0].key, ours[0].key))
 
 
 def ablation_table(runs: Sequence[RunResult], variants: Mapping[str, str]) -> Table | None:
@@ -189,29 +200,24 @@ def ablation_table(runs: Sequence[RunResult], variants: Mapping[str, str]) -> Ta
             rows.append(Row(f'{variants[run.name]}: {run.name}', True, {'Set5': cell}))
     if not rows or {variants[run.name] for run in runs if run.name in variants} == {BASELINE}:
         return None
-    theirs = _published_rows((entry for entry in published() if entry.table == 4), ['Set5'])
-    baselines = [row for row in [*rows, *theirs] if row.method.partition(':')[0] == BASELINE]
-    first = baselines[0].key
-    return compared(Table(4, 4, 'bicubic', ('Set5',), (*theirs, *rows), first, (BASELINE, False)))
+    theirs = _published_rows(4, 4, ['Set5'])
+    reference = next(row.key for row in [*rows, *theirs] if row.method.partition(':')[0] == BASELINE)
+    return compared(Table(4, 4, 'bicubic', ('Set5',), (*theirs, *rows), reference, (BASELINE, False)))
 
 
-def _published_rows(entries: Iterable[Published], sets: Sequence[str]) -> list[Row]:
+def _published_rows(number: int, scale: int, sets: Sequence[str]) -> list[Row]:
     rows: dict[str, dict[str, Cell]] = {}
-    for entry in entries:
-        cells = rows.setdefault(entry.method, {})
-        if entry.dataset in sets:
-            cells[entry.dataset] = Cell(entry.psnr, entry.ssim, misprint=entry.misprint, note=entry.note)
-    return [Row(method, False, cells) for method, cells in rows.items() if cells]
+    for entry in published():
+        if (entry.table, entry.scale) == (number, scale) and entry.dataset in sets:
+            cell = Cell(entry.psnr, entry.ssim, misprint=entry.misprint, note=entry.note)
+            rows.setdefault(entry.method, {})[entry.dataset] = cell
+    return [Row(method, False, cells) for method, cells in rows.items()]
 
 
 def _measured_cell(run: RunResult, part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> Cell:
     """What a test run achieved on a set, with a note if it does not compare with published figures."""
-    notes = _other_lr(part, baselines)
-    size = SET_SIZES.get(paper_name(part.name))
-    if size is not None and len(part.images) != size:
-        notes.append(f'{len(part.images)} of {size} images')
-    elif part.skipped:
-        notes.append(f'{len(part.images)} of {len(part.images) + len(part.skipped)} images')
+    measured = len(part.images)
+    notes = _notes(part, baselines, measured, measured + len(part.skipped))
     kinds: tuple[Kind, ...] = ('psnr_y', 'ssim_y')
     for kind in kinds:
         name = run.metric_named(kind)
@@ -222,19 +228,9 @@ def _measured_cell(run: RunResult, part: SetResult, baselines: Mapping[BaselineK
         psnr=run.value(part, 'psnr_y'),
         ssim=run.value(part, 'ssim_y'),
         psnr_rgb=run.value(part, 'psnr_rgb'),
-        images=len(part.images),
+        images=measured,
         note='; '.join(notes),
     )
-
-
-def _other_lr(part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> list[str]:
-    """Says it where the LR images were given and are not those of the published figures."""
-    differences = [quality.lr_difference for quality in baseline_of(part, baselines)]
-    if not any(differences):
-        return []
-    return [
-        f'LR images differ from {part.degradation} degradation by {np.mean(differences):.2g} grey levels on average'
-    ]
 
 
 def _bicubic_cell(part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> Cell:
@@ -242,47 +238,50 @@ def _bicubic_cell(part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> 
     if not qualities:
         return Cell(images=0)
     mean = mean_quality(qualities)
-    size = SET_SIZES.get(paper_name(part.name), len(part.images))
-    notes = _other_lr(part, baselines)
-    notes += [] if size == len(qualities) else [f'{len(qualities)} of {size} images']
+    notes = _notes(part, baselines, len(qualities), len(part.images))
     return Cell(mean.psnr_y, mean.ssim_y, images=len(qualities), note='; '.join(notes))
 
 
+def _notes(part: SetResult, baselines: Mapping[BaselineKey, Quality], measured: int, given: int) -> list[str]:
+    """What is said where LR images were given that are not the published ones, and where images are missing."""
+    notes = []
+    differences = [quality.lr_difference for quality in baseline_of(part, baselines)]
+    if any(differences):
+        difference = f'{np.mean(differences):.2g} grey levels on average'
+        notes.append(f'LR images differ from {part.degradation} degradation by {difference}')
+    published_size = SET_SIZES.get(paper_name(part.name), measured)
+    size = given if measured == published_size else published_size
+    if measured != size:
+        notes.append(f'{measured} of {size} images')
+    return notes
+
+
 def compared(table: Table) -> Table:
-    """The table with ranks and differences filled in."""
+    """The table with ranks, differences and the numbers of its footnotes filled in."""
     by_key = {row.key: row for row in table.rows}
-    ranks = {
-        (name, key): _ranks([_figure(row.cell(name), key) for row in table.rows], places)
-        for name in table.sets
-        for key, places in (('psnr', PSNR_PLACES), ('ssim', SSIM_PLACES))
-    }
-    rows = []
-    for number, row in enumerate(table.rows):
+    rows: list[Row] = []
+    footnotes = count(1)
+    for row in table.rows:
+        reference = by_key[table.reference if row.measured else table.paper_reference]
         cells = {}
-        for name, cell in row.cells.items():
-            base = by_key[table.reference if row.measured else table.paper_reference].cell(name)
-            cells[name] = replace(
-                cell,
-                psnr_rank=ranks[name, 'psnr'][number],
-                ssim_rank=ranks[name, 'ssim'][number],
-                psnr_difference=_difference(_figure(cell, 'psnr'), _figure(base, 'psnr')),
-                ssim_difference=_difference(_figure(cell, 'ssim'), _figure(base, 'ssim')),
-            )
+        for name in [name for name in table.sets if name in row.cells]:
+            cell = row.cells[name]
+            changes: dict[str, Any] = {}
+            for key, places in PLACES.items():
+                value, others = cell.figure(key), [other.cell(name).figure(key) for other in table.rows]
+                changes[f'{key}_rank'] = _rank(value, others, places)
+                changes[f'{key}_difference'] = _difference(value, reference.cell(name).figure(key))
+            noted = cell.note and table.number != 4
+            cells[name] = replace(cell, **changes, footnote=next(footnotes) if noted else None)
         rows.append(replace(row, cells=cells))
     return replace(table, rows=tuple(rows))
 
 
-def _figure(cell: Cell, key: str) -> float | None:
-    """A figure that can be compared: misprints cannot."""
-    figures = {'psnr': cell.psnr, 'ssim': cell.ssim, cell.misprint: None}
-    return figures[key]
-
-
-def _ranks(values: Sequence[float | None], places: int) -> list[int | None]:
-    """Places from the top; what is equal as printed shares a place, and NaN has none."""
-    printed = [None if value is None or np.isnan(value) else round(value, places) for value in values]
-    known = [value for value in printed if value is not None]
-    return [None if value is None else 1 + sum(other > value for other in known) for value in printed]
+def _rank(value: float | None, others: Sequence[float | None], places: int) -> int | None:
+    """Place from the top; what is equal as printed shares a place, and NaN has none."""
+    if value is None or np.isnan(value):
+        return None
+    return 1 + sum(other is not None and round(other, places) > round(value, places) for other in others)
 
 
 def _difference(value: float | None, reference: float | None) -> float | None:

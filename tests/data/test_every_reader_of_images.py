@@ -150,5 +150,5 @@ def test_the_bicubic_row(kind, tmp_path):
     else:
         (tmp_path / 'plain').mkdir()
         (tmp_path / 'plain' / 'a.png').write_bytes(encode_png(np.ascontiguousarray(expected[..., ::-1])))
-        (of_plain,) = bicubic_baseline(tmp_path / 'plain', SCALE).images.values()
-        assert bicubic_baseline(file.parent, SCALE).images['a'] == of_plain
+        (of_plain,) = bicubic_baseline(tmp_path / 'plain', SCALE).values()
+        assert bicubic_baseline(file.parent, SCALE)['a'] == of_plain

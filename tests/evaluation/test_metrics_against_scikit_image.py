@@ -43,7 +43,7 @@ def test_the_bicubic_row_is_scikit_images_too(hr_folder):
     from bsr_plugin.report.bicubic import bicubic_baseline
 
     rows = bicubic_baseline(hr_folder, 2)
-    for name, quality in rows.images.items():
+    for name, quality in rows.items():
         image = cv2.imread(str(hr_folder / f'{name}.png'))
         truth = np.floor(luma(image) + 0.5)[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
         small = imresize_float(truth, truth.shape[0] // 2, truth.shape[1] // 2)

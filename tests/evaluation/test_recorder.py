@@ -216,8 +216,7 @@ def test_a_model_with_a_validation_of_its_own_keeps_it(log):
             return 'its own'
 
     model = Other()
-    with recorder.Recorder() as keeping:
-        keeping.follow(model)
+    recorder.Recorder().follow(model)
     assert model.nondist_validation() == 'its own'
     assert log[-1] == 'Other validates in its own way: no metrics.json is written.'
 

@@ -25,7 +25,7 @@ def test_files_and_stores_give_the_same(project):
 
     assert (len(figures), problems) == (10, [])
     assert baseline_of(part, figures) == baseline_of(stored, figures)
-    expected = bicubic_baseline(project.hr, 2).images
+    expected = bicubic_baseline(project.hr, 2)
     assert baseline_of(part, figures) == [expected[image.name] for image in part.images]
     np.testing.assert_array_equal(read_pair(stored, stored.images[2])[0], read_pair(part, part.images[2])[0])
 

@@ -7,7 +7,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from bsr_plugin.data.image_file import encode_png
 from bsr_plugin.errors import InputError
-from bsr_plugin.report.bicubic import bicubic_baseline, interpolation_quality, luma_uint8
+from bsr_plugin.report.bicubic import bicubic_baseline, interpolation_quality, luma_uint8, mean_quality
 
 
 def cubic(x):
@@ -72,9 +72,10 @@ def test_mean_is_over_images_of_any_size(tmp_path):
     image = skimage.data.coffee()[..., ::-1]
     (tmp_path / 'a.png').write_bytes(encode_png(np.ascontiguousarray(image[:121, :90])))
     (tmp_path / 'b.png').write_bytes(encode_png(np.ascontiguousarray(image[100:200, 300:477])))
-    baseline = bicubic_baseline(tmp_path, 2)
-    assert list(baseline.images) == ['a', 'b']
-    assert baseline.mean.psnr_y == pytest.approx((baseline.images['a'].psnr_y + baseline.images['b'].psnr_y) / 2)
+    qualities = bicubic_baseline(tmp_path, 2)
+    assert list(qualities) == ['a', 'b']
+    mean = mean_quality(qualities.values())
+    assert mean.psnr_y == pytest.approx((qualities['a'].psnr_y + qualities['b'].psnr_y) / 2)
 
 
 def test_wrong_input_is_named(tmp_path):

@@ -10,7 +10,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from bsr_plugin.errors import InputError
 from bsr_plugin.report.baselines import key_of, lr_image, measure_baselines
 from bsr_plugin.report.build import load_runs
-from bsr_plugin.report.examples import Run, choose, crops_figure, load_example
+from bsr_plugin.report.examples import choose, crops_figure, load_example
 
 
 @pytest.fixture(scope='module')
@@ -20,13 +20,13 @@ def runs(project):
 
 @pytest.fixture(scope='module')
 def baselines(runs):
-    figures, problems = measure_baselines(part for run in runs for part in run.result.sets)
+    figures, problems = measure_baselines(part for run in runs for part in run.sets)
     assert problems == []
     return figures
 
 
 def gains(run, baselines):
-    (part,) = run.result.sets
+    (part,) = run.sets
     return {image.name: image.values['psnr_y'] - baselines[key_of(part, image)].psnr_y for image in part.images}
 
 
@@ -39,7 +39,7 @@ def test_the_largest_and_the_smallest_gain_are_always_shown(runs, baselines):
 
 
 def test_an_image_in_all_versions(runs, baselines, project):
-    (part,) = runs[0].result.sets
+    (part,) = runs[0].sets
     image = next(image for image in part.images if image.name == 'bird')
     example = load_example(runs, part, image, baselines)
 
@@ -71,14 +71,15 @@ def test_the_figure_has_a_row_for_each_image(runs, baselines):
 
 
 def test_a_picture_that_is_gone_is_named(runs, baselines, tmp_path):
-    (part,) = runs[0].result.sets
+    (part,) = runs[0].sets
     image = next(image for image in part.images if image.name == 'bird')
+    gone = replace(image, picture=str(tmp_path / 'bird_first.png'))
     with pytest.raises(InputError, match=r'bird_first\.png cannot be read'):
-        load_example([Run(runs[0].result, tmp_path)], part, image, baselines)
+        load_example([replace(runs[0], sets=[replace(part, images=[gone])])], part, image, baselines)
 
 
 def test_an_hr_image_that_is_gone_has_no_bicubic_figure(runs):
-    (part,) = runs[0].result.sets
+    (part,) = runs[0].sets
     gone = replace(part, images=[replace(part.images[0], gt='/nowhere/baby.png'), part.images[1]])
     figures, problems = measure_baselines([gone])
     assert len(figures) == 1

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bsr_plugin.report.baselines import measure_baselines
-from bsr_plugin.report.build import ReportOptions, build_report, load_runs
+from bsr_plugin.report.build import build_report, load_runs
 from bsr_plugin.report.curves import Curve, curves_figure
 from bsr_plugin.report.page import Content, render
 from bsr_plugin.report.style import PAGE, inline_svg
@@ -45,7 +45,7 @@ class Checker(HTMLParser):
 @pytest.fixture(scope='module')
 def page(project, tmp_path_factory):
     out = tmp_path_factory.mktemp('report')
-    build_report([project.first, project.second], out, ReportOptions(examples=2))
+    build_report([project.first, project.second], out, examples=2)
     return out / 'index.html'
 
 
@@ -90,11 +90,11 @@ def test_what_is_doubtful_stands_at_the_top(page):
 
 def test_nan_is_shown_and_sorted_last(project):
     (run,) = load_runs([project.first])
-    (part,) = run.result.sets
+    (part,) = run.sets
     values = [{**part.images[0].values, 'psnr_y': float('nan')}, {**part.images[1].values, 'psnr_y': float('inf')}]
     images = [replace(image, values=each) for image, each in zip(part.images, values, strict=False)]
-    result = replace(run.result, sets=[replace(part, images=images, mean=values[0])])
-    text = render(Content('', [replace(run, result=result)], {}, comparison_tables([result], {})))
+    result = replace(run, sets=[replace(part, images=images, mean=values[0])])
+    text = render(Content('', [result], {}, comparison_tables([result], {})))
     assert text.count('<td data-value="">NaN</td>') == 2  # the mean and the image
     assert '<td data-value="Infinity">inf</td>' in text
     assert '<td data-value="nan">' not in text
@@ -103,12 +103,11 @@ def test_nan_is_shown_and_sorted_last(project):
 def test_names_from_files_are_text_and_nothing_else(project):
     (run,) = load_runs([project.second])
     evil = '<script>alert(1)</script>&"'
-    (part,) = run.result.sets
+    (part,) = run.sets
     images = [replace(image, name=evil) for image in part.images]
-    result = replace(run.result, name=evil, sets=[replace(part, name=evil, images=images)])
+    result = replace(run, name=evil, sets=[replace(part, name=evil, images=images)])
     baselines, _ = measure_baselines([part])
-    runs = [replace(run, result=result)]
-    text = render(Content(evil, runs, baselines, comparison_tables([result], baselines), problems=[evil]))
+    text = render(Content(evil, [result], baselines, comparison_tables([result], baselines), problems=[evil]))
 
     assert '<script>alert' not in text
     assert text.count('&lt;script&gt;alert(1)&lt;/script&gt;&amp;&#34;') > 10

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from bsr_plugin.report.baselines import measure_baselines
-from bsr_plugin.report.build import ReportOptions, build_report, load_runs
+from bsr_plugin.report.build import build_report, load_runs
 from bsr_plugin.report.examples import choose, load_example
 
 pytestmark = pytest.mark.browser
@@ -45,7 +45,7 @@ def browser():
 @pytest.fixture(scope='module')
 def address(project, tmp_path_factory):
     out = tmp_path_factory.mktemp('report')
-    build_report([project.first, project.second], out, ReportOptions(examples=2))
+    build_report([project.first, project.second], out, examples=2)
     return (out / 'index.html').as_uri()
 
 
@@ -53,7 +53,7 @@ def address(project, tmp_path_factory):
 def example(project):
     """The image that the page shows first."""
     runs = load_runs([project.first, project.second])
-    baselines, _ = measure_baselines(part for run in runs for part in run.result.sets)
+    baselines, _ = measure_baselines(part for run in runs for part in run.sets)
     part, image = choose(runs, baselines, 2)[0]
     return load_example(runs, part, image, baselines)
 
