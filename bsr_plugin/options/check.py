@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,8 +12,8 @@ from bsr_plugin.options.contradictions import SR_MODELS, contradictions
 from bsr_plugin.options.forced import force as apply_forced
 from bsr_plugin.options.loader import read_options
 from bsr_plugin.options.machine import missing_on_this_machine
-from bsr_plugin.options.run import OtherTrainingRun, TestRun, TrainingRun
-from bsr_plugin.options.wording import line
+from bsr_plugin.options.run import TestRun, TrainingRun
+from bsr_plugin.options.wording import line, sentence
 
 #: Says which keys of an option file nothing reads, one line each; without handlers, Python writes it to stderr.
 logger = logging.getLogger('bsr_plugin.options')
@@ -42,12 +42,9 @@ def load_options(
     """
     options, problems = apply_forced(read_options(path), force)
     checked, found = _check(options, is_train, check_paths)
-    problems += found
-    if problems:
+    if problems := [*problems, *found]:
         raise InputError('\n'.join(f'{path}: {problem}' for problem in problems))
-    for key in _dropped(checked, options):
-        logger.warning('%s: %s', path, line(key, 'is ignored; nothing reads it here'))
-    return _in_order(checked, options)
+    return _as_given(options, checked, path)
 
 
 def check_options(options: Mapping[str, Any], is_train: bool, check_paths: bool = True) -> list[str]:
@@ -66,31 +63,24 @@ def check_options(options: Mapping[str, Any], is_train: bool, check_paths: bool 
 
 def _check(options: Mapping[str, Any], is_train: bool, check_paths: bool) -> tuple[dict[str, Any], list[str]]:
     is_foreign = isinstance(options.get('model_type'), str) and options['model_type'] not in SR_MODELS
-    schema = TestRun if not is_train else OtherTrainingRun if is_foreign else TrainingRun
     checked, problems = {}, []
     try:
+        run = (TrainingRun if is_train else TestRun).model_validate(dict(options), context={'foreign': is_foreign})
         # As any: a data set or a loss is written out by its own schema, not by its base class's.
-        run = schema.model_validate(dict(options), context={'foreign': True} if is_foreign else None)
         checked = run.model_dump(exclude_unset=True, serialize_as_any=True)
     except ValidationError as error:
-        problems = [line(each['loc'], each['msg']) for each in error.errors(include_url=False)]
+        problems = [line(each['loc'], sentence(each)) for each in error.errors(include_url=False)]
     problems += contradictions(options)
     if check_paths:
         problems += missing_on_this_machine(options, is_train)
     return checked, problems
 
 
-def _dropped(checked: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[list[str]]:
-    """The paths to the keys that the schema has dropped."""
-    for key in given:
-        if key not in checked:
-            yield [key]
-        elif isinstance(checked[key], dict):
-            yield from ([key, *path] for path in _dropped(checked[key], given[key]))
-
-
-def _in_order(checked: Any, given: Any) -> Any:
-    """The checked options in the order of the file."""
+def _as_given(given: Any, checked: Any, file: str | os.PathLike[str], *path: str) -> Any:
+    """The checked values in the order of the file; tells of the keys that the schema has dropped."""
     if not isinstance(checked, dict):
         return checked
-    return {key: _in_order(checked[key], given[key]) for key in given if key in checked}
+    for key in given:
+        if key not in checked:
+            logger.warning('%s: %s', file, line([*path, key], 'is ignored; nothing reads it here'))
+    return {key: _as_given(given[key], checked[key], file, *path, key) for key in given if key in checked}

@@ -8,58 +8,56 @@ the plugin's own, optimizers and schedulers are made with them, on torch's meta 
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_type_hints
 
 import torch
-from pydantic import BeforeValidator, Field, SkipValidation, ValidationInfo, create_model
+from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema, create_model, model_validator
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.options import registered
 from bsr_plugin.options.registered import Kind
-from bsr_plugin.options.section import Section, problem, problem_at
+from bsr_plugin.options.section import Section
 from bsr_plugin.options.values import Count, CountOrZero, Fraction, NotNegative, Positive, Real, Whole
-from bsr_plugin.options.wording import perhaps, shown
 
 #: Annotations of the plugin's own classes, and what an option file may give for them.
 _IN_A_FILE: Mapping[Any, Any] = {
     int: Whole,
     float: Real,
-    float | Sequence[float]: Annotated[float | list[float], SkipValidation],
+    float | Sequence[float]: Annotated[Any, WithJsonSchema(TypeAdapter(float | list[float]).json_schema())],
 }
 
-_WEIGHTS = list[Positive], 'Factor of the first learning rate in each period, or at each restart: one number for each.'
+_WEIGHTS = list[Positive], 'Factor of the initial learning rate after each restart: one number for each.'
 #: Type and description of arguments that are not annotated.
 _ARGUMENTS: Mapping[Kind, Mapping[str, tuple[Any, str]]] = {
     'optimizer': {
-        'lr': (Positive, 'Learning rate at the start.'),
+        'lr': (Positive, 'Initial learning rate.'),
         'betas': (
             Annotated[list[Fraction], Field(min_length=2, max_length=2)],
-            'Decay rates of the running means of the gradient and of its square.',
+            'Decay rates of the running averages of the gradient and of its square.',
         ),
-        'eps': (Positive, 'Added to the denominator.'),
-        'weight_decay': (NotNegative, 'L2 penalty on the weights.'),
-        'amsgrad': (bool, 'Whether the largest mean of squares so far is used.'),
+        'eps': (Positive, 'Term added to the denominator for numerical stability.'),
+        'weight_decay': (NotNegative, 'Weight decay (L2 penalty).'),
+        'amsgrad': (bool, 'Whether to use the AMSGrad variant.'),
     },
     'scheduler': {
         'milestones': (list[CountOrZero], 'Iterations at which the learning rate is multiplied by `gamma`.'),
-        'gamma': (Positive, 'Factor at every milestone.'),
-        'restarts': (list[CountOrZero], 'Iterations at which the learning rate starts again.'),
+        'gamma': (Positive, 'Multiplicative factor of learning rate decay.'),
+        'restarts': (list[CountOrZero], 'Iterations at which the schedule restarts.'),
         'restart_weights': _WEIGHTS,
         'periods': (
             Annotated[list[Count], Field(min_length=1)],
-            'Iterations of each half period of the cosine; together at least `total_iter`.',
+            'Iterations of each cosine annealing cycle; together at least `total_iter`.',
         ),
-        'eta_min': (NotNegative, 'Learning rate at the end of each period.'),
+        'eta_min': (NotNegative, 'Minimum learning rate.'),
     },
     'metric': {
-        'crop_border': (CountOrZero, 'Pixels left out along every edge; the published protocol leaves out `scale`.'),
-        'input_order': (Literal['HWC', 'CHW'], "Order of the axes; BasicSR's models hand over HWC."),
+        'crop_border': (CountOrZero, 'Pixels cropped from each edge; the published protocol crops `scale`.'),
+        'input_order': (Literal['HWC', 'CHW'], "Order of the axes; BasicSR's models pass HWC."),
         'test_y_channel': (bool, 'Whether to compare the Y channel of YCbCr, as published tables do, or RGB.'),
     },
 }
-_BETTER = Literal['higher', 'lower'], Field('higher', description='Which values are the better ones.')
 
 
 class Arguments(Section):
@@ -67,18 +65,18 @@ class Arguments(Section):
 
     kind: ClassVar[Kind]
     target: ClassVar[Callable[..., Any]]
+    type: str
 
     @classmethod
-    def known(cls, value: Mapping[str, Any]) -> list[str]:
+    def known(cls, given: Mapping[str, Any]) -> Collection[str]:
         """The fields and all other arguments."""
-        return list(dict.fromkeys([*cls.model_fields, *registered.arguments(cls.target, cls.kind)]))
+        return {**cls.model_fields, **registered.arguments(cls.target, cls.kind)}
 
-    def refusal(self) -> str:
-        """What the class says to these values."""
-        if self.kind not in ('optimizer', 'scheduler') and not _is_own(type(self).target):
-            return ''
-        given = self.model_dump(exclude_unset=True, exclude={'type'})
-        return _refusal(type(self).target, self.kind, json.dumps(given))
+    @model_validator(mode='after')
+    def _are_taken(self) -> 'Arguments':
+        if self.kind in ('optimizer', 'scheduler') or _is_own(self.target):
+            _try(self.kind, self.type, json.dumps(self.model_dump(exclude_unset=True, exclude={'type'})))
+        return self
 
 
 @cache
@@ -86,28 +84,27 @@ def section_of(kind: Kind, name: str) -> type[Arguments]:
     """The section class of a registered class.
 
     Args:
-        kind: ``network``, ``loss``, ``metric``, ``optimizer`` or ``scheduler``.
+        kind: ``network``, ``loss``, ``metric``, ``optimizer``, ``scheduler`` or ``backend``.
         name: Its name, which is registered.
     """
     target = registered.find(kind, name)
-    assert target is not None, name
-    types = get_type_hints(target.__init__) if _is_own(target) else {}  # type: ignore[misc]
-    descriptions = _descriptions(target)
+    own = _is_own(target)
+    types, descriptions = (get_type_hints(target.__init__), _descriptions(target)) if own else ({}, {})  # type: ignore[misc]
     fields: dict[str, Any] = {'type': (Literal[name], Field(description=f'The {kind}.'))}
     for key, argument in registered.arguments(target, kind).items():
-        if key in types:
-            kind_of_value, text = _IN_A_FILE.get(types[key], types[key]), descriptions.get(key, '')
+        if own:
+            kind_of_value, text = _IN_A_FILE.get(types[key], types[key]), descriptions[key]
         elif key in _ARGUMENTS.get(kind, {}):
             kind_of_value, text = _ARGUMENTS[kind][key]
         elif argument.default is argument.empty:
-            kind_of_value, text = Any, descriptions.get(key, '')
+            kind_of_value, text = Any, ''
         else:
             continue
         # The toolbox takes the learning rate from the options whatever the optimizer's default.
         default = ... if argument.default is argument.empty or key == 'lr' else argument.default
         fields[key] = kind_of_value, Field(default, description=text)
     if kind == 'metric':
-        fields['better'] = _BETTER
+        fields['better'] = Literal['higher', 'lower'], Field('higher', description='Which values are the better ones.')
     section = create_model(name, __base__=Arguments, __doc__=str(inspect.getdoc(target)).partition('\n\n')[0], **fields)
     section.kind, section.target, section.open = kind, target, registered.takes_any(target)
     return section
@@ -122,48 +119,29 @@ def by_type(kind: Kind, *sections: type[Section], other: type[Section] | None = 
         other: Section class of all other types; without it they are what their signature says.
     """
     declared = {get_args(section.model_fields['type'].annotation)[0]: section for section in sections}
+    typed = create_model(kind, type=(Annotated[str, registered.check_name(kind)], ...))
 
-    def validate(value: Any, info: ValidationInfo) -> Section:
-        name = _type_in(value, kind)
+    def validate(value: Any) -> Section:
+        name = typed.model_validate(value).type  # type: ignore[attr-defined]
         section = declared.get(name) or other or section_of(kind, name)
-        return section.model_validate(value, context=info.context)
+        return section.model_validate(value)
 
     return BeforeValidator(validate)
 
 
-def _type_in(value: Any, kind: Kind) -> str:
-    if not isinstance(value, dict):
-        raise problem(f'{shown(value)} is not a mapping of keys to values')
-    if 'type' not in value:
-        raise problem_at('type', 'missing')
-    name = value['type']
-    if not isinstance(name, str):
-        raise problem_at('type', f'{shown(name)} is not text')
-    if registered.find(kind, name) is None:
-        known = registered.names(kind)
-        if kind == 'optimizer':
-            raise problem_at('type', f'the installed BasicSR does not build {shown(name)}, only {", ".join(known)}')
-        raise problem_at('type', f'{shown(name)} is not a registered {kind}{perhaps(name, known)}')
-    return name
-
-
 @cache
-def _refusal(target: Callable[..., Any], kind: Kind, given: str) -> str:
-    values = json.loads(given)
+def _try(kind: Kind, name: str, given: str) -> None:
+    """Makes the object, to hear what the class says to these values."""
+    target, values = registered.find(kind, name), json.loads(given)
+    weights = [torch.nn.Parameter(torch.zeros(1))]
+    first: Mapping[str, list[Any]] = {'optimizer': [weights], 'scheduler': [torch.optim.SGD(weights, 1.0)]}
     try:
         with torch.device('meta'):
-            weights = [torch.nn.Parameter(torch.zeros(1))]
-            if kind == 'optimizer':
-                target(weights, **values)
-            elif kind == 'scheduler':
-                target(torch.optim.SGD(weights, 1.0), **values)
-            else:
-                target(**values)
-    except InputError as error:
-        return str(error)
+            target(*first.get(kind, ()), **values)
+    except InputError:
+        raise
     except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
-        return f'{getattr(target, "__name__", kind)} does not take these values: {error}'
-    return ''
+        raise InputError(f'{target.__name__} does not take these values: {error}') from error
 
 
 def _is_own(target: Callable[..., Any]) -> bool:
@@ -182,3 +160,4 @@ Loss = Annotated[Section, by_type('loss')]
 Metric = Annotated[Section, by_type('metric')]
 Optimizer = Annotated[Section, by_type('optimizer')]
 Scheduler = Annotated[Section, by_type('scheduler')]
+Backend = Annotated[Section, by_type('backend')]

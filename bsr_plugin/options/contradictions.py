@@ -7,24 +7,28 @@ for the schema to report.
 from collections.abc import Callable, Iterator
 from inspect import Parameter
 
+from pydantic import TypeAdapter, ValidationError
+
 from bsr_plugin.models import engine_options
 from bsr_plugin.models.engine_options import Options, Problem, at
 from bsr_plugin.options import registered
-from bsr_plugin.options.values import whole_or_none
+from bsr_plugin.options.datasets import PAIRED, sets_in
+from bsr_plugin.options.values import Whole
 from bsr_plugin.options.wording import line
 
 #: Models whose options are declared key by key.
 SR_MODELS = ('BSRModel', 'SRModel')
+_WHOLE: TypeAdapter[int] = TypeAdapter(Whole)
 
 
 def contradictions(options: Options) -> list[str]:
-    """One line for every contradiction in an option file, as ``section.line`` writes it."""
+    """One line for every contradiction in an option file, as ``wording.line`` writes it."""
     return [line(path, sentence) for rule in RULES for path, sentence in rule(options)]
 
 
 def _gt_size(options: Options) -> Iterator[Problem]:
     """`gt_size` is a multiple of `scale`: patches are whole LR pixels."""
-    for key, dataset in _datasets(options):
+    for key, dataset in sets_in(options).items():
         size, scale = _whole(dataset, 'gt_size'), _whole(dataset, 'scale') or _whole(options, 'scale')
         if size and scale and size % scale:
             below, above = size - size % scale, size - size % scale + scale
@@ -35,13 +39,11 @@ def _gt_size(options: Options) -> Iterator[Problem]:
 def _upscale(options: Options) -> Iterator[Problem]:
     """`network_g.upscale`, or `network_g.scale` for networks that call it so, is `scale`; left out, its default is."""
     scale, network = _whole(options, 'scale'), _section(options, 'network_g')
-    name = network.get('type')
-    target = registered.find('network', name) if isinstance(name, str) else None
-    for key in ('upscale', 'scale'):
-        argument = registered.arguments(target, 'network').get(key) if target else None
-        if argument is None or scale is None:
-            continue
-        given = _whole(network, key)
+    if scale is None or network.get('type') not in registered.names('network'):
+        return
+    arguments = registered.arguments(registered.find('network', network['type']), 'network')
+    for key in [key for key in ('upscale', 'scale') if key in arguments]:
+        argument, given = arguments[key], _whole(network, key)
         if given is not None and given != scale:
             yield ('network_g', key), f'{given} differs from scale {scale}'
         elif key not in network and argument.default not in (Parameter.empty, scale):
@@ -51,11 +53,11 @@ def _upscale(options: Options) -> Iterator[Problem]:
 def _scale(options: Options) -> Iterator[Problem]:
     """`scale` is given where a data set needs it; a data set's own `scale` is the same."""
     scale = _whole(options, 'scale')
-    for key, dataset in _datasets(options):
+    for key, dataset in sets_in(options).items():
         own = _whole(dataset, 'scale')
         if own and scale and own != scale:
             yield ('datasets', key, 'scale'), f'{own} differs from scale {scale}'
-        elif not own and 'scale' not in options and dataset.get('type') in _PAIRED:
+        elif not own and 'scale' not in options and dataset.get('type') in PAIRED:
             yield ('scale',), f'missing; {dataset["type"]} needs it'
             return
 
@@ -75,7 +77,7 @@ def _crop_border(options: Options) -> Iterator[Problem]:
 
 def _loading(options: Options) -> Iterator[Problem]:
     """`prefetch_mode: cuda` goes with `pin_memory: true`, and `persistent_workers: true` with at least one worker."""
-    for key, dataset in _datasets(options):
+    for key, dataset in sets_in(options).items():
         if dataset.get('prefetch_mode') == 'cuda' and dataset.get('pin_memory') is not True:
             yield ('datasets', key, 'pin_memory'), 'must be true with prefetch_mode cuda'
         workers = _whole(dataset, 'num_worker_per_gpu') if key == 'train' else 0
@@ -86,11 +88,11 @@ def _loading(options: Options) -> Iterator[Problem]:
 
 def _stores(options: Options) -> Iterator[Problem]:
     """A path that ends in .lmdb goes with `io_backend.type: lmdb`; PairedImageDataset knows stores by this ending."""
-    for key, dataset in _datasets(options):
+    for key, dataset in sets_in(options).items():
         kind, backend = dataset.get('type'), at(dataset, 'io_backend', 'type')
         for root in ('dataroot_gt', 'dataroot_lq'):
             path = dataset.get(root)
-            if not isinstance(path, str) or kind not in _PAIRED:
+            if not isinstance(path, str) or kind not in PAIRED:
                 continue
             is_store = path.rstrip('/').endswith('.lmdb')
             if is_store and backend == 'disk':
@@ -115,7 +117,7 @@ def _schedule(options: Options) -> Iterator[Problem]:
     total, warmup = _whole(options, 'train', 'total_iter'), _whole(options, 'train', 'warmup_iter')
     periods = at(options, 'train', 'scheduler', 'periods')
     if total and isinstance(periods, list):
-        covered = sum(whole_or_none(period) or total for period in periods)
+        covered = sum(_whole({'period': period}, 'period') or total for period in periods)
         if covered < total:
             yield ('train', 'scheduler', 'periods'), f'cover {covered} of the {total} iterations of total_iter'
     if warmup and total and warmup > total:
@@ -136,7 +138,6 @@ def _wandb(options: Options) -> Iterator[Problem]:
         yield ('logger', 'use_tb_logger'), 'must be true with logger.wandb'
 
 
-_PAIRED = ('PairedImageDataset', 'RFSPairedImageDataset', 'SRBenchmarkDataset')
 RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
     *(_scale, _gt_size, _upscale, _crop_border, _loading, _stores, _losses, _schedule, _wandb, _suffix),
     *engine_options.RULES,
@@ -148,9 +149,9 @@ def _section(options: Options, *keys: str) -> Options:
     return value if isinstance(value, dict) else {}
 
 
-def _datasets(options: Options) -> list[tuple[str, Options]]:
-    return [(key, _section(options, 'datasets', key)) for key in _section(options, 'datasets')]
-
-
 def _whole(options: Options, *keys: str) -> int | None:
-    return whole_or_none(at(options, *keys))
+    """The value at a path of keys as an integer, or ``None`` where it is anything else."""
+    try:
+        return _WHOLE.validate_python(at(options, *keys))
+    except ValidationError:
+        return None

@@ -3,34 +3,18 @@
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import model_validator
+
 from bsr_plugin.errors import InputError
-from bsr_plugin.options.classes import by_type
+from bsr_plugin.options.classes import Backend, by_type
 from bsr_plugin.options.section import Section
 from bsr_plugin.options.values import Count, CountOrZero, PathComponent, Positive, Real, Whole
 from bsr_plugin.pic.intervals import IntervalRule
 
 
-class IoBackend(Section):
-    """Where the images are read from."""
+class StoreBackend(Section):
+    """Where the images are read from. BasicSR's own data sets take any backend of its `FileClient`."""
 
-    #: Arguments of BasicSR's readers.
-    arguments: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        'lmdb': ('readonly', 'lock', 'readahead'),
-        'memcached': ('server_list_cfg', 'client_cfg', 'sys_path'),
-    }
-    type: Literal['disk', 'lmdb', 'memcached']
-    """Image files in a folder, an LMDB store, or a memcached server (toolbox's data sets only)."""
-
-    @classmethod
-    def known(cls, value: Mapping[str, Any]) -> list[str]:
-        """`type`, and the arguments of the reader."""
-        return ['type', *cls.arguments.get(str(value.get('type')), ())]
-
-
-class OwnBackend(IoBackend):
-    """Where the plugin's data set reads the images from."""
-
-    arguments: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     type: Literal['disk', 'lmdb']
     """Image files in a folder, or an LMDB store of `bsr prepare` or of BasicSR."""
 
@@ -41,15 +25,16 @@ class AnySet(Section):
     unread: ClassVar[Collection[str]] = ('use_shuffle',)
 
     name: PathComponent
-    """Name of the set, as logs and results show it."""
+    """Name of the data set in logs and results."""
     type: str
     """The data set class."""
     scale: Count | None = None
     """Given by `scale` at the top; if it is here too, it must be the same."""
     pin_memory: bool = False
-    """Whether batches are put in pinned (page-locked) memory, which a GPU can copy from while it computes."""
+    """Whether the data loader copies batches into pinned (page-locked) memory, from which copies to a GPU are
+    asynchronous."""
     persistent_workers: bool = False
-    """Whether worker processes outlive an epoch."""
+    """Whether worker processes are kept alive between epochs."""
 
 
 class PairedSet(AnySet):
@@ -59,7 +44,7 @@ class PairedSet(AnySet):
     """Folder or LMDB store of the HR images (ground truth)."""
     dataroot_lq: str
     """Folder or LMDB store of the LR images."""
-    io_backend: IoBackend
+    io_backend: Backend
     """Where the images are read from."""
     filename_tmpl: str = '{}'
     """Name of an LR file beside the name of its HR file `{}`, without the extension."""
@@ -69,26 +54,26 @@ class Loading(Section):
     """How a training set is loaded."""
 
     num_worker_per_gpu: CountOrZero
-    """Worker processes of the data loader, for each GPU; 0 loads in the training process."""
+    """Worker processes of the data loader for each GPU; 0 loads in the main process."""
     batch_size_per_gpu: Count
-    """Pairs of patches in a batch, for each GPU."""
+    """Batch size for each GPU, in pairs of patches."""
     dataset_enlarge_ratio: Count = 1
-    """An epoch goes through the images this many times."""
+    """Number of passes over the images that make an epoch."""
     prefetch_mode: Literal['cpu', 'cuda'] | None = None
-    """cpu: a thread keeps batches ready; cuda: the next batch is copied to the GPU meanwhile; ~ does neither."""
+    """cpu: a thread prefetches batches; cuda: the next batch is copied to the GPU on its own stream; ~ does neither."""
     num_prefetch_queue: Count = 1
-    """Batches kept ready with `prefetch_mode: cpu`."""
+    """Size of the prefetch queue in batches, with `prefetch_mode: cpu`."""
 
 
 class Cropping(Section):
-    """How training patches are cut and augmented."""
+    """How training patches are cropped and augmented."""
 
     gt_size: Count
     """Side of the HR patches in pixels; a multiple of `scale`."""
     use_hflip: bool
-    """Whether patches are flipped at random."""
+    """Augmentation: random horizontal flips."""
     use_rot: bool
-    """Whether patches are turned by 90, 180 and 270 degrees at random."""
+    """Augmentation: random rotations by 90, 180 and 270 degrees."""
 
 
 class StockPairs(PairedSet):
@@ -99,9 +84,9 @@ class StockPairs(PairedSet):
     meta_info_file: str | None = None
     """A list of the HR files to use; ~ uses all."""
     mean: list[Real] | None = None
-    """Mean colour that is subtracted, in [0, 1]."""
+    """Normalization: mean of each channel, in [0, 1], which is subtracted."""
     std: list[Positive] | None = None
-    """Standard deviation that is divided by."""
+    """Normalization: standard deviation of each channel, which the result is divided by."""
     color: Literal['y'] | None = None
     """y: only the Y channel of YCbCr."""
 
@@ -111,23 +96,23 @@ class StockTrainingPairs(Loading, Cropping, StockPairs):
 
 
 class RFSPairs(PairedSet):
-    """RFSPairedImageDataset, for validation and test: whole images from stores or folders."""
+    """RFSPairedImageDataset, for validation and test: whole images from LMDB stores or folders."""
 
     type: Literal['RFSPairedImageDataset']
     """The data set class."""
-    io_backend: OwnBackend
+    io_backend: StoreBackend
     """Where the images are read from."""
     uint8: bool = False
-    """Whether images stay integers, a quarter of the bytes, until they are on the device."""
+    """Whether images are loaded as uint8, a quarter of the bytes, and converted to float32 on the device."""
 
 
 class RFSTrainingPairs(Loading, Cropping, RFSPairs):
     """RFSPairedImageDataset, for training: batches drawn by random filter sampling (section III-B of the paper)."""
 
     use_hflip: bool = True
-    """Whether patches are flipped at random."""
+    """Augmentation: random horizontal flips."""
     use_rot: bool = True
-    """Whether patches are turned by 90, 180 and 270 degrees at random."""
+    """Augmentation: random rotations by 90, 180 and 270 degrees."""
     sampling: Literal['rfs', 'uniform', 'rejection'] = 'rfs'
     """rfs: batches with the same number of patches from every PIC interval; uniform: patches as they come, the
     ablation "w/o RFS"; rejection: the paper's loop as it is written, with the law of rfs and much slower."""
@@ -145,15 +130,14 @@ class RFSTrainingPairs(Loading, Cropping, RFSPairs):
     seed: CountOrZero | None = None
     """Seed of the stream of batches; ~ is `manual_seed`."""
 
-    def refusal(self) -> str:
-        """What the rule of the intervals says."""
-        try:
-            count = IntervalRule.from_options(self.model_dump(include={'pic_bins', 'pic_quantile', 'pic_edges'})).count
-        except InputError as error:
-            return str(error)
+    @model_validator(mode='after')
+    def _intervals(self) -> 'RFSTrainingPairs':
+        count = IntervalRule.from_options(self.model_dump(include={'pic_bins', 'pic_quantile', 'pic_edges'})).count
         if self.pic_edges and 'pic_bins' in self.model_fields_set and self.pic_bins != count:
-            return f'pic_bins is {self.pic_bins}, and pic_edges has {count} intervals: leave one of the two out'
-        return ''
+            raise InputError(
+                f'pic_bins is {self.pic_bins}, and pic_edges has {count} intervals: leave one of the two out'
+            )
+        return self
 
 
 class BenchmarkSet(AnySet):
@@ -165,7 +149,7 @@ class BenchmarkSet(AnySet):
     """Folder or LMDB store of the HR images, as `bsr download` puts them there."""
     dataroot_lq: str | None = None
     """Folder or LMDB store of LR images; ~ makes them from the HR images, for bicubic those of MATLAB bit for bit."""
-    io_backend: OwnBackend | None = None
+    io_backend: StoreBackend | None = None
     """Where the images are read from; ~ is image files."""
     degradation: Literal['bicubic', 'blur-down'] = 'bicubic'
     """How the LR images are, or were, made; also which table of the paper `bsr report` puts the results in."""
@@ -176,13 +160,13 @@ class BenchmarkSet(AnySet):
 class OtherSet(AnySet):
     """Any other registered data set; its class looks up keys of its own."""
 
-    open: ClassVar[bool] = True
+    open: ClassVar[bool | None] = True
 
     dataroot_gt: str | None = None
     """Folder or LMDB store of the ground truth."""
     dataroot_lq: str | None = None
     """Folder or LMDB store of the inputs."""
-    io_backend: IoBackend | None = None
+    io_backend: Backend | None = None
     """Where the images are read from."""
 
 
@@ -190,6 +174,8 @@ class OtherTrainingSet(Loading, OtherSet):
     """Any other registered data set, for training."""
 
 
+#: Data sets of pairs, which are declared key by key.
+PAIRED = ('PairedImageDataset', 'RFSPairedImageDataset', 'SRBenchmarkDataset')
 TrainingSet = Annotated[Section, by_type('data set', StockTrainingPairs, RFSTrainingPairs, other=OtherTrainingSet)]
 EvaluationSet = Annotated[Section, by_type('data set', StockPairs, RFSPairs, BenchmarkSet, other=OtherSet)]
 
@@ -198,17 +184,20 @@ class TestDatasets(Section):
     """Any number of test sets: `test_1`, `test_2` and so on."""
 
     __pydantic_extra__: dict[str, EvaluationSet]
+    open: ClassVar[bool | None] = False
     phases: ClassVar[tuple[str, ...]] = ('test', 'val')
 
     @classmethod
-    def known(cls, value: Mapping[str, Any]) -> list[str]:
+    def known(cls, given: Mapping[str, Any]) -> Collection[str]:
         """Whatever begins with a phase."""
-        own = [key for key in value if key.partition('_')[0] in cls.phases]
-        return list(dict.fromkeys([*cls.model_fields, *cls.phases, *own]))
+        own = [key for key in given if key.partition('_')[0] in cls.phases]
+        return dict.fromkeys([*cls.model_fields, *cls.phases, *own])
 
-    def refusal(self) -> str:
-        """One there must be."""
-        return '' if self.model_fields_set else 'has no set; give one, such as test_1'
+    @model_validator(mode='after')
+    def _one_at_least(self) -> 'TestDatasets':
+        if not self.model_fields_set:
+            raise InputError('has no set; give one, such as test_1')
+        return self
 
 
 class TrainingDatasets(TestDatasets):
@@ -217,3 +206,10 @@ class TrainingDatasets(TestDatasets):
     phases: ClassVar[tuple[str, ...]] = ('val',)
     train: TrainingSet
     """The training set."""
+
+
+def sets_in(options: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The data sets of an option file, right or wrong, that are mappings."""
+    datasets = options.get('datasets')
+    found = datasets.items() if isinstance(datasets, dict) else ()
+    return {key: dataset for key, dataset in found if isinstance(dataset, dict)}

@@ -19,27 +19,17 @@ def force(options: Mapping[str, Any], entries: Sequence[str]) -> tuple[dict[str,
         The changed options, and one sentence for each entry that cannot be applied. Whether the keys exist is for
         the schema to say.
     """
-    problems: list[str] = []
-    changed = dict(options)
+    changed, problems = dict(options), []
     for entry in entries:
-        changed = _applied(changed, entry, problems)
+        path, equals, value = entry.partition('=')
+        keys = [key.strip() for key in path.split(':')]
+        try:
+            if not equals or not all(keys):
+                raise InputError('write it as key:key=value, such as train:ema_decay=0.999')
+            changed = _set(changed, keys, _value(value.strip()))
+        except InputError as error:
+            problems.append(f'--force_yml {entry}: {error}')
     return changed, problems
-
-
-def _applied(options: dict[str, Any], entry: str, problems: list[str]) -> dict[str, Any]:
-    try:
-        return _set(options, *_read(entry))
-    except InputError as error:
-        problems.append(f'--force_yml {entry}: {error}')
-        return options
-
-
-def _read(entry: str) -> tuple[list[str], Any]:
-    path, equals, value = entry.partition('=')
-    keys = [key.strip() for key in path.split(':')]
-    if not equals or not all(keys):
-        raise InputError('write it as key:key=value, such as train:ema_decay=0.999')
-    return keys, _value(value.strip())
 
 
 def _value(text: str) -> Any:
@@ -58,8 +48,7 @@ def _set(options: Any, keys: list[str], value: Any) -> Any:
     """A copy of ``options`` with ``value`` at the path ``keys``; sections on the way are made where there are none."""
     if not keys:
         return value
-    if options is None:
-        options = {}
-    if not isinstance(options, dict):
+    if not isinstance(options, dict | None):
         raise InputError(f'{shown(options)} is not a section that `{keys[0]}` could be in')
-    return {**options, keys[0]: _set(options.get(keys[0]), keys[1:], value)}
+    section = options or {}
+    return {**section, keys[0]: _set(section.get(keys[0]), keys[1:], value)}

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,12 @@ from bsr_plugin.errors import InputError
 
 #: The one tag an option file may carry; BasicSR's own loader resolves it by importing the plugin.
 PLUGIN_TAG = '!!python/name:bsr_plugin.__version__'
-_LONG_PREFIX = 'tag:yaml.org,2002:'
+_PREFIX = 'tag:yaml.org,2002:'
+#: The other tags, and what a value that carries one has to be. SafeLoader's dates, sets and bytes are left out.
+_KINDS = {
+    **{f'{_PREFIX}map': 'a mapping', f'{_PREFIX}seq': 'a list', f'{_PREFIX}str': 'text', f'{_PREFIX}null': 'nothing'},
+    **{f'{_PREFIX}bool': 'true or false', f'{_PREFIX}int': 'an integer', f'{_PREFIX}float': 'a number'},
+}
 
 #: ``1e-4``, ``5E3`` and ``1.5e3``: YAML 1.1 wants a dot and a sign in the exponent, and reads these as text.
 SHORT_NUMBER = re.compile(r'[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$')
@@ -25,6 +29,27 @@ class OptionLoader(yaml.SafeLoader):
     tag but the plain ones (``!!str``, ``!!int``, ``!!float``, ``!!bool``, ``!!null``, ``!!seq``, ``!!map``) and
     ``!!python/name:bsr_plugin.__version__`` is refused.
     """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Builds a value in one go: one that contains itself cannot be built so, and PyYAML says it."""
+        try:
+            return super().construct_object(node, deep=True)
+        except (ValueError, KeyError):
+            raise _error(node, f'{node.value!r} is not {_KINDS[node.tag]}') from None
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Builds a mapping whose own keys are text, each given once."""
+        seen = set()
+        for key, _ in node.value:
+            if key.tag == f'{_PREFIX}merge':
+                continue
+            if key.tag != f'{_PREFIX}str':
+                source = key.start_mark.buffer[key.start_mark.pointer : key.end_mark.pointer]
+                raise _error(key, f'the key {source} is not text; put it in quotes')
+            if key.value in seen:
+                raise _error(key, f'the key `{key.value}` appears twice')
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -73,35 +98,6 @@ def parse(text: str) -> Any:
         raise InputError('the file is nested too deeply') from None
 
 
-def _mapping(loader: OptionLoader, node: yaml.MappingNode) -> dict[str, Any]:
-    seen = set()
-    for key, _ in node.value:
-        if key.tag == f'{_LONG_PREFIX}merge':
-            continue
-        if key.tag != f'{_LONG_PREFIX}str':
-            raise _error(key, f'the key {_source(key)} is not text; put it in quotes')
-        if key.value in seen:
-            raise _error(key, f'the key `{key.value}` appears twice')
-        seen.add(key.value)
-    loader.flatten_mapping(node)
-    # Built in one go: a mapping that contains itself cannot be built so, and PyYAML says it.
-    return {key.value: loader.construct_object(value, deep=True) for key, value in node.value}
-
-
-def _sequence(loader: OptionLoader, node: yaml.SequenceNode) -> list[Any]:
-    return loader.construct_sequence(node, deep=True)
-
-
-def _scalar(kind: str, read: Callable[[OptionLoader, yaml.ScalarNode], Any]) -> Callable[..., Any]:
-    def construct(loader: OptionLoader, node: yaml.ScalarNode) -> Any:
-        try:
-            return read(loader, node)
-        except (ValueError, KeyError):
-            raise _error(node, f'{node.value!r} is not {kind}') from None
-
-    return construct
-
-
 def _plugin_version(loader: OptionLoader, node: yaml.Node) -> str:
     from bsr_plugin import __version__
 
@@ -109,34 +105,19 @@ def _plugin_version(loader: OptionLoader, node: yaml.Node) -> str:
 
 
 def _unknown_tag(loader: OptionLoader, node: yaml.Node) -> None:
-    tag = node.tag.replace(_LONG_PREFIX, '!!')
+    tag = node.tag.replace(_PREFIX, '!!')
     raise _error(node, f'the tag {tag} is refused; {PLUGIN_TAG} is the only one an option file may carry')
-
-
-def _source(node: yaml.Node) -> str:
-    if node.start_mark.buffer is None:
-        return repr(node.value)
-    return node.start_mark.buffer[node.start_mark.pointer : node.end_mark.pointer].strip('\0')
 
 
 def _error(node: yaml.Node, sentence: str) -> yaml.constructor.ConstructorError:
     return yaml.constructor.ConstructorError(None, None, sentence, node.start_mark)
 
 
-# Whatever SafeLoader adds beyond JSON's kinds of values (dates, sets, bytes) has no place in an option file.
-OptionLoader.yaml_constructors = {
-    f'{_LONG_PREFIX}map': _mapping,
-    f'{_LONG_PREFIX}seq': _sequence,
-    f'{_LONG_PREFIX}str': yaml.SafeLoader.construct_yaml_str,
-    f'{_LONG_PREFIX}null': yaml.SafeLoader.construct_yaml_null,
-    f'{_LONG_PREFIX}bool': _scalar('true or false', yaml.SafeLoader.construct_yaml_bool),
-    f'{_LONG_PREFIX}int': _scalar('an integer', yaml.SafeLoader.construct_yaml_int),
-    f'{_LONG_PREFIX}float': _scalar('a number', yaml.SafeLoader.construct_yaml_float),
-    PLUGIN_TAG.replace('!!', _LONG_PREFIX): _plugin_version,
-    None: _unknown_tag,
-}
+OptionLoader.yaml_constructors = {tag: yaml.SafeLoader.yaml_constructors[tag] for tag in _KINDS}
 OptionLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != f'{_LONG_PREFIX}timestamp']
+    first: [(tag, pattern) for tag, pattern in resolvers if tag in _KINDS or tag == f'{_PREFIX}merge']
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-OptionLoader.add_implicit_resolver(f'{_LONG_PREFIX}float', SHORT_NUMBER, list('-+.0123456789'))
+OptionLoader.add_constructor(PLUGIN_TAG.replace('!!', _PREFIX), _plugin_version)
+OptionLoader.add_constructor(None, _unknown_tag)
+OptionLoader.add_implicit_resolver(f'{_PREFIX}float', SHORT_NUMBER, list('-+.0123456789'))

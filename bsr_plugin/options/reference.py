@@ -1,19 +1,15 @@
 """The option reference, ``docs/options.md``, written from the schema alone."""
 
 import inspect
-import types
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from bsr_plugin.models import engine_options as engine
-from bsr_plugin.options import datasets, run, training, validation
+from bsr_plugin.options import datasets, run
 from bsr_plugin.options.classes import section_of
 from bsr_plugin.options.contradictions import RULES
-from bsr_plugin.options.section import Section
 from bsr_plugin.options.wording import spelt
 
 _INTRODUCTION = """\
@@ -35,54 +31,60 @@ and models than those below look up keys of their own. A key that nothing reads 
 _EVALUATION = '`datasets.val`, `datasets.test_1`, ..., type'
 
 
-def _sections() -> tuple[tuple[str, type[BaseModel], type[BaseModel] | None], ...]:
-    """Heading, schema, and the one whose fields are left out because another section has them."""
-    return (
-        ('The file', run.Run, None),
-        ('The file, for training', run.TrainingRun, run.Run),
-        ('The file, for a test', run.TestRun, run.Run),
-        ('`datasets.train`, type `RFSPairedImageDataset`', datasets.RFSTrainingPairs, None),
-        ('`datasets.train`, type `PairedImageDataset`', datasets.StockTrainingPairs, None),
-        (f'{_EVALUATION} `PairedImageDataset`', datasets.StockPairs, None),
-        (f'{_EVALUATION} `RFSPairedImageDataset`', datasets.RFSPairs, None),
-        (f'{_EVALUATION} `SRBenchmarkDataset`', datasets.BenchmarkSet, None),
-        ('`datasets.*.io_backend`', datasets.IoBackend, None),
-        ('`network_g`, type `BSRNet`', section_of('network', 'BSRNet'), None),
-        ('`path`', run.TrainingPaths, None),
-        ('`train`', training.Train, engine.EngineTraining),
-        ('`train`, for BSRModel', engine.EngineTraining, None),
-        ('`train.optim_g`, type `Adam`', section_of('optimizer', 'Adam'), None),
-        ('`train.scheduler`, type `MultiStepLR`', section_of('scheduler', 'MultiStepLR'), None),
-        (
-            '`train.scheduler`, type `CosineAnnealingRestartLR`',
-            section_of('scheduler', 'CosineAnnealingRestartLR'),
-            None,
-        ),
-        ('`train.pixel_opt`, type `HybridL1L2LpLoss`', section_of('loss', 'HybridL1L2LpLoss'), None),
-        ('`val`', validation.Validation, engine.EngineValidation),
-        ('`val`, for BSRModel', engine.EngineValidation, None),
-        ('`val.metrics.*`, PSNR and SSIM', section_of('metric', 'calculate_psnr'), None),
-        ('`logger`', run.Logger, engine.EngineLogging),
-        ('`logger`, for BSRModel', engine.EngineLogging, None),
-        ('`logger.wandb`', run.Wandb, None),
-        ('`dist_params`', run.Distribution, None),
-    )
+_SCHEDULERS = ('MultiStepLR', 'CosineAnnealingRestartLR')
+_TYPES = {'boolean': '`true`, `false`', 'string': 'text', 'null': '`~`', 'object': 'section'}
+_BOUNDS = {
+    'minimum': 'at least',
+    'maximum': 'at most',
+    'exclusiveMinimum': 'more than',
+    'exclusiveMaximum': 'less than',
+}
 
 
 def reference() -> str:
     """The whole reference as Markdown."""
-    sections = [_section(heading, schema, known) for heading, schema, known in _sections()]
-    return '\n'.join([_INTRODUCTION, *sections, _rules()])
+    return '\n'.join([_INTRODUCTION, *(_section(*each) for each in _sections()), _rules()])
 
 
-def _section(heading: str, schema: type[BaseModel], known: type[BaseModel] | None) -> str:
+def _sections() -> list[tuple[Any, ...]]:
+    """Heading, schema, and any one whose fields are left out because another section has them."""
+    return [
+        ('The file', run.Run),
+        ('The file, for training', run.TrainingRun, run.Run),
+        ('The file, for a test', run.TestRun, run.Run),
+        ('`datasets.train`, type `RFSPairedImageDataset`', datasets.RFSTrainingPairs),
+        ('`datasets.train`, type `PairedImageDataset`', datasets.StockTrainingPairs),
+        (f'{_EVALUATION} `PairedImageDataset`', datasets.StockPairs),
+        (f'{_EVALUATION} `RFSPairedImageDataset`', datasets.RFSPairs),
+        (f'{_EVALUATION} `SRBenchmarkDataset`', datasets.BenchmarkSet),
+        ('`datasets.*.io_backend`', datasets.StoreBackend),
+        ('`network_g`, type `BSRNet`', section_of('network', 'BSRNet')),
+        ('`path`', run.TrainingPaths),
+        ('`train`', run.Train, engine.EngineTraining),
+        ('`train`, for BSRModel', engine.EngineTraining),
+        ('`train.optim_g`, type `Adam`', section_of('optimizer', 'Adam')),
+        *((f'`train.scheduler`, type `{name}`', section_of('scheduler', name)) for name in _SCHEDULERS),
+        ('`train.pixel_opt`, type `HybridL1L2LpLoss`', section_of('loss', 'HybridL1L2LpLoss')),
+        ('`val`', run.Validation, engine.EngineValidation),
+        ('`val`, for BSRModel', engine.EngineValidation),
+        ('`val.metrics.*`, PSNR and SSIM', section_of('metric', 'calculate_psnr')),
+        ('`logger`', run.Logger, engine.EngineLogging),
+        ('`logger`, for BSRModel', engine.EngineLogging),
+        ('`logger.wandb`', run.Wandb),
+        ('`dist_params`', run.Distribution),
+    ]
+
+
+def _section(heading: str, section: type[BaseModel], elsewhere: type[BaseModel] = BaseModel) -> str:
+    """A table of the fields, as their JSON schema describes them."""
+    schemas = section.model_json_schema()['properties']
     rows = [
-        f'| `{key}` | {_kind(field.annotation, field.metadata)} | {_default(field)} | {_text(field.description)} |'
-        for key, field in schema.model_fields.items()
-        if known is None or key not in known.model_fields
+        f'| `{key}` | {_kind(schemas[key])} | {_default(schemas[key])} | {_text(field.description)} |'
+        for key, field in section.model_fields.items()
+        if key not in elsewhere.model_fields
     ]
     table = '\n'.join(['| Key | Value | Default | Meaning |', '|---|---|---|---|', *rows])
-    return f'## {heading}\n\n{_text(schema.__doc__)}\n\n{table}\n'
+    return f'## {heading}\n\n{_text(section.__doc__)}\n\n{table}\n'
 
 
 def _rules() -> str:
@@ -90,40 +92,24 @@ def _rules() -> str:
     return f'## What must fit together\n\n{rules}\n'
 
 
-def _default(field: FieldInfo) -> str:
-    default = list(field.default) if isinstance(field.default, tuple) else field.default
-    return '' if default is PydanticUndefined else f'`{spelt(default)}`'
+def _kind(schema: Mapping[str, Any]) -> str:
+    """What a value may be, in words: ``integer, at least 1, or `~```."""
+    if 'anyOf' in schema:
+        kinds = [_kind(choice) for choice in schema['anyOf']]
+        return (', or ' if ',' in kinds[0] else ' or ').join(kinds)
+    if 'enum' in schema or 'const' in schema:
+        return ', '.join(f'`{choice}`' for choice in schema.get('enum', [schema.get('const')]))
+    if 'items' in schema:
+        return f'list: {_kind(schema["items"])}'
+    bounds = [f', {words} {schema[bound]:g}' for bound, words in _BOUNDS.items() if bound in schema]
+    # A reference is to the schema of a section.
+    kind = schema.get('type', 'object')
+    return _TYPES.get(kind, kind) + ''.join(bounds)
+
+
+def _default(schema: Mapping[str, Any]) -> str:
+    return f'`{spelt(schema["default"])}`' if 'default' in schema else ''
 
 
 def _text(text: str | None) -> str:
     return ' '.join((text or '').split()).replace('|', r'\|')
-
-
-def _kind(annotation: Any, metadata: Iterable[Any] = ()) -> str:
-    """What a value may be, in words: ``integer, at least 1, or `~```."""
-    return _base_kind(annotation) + _bounds(metadata)
-
-
-def _base_kind(annotation: Any) -> str:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _kind(arguments[0], arguments[1:])
-    if origin is Literal:
-        return ', '.join(f'`{choice}`' for choice in arguments)
-    if origin in (Union, types.UnionType):
-        kinds = [_kind(argument) for argument in arguments]
-        return ' or '.join(kinds) if ',' not in kinds[0] else ', or '.join(kinds)
-    if origin is list:
-        return f'list: {_kind(arguments[0])}'
-    if origin is dict or (inspect.isclass(annotation) and issubclass(annotation, Section)):
-        return 'section'
-    return {bool: '`true`, `false`', int: 'integer', float: 'number', str: 'text', type(None): '`~`'}[annotation]
-
-
-def _bounds(metadata: Iterable[Any]) -> str:
-    """The limits among the constraints of an annotation, which may be wrapped in ``Field``."""
-    words = {'ge': 'at least', 'gt': 'more than', 'le': 'at most', 'lt': 'less than'}
-    flat = [limit for item in metadata for limit in (item.metadata if isinstance(item, FieldInfo) else [item])]
-    return ''.join(
-        f', {word} {getattr(limit, name):g}' for limit in flat for name, word in words.items() if hasattr(limit, name)
-    )

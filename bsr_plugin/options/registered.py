@@ -8,10 +8,20 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Literal
 
-Kind = Literal['network', 'loss', 'metric', 'optimizer', 'scheduler', 'data set', 'model']
+from pydantic import AfterValidator
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.options.wording import perhaps, shown
+
+Kind = Literal['network', 'loss', 'metric', 'optimizer', 'scheduler', 'backend', 'data set', 'model']
 
 #: Arguments that come from the run, not from the options.
-_FROM_THE_RUN = {'metric': ('img', 'img2'), 'optimizer': ('params',), 'scheduler': ('optimizer', 'last_epoch')}
+_FROM_THE_RUN = {
+    'metric': ('img', 'img2'),
+    'optimizer': ('params',),
+    'scheduler': ('optimizer', 'last_epoch'),
+    'backend': ('db_paths', 'client_keys'),
+}
 
 
 def names(kind: Kind) -> list[str]:
@@ -19,10 +29,29 @@ def names(kind: Kind) -> list[str]:
     return sorted(_registry(kind))
 
 
-def find(kind: Kind, name: str) -> Callable[..., Any] | None:
-    """The class or function, or ``None``; BasicSR also finds ``NAME_basicsr`` under ``NAME``."""
+def find(kind: Kind, name: str) -> Callable[..., Any]:
+    """The class or function; BasicSR also finds ``NAME_basicsr`` under ``NAME``.
+
+    Raises:
+        InputError: There is none of this name.
+    """
     registered = _registry(kind)
-    return registered.get(name, registered.get(f'{name}_basicsr'))
+    target = registered.get(name, registered.get(f'{name}_basicsr'))
+    if target is None and kind == 'optimizer':
+        raise InputError(f'the installed BasicSR does not build {shown(name)}, only {", ".join(names(kind))}')
+    if target is None:
+        raise InputError(f'{shown(name)} is not a registered {kind}{perhaps(name, registered)}')
+    return target
+
+
+def check_name(kind: Kind) -> AfterValidator:
+    """Validates the registered name of a class."""
+
+    def check(name: str) -> str:
+        find(kind, name)
+        return name
+
+    return AfterValidator(check)
 
 
 def arguments(target: Callable[..., Any], kind: Kind) -> Mapping[str, inspect.Parameter]:
@@ -44,9 +73,12 @@ def _registry(kind: Kind) -> Mapping[str, Callable[..., Any]]:
     import basicsr.models  # noqa: F401
     from basicsr.models.lr_scheduler import CosineAnnealingRestartLR, MultiStepRestartLR
     from basicsr.utils import registry
+    from basicsr.utils.file_client import FileClient
 
     if kind == 'optimizer':
         return _optimizers()
+    if kind == 'backend':
+        return FileClient._backends
     if kind == 'scheduler':
         restart = dict.fromkeys(('MultiStepLR', 'MultiStepRestartLR'), MultiStepRestartLR)
         return {**restart, 'CosineAnnealingRestartLR': CosineAnnealingRestartLR}

@@ -1,87 +1,123 @@
-"""The option file as a whole, for training and for a test."""
+"""The option file as a whole, for training and for a test, and all its sections but the data sets."""
 
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from bsr_plugin.models.engine_options import EngineLogging
-from bsr_plugin.options import registered
-from bsr_plugin.options.classes import Network
+from bsr_plugin.errors import InputError
+from bsr_plugin.models.engine_options import EngineLogging, EngineTraining, EngineValidation
+from bsr_plugin.options.classes import Loss, Metric, Network, Optimizer, Scheduler
 from bsr_plugin.options.datasets import TestDatasets, TrainingDatasets
-from bsr_plugin.options.section import Section, problem
-from bsr_plugin.options.training import OtherTrain, Train
-from bsr_plugin.options.validation import Evaluation, Validation
-from bsr_plugin.options.values import Count, CountOrZero, PathComponent, Whole, whole_or_none
-from bsr_plugin.options.wording import perhaps, shown
+from bsr_plugin.options.registered import check_name
+from bsr_plugin.options.section import Section
+from bsr_plugin.options.values import NUMBER, Count, CountOrZero, Fraction, PathComponent
+from bsr_plugin.options.wording import shown
 
 
-def _gpus(value: Any) -> str | int:
-    number = whole_or_none(value)
-    if value != 'auto' and (number is None or number < 0):
-        raise problem(f'{shown(value)} is neither auto nor a number of GPUs')
-    return 'auto' if number is None else number
-
-
-def _model(name: str) -> str:
-    if registered.find('model', name) is None:
-        raise problem(f'{shown(name)} is not a registered model{perhaps(name, registered.names("model"))}')
-    return name
+def _gpus(value: Any, handler: ValidatorFunctionWrapHandler) -> str | int:
+    try:
+        return handler(value)
+    except ValidationError:
+        raise InputError(f'{shown(value)} is neither auto nor a number of GPUs') from None
 
 
 class Paths(Section):
-    """Weights and states to start from; relative to the current folder."""
+    """Checkpoints to start from: weights and training states."""
 
-    read_by_model: ClassVar[bool] = True
     pretrain_network_g: str | None = None
-    """Weights to start from or to test; ~ for none."""
+    """Pretrained weights to fine-tune or to test; ~ for none."""
     param_key_g: str | None = 'params'
-    """Which weights of that file: params, or params_ema for the running mean; ~ where the file holds nothing else."""
+    """Which weights of that file: params, or params_ema, their exponential moving average; ~ for a bare state dict."""
     strict_load_g: bool = True
-    """Whether every weight must be in the file and fit."""
+    """`strict` of `load_state_dict`: whether the keys of the file must be those of the network."""
     results_root: str | None = None
-    """For a test: folder in place of results/ that the folder of the run is made in."""
+    """For a test: parent folder of the run, in place of results/."""
 
 
 class TrainingPaths(Paths):
-    """Weights and states to start from; relative to the current folder."""
+    """Checkpoints to start from: weights and training states."""
 
     experiments_root: str | None = None
-    """For training: folder in place of experiments/ that the folder of the run is made in."""
+    """For training: parent folder of the run, in place of experiments/."""
     resume_state: str | None = None
-    """For training: state to resume from; `--auto_resume` takes the newest one by itself."""
+    """For training: training state to resume from; `--auto_resume` finds the newest one."""
     ignore_resume_networks: list[str] | None = None
     """For training: networks, such as network_g, whose weights a resumed run takes from `pretrain_network_g`
     nevertheless."""
-
-
-class OtherPaths(TrainingPaths):
-    """Weights and states of the toolbox's other models."""
-
+    adversarial: ClassVar[Collection[str]] = ('pretrain_network_d', 'param_key_d', 'strict_load_d')
     pretrain_network_d: str | None = None
-    """Weights of the discriminator to start from."""
+    """Pretrained weights of the discriminator."""
     param_key_d: str | None = 'params'
     """Which weights of that file."""
     strict_load_d: bool = True
-    """Whether every weight must be in the file and fit."""
+    """`strict` of `load_state_dict`: whether the keys of the file must be those of the network."""
+
+
+class Train(EngineTraining, Section):
+    """Optimizer, learning rate, losses."""
+
+    adversarial: ClassVar[Collection[str]] = ('optim_d', 'gan_opt', 'ldl_opt')
+
+    total_iter: Count
+    """Number of training iterations."""
+    warmup_iter: Annotated[int, Field(strict=False, ge=-1), NUMBER] = -1
+    """Iterations of linear learning rate warm-up; -1 for none."""
+    optim_g: Optimizer
+    """The optimizer."""
+    scheduler: Scheduler
+    """The learning rate scheduler."""
+    pixel_opt: Loss | None = None
+    """The pixel loss."""
+    perceptual_opt: Loss | None = None
+    """The perceptual loss, on features of a classification network."""
+    optim_d: Optimizer | None = None
+    """The discriminator's optimizer."""
+    gan_opt: Loss | None = None
+    """The adversarial loss."""
+    ldl_opt: Loss | None = None
+    """The locally discriminative learning (LDL) loss."""
+    ema_decay: Fraction = 0.0
+    """Decay of the exponential moving average (EMA) of the weights, which is validated and saved beside them; 0 for
+    none. BSRModel warms it up, so that short runs validate sensibly."""
+
+
+class Evaluation(EngineValidation, Section):
+    """How to test, and with which metrics."""
+
+    save_img: bool
+    """Whether to save the output images."""
+    suffix: PathComponent | None = None
+    """Suffix of the file names of saved images; ~ is the name of the run."""
+    metrics: Annotated[dict[str, Metric], Field(min_length=1)] | None = None
+    """Metrics, each under a name of your choice."""
+    pbar: bool = False
+    """Whether to show a progress bar."""
+
+
+class Validation(Evaluation):
+    """How to validate, and with which metrics."""
+
+    val_freq: Count
+    """For training: iterations between validations."""
 
 
 class Wandb(Section):
-    """Weights & Biases, which mirrors the TensorBoard log."""
+    """Weights & Biases, to which the TensorBoard log is synced."""
 
     project: str | None = None
-    """Name of the project; ~ switches it off."""
+    """Name of the project; ~ for none."""
     resume_id: str | None = None
-    """Run to go on with."""
+    """Id of the run to resume."""
 
 
 class Logger(EngineLogging, Section):
-    """What a training run writes, and how often."""
+    """Logging and checkpoints."""
 
     print_freq: Count
-    """Iterations from one log line to the next."""
+    """Iterations between log lines."""
     save_checkpoint_freq: Count
-    """Iterations from one checkpoint to the next."""
+    """Iterations between checkpoints."""
     use_tb_logger: bool
     """Whether to write a TensorBoard log, to tb_logger/."""
     wandb: Wandb | None = None
@@ -89,36 +125,34 @@ class Logger(EngineLogging, Section):
 
 
 class Distribution(Section):
-    """Training on several GPUs, for `--launcher slurm`; `--launcher pytorch` takes its settings from torchrun."""
+    """Distributed training with `--launcher slurm`; `--launcher pytorch` takes its settings from torchrun."""
 
     backend: Literal['nccl', 'gloo', 'mpi'] = 'nccl'
     """The torch.distributed backend: nccl for GPUs, gloo for CPUs."""
-    port: Annotated[Whole, Field(ge=1, le=65535)] | None = None
-    """Port of the first process; ~ takes MASTER_PORT or 29500."""
+    port: Annotated[int, Field(strict=False, ge=1, le=65535), NUMBER] | None = None
+    """MASTER_PORT, the port of rank 0; ~ takes it from the environment, or 29500."""
 
 
 class Run(Section):
     """Options that training and test have in common."""
 
-    read_by_model: ClassVar[bool] = True
     unread: ClassVar[Collection[str]] = ('save_img', 'suffix', 'crop_border')
     bsr_plugin: str | None = None
     """`!!python/name:bsr_plugin.__version__`: makes an unmodified BasicSR import the plugin, and the log show its
     version."""
     name: PathComponent
-    """Name of the run: of its folder under experiments/ or results/. A name with debug in it logs every
-    iteration."""
-    model_type: Annotated[str, AfterValidator(_model)]
+    """Name of the run, and of its folder under experiments/ or results/. With debug in it, each iteration is logged."""
+    model_type: Annotated[str, check_name('model')]
     """BSRModel, SRModel or another registered model. BSRModel is SRModel with further options, which SRModel
     ignores."""
     scale: Count | None = None
     """Factor from LR to HR."""
-    num_gpu: Annotated[Literal['auto'] | int, BeforeValidator(_gpus)]
+    num_gpu: Annotated[Literal['auto'] | CountOrZero, WrapValidator(_gpus)]
     """Number of GPUs of this process: auto uses one if there is one, 0 is the CPU; several GPUs: torchrun."""
     manual_seed: CountOrZero | None = None
-    """Seed of every random number; ~ draws one."""
+    """Seed of the random number generators; ~ draws one."""
     find_unused_parameters: bool = False
-    """Needed with several GPUs if the loss does not depend on all weights."""
+    """`find_unused_parameters` of DistributedDataParallel: needed if the loss does not depend on all weights."""
     network_g: Network
     """The network."""
 
@@ -127,38 +161,30 @@ class TrainingRun(Run):
     """Training-only options."""
 
     datasets: TrainingDatasets
-    """The sets: `train`, and `val`, `val_2` and so on for validation."""
+    """The data sets: `train`, and `val`, `val_2` and so on for validation."""
+    adversarial: ClassVar[Collection[str]] = ('network_d',)
+    network_d: Network | None = None
+    """The discriminator, of models that have one."""
     path: TrainingPaths
-    """Weights and states to start from."""
+    """Checkpoints to start from."""
     train: Train
     """How to train."""
     val: Validation | None = None
-    """How to validate; ~ does not."""
+    """How to validate; ~ for no validation."""
     logger: Logger
-    """What to write."""
+    """Logging and checkpoints."""
     dist_params: Distribution | None = None
-    """Training on several GPUs."""
+    """Distributed training."""
 
 
 class TestRun(Run):
     """Test-only options."""
 
     datasets: TestDatasets
-    """The sets, `test_1`, `test_2` and so on, in the order of their keys."""
+    """The data sets, `test_1`, `test_2` and so on, in the order of their keys."""
     path: Paths
     """The weights to test."""
     val: Evaluation
-    """What to measure."""
+    """How to test, and with which metrics."""
     dist_params: Distribution | None = None
-    """Testing on several GPUs."""
-
-
-class OtherTrainingRun(TrainingRun):
-    """A training run of one of the toolbox's other models; they look up keys of their own."""
-
-    network_d: Network | None = None
-    """The discriminator."""
-    path: OtherPaths
-    """Weights and states to start from."""
-    train: OtherTrain
-    """How to train."""
+    """Distributed testing."""

@@ -1,7 +1,8 @@
-"""The base of every section of an option file: its errors are sentences, and a misspelt key meets its neighbour.
+"""The base of every section of an option file: a mapping of known keys to checked values.
 
 A section is a pydantic model whose fields are the keys, each with a docstring that becomes its line in the option
-reference. Sections nest; every problem of every section is collected in one pass.
+reference. Sections nest; every problem of every section is collected in one pass. A validator raises ``InputError``
+with the sentence to report.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,58 +10,53 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 from pydantic.functional_validators import ModelWrapValidatorHandler
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
-from bsr_plugin.options.wording import MISSPELT, did_you_mean, nearest, sentence, shown
+from bsr_plugin.errors import InputError
+from bsr_plugin.options.wording import nearest, unknown
+
+_Handler = ModelWrapValidatorHandler['Section']
 
 
 class Section(BaseModel):
-    """A mapping of known keys to checked values; any other key is refused, unless it does no harm: then it is dropped.
-
-    The context of a validation says whether the model is a foreign one, neither SRModel nor BSRModel.
-    """
+    """Refuses any other key, unless it does no harm: then it is dropped."""
 
     model_config = ConfigDict(extra='allow', strict=True, use_attribute_docstrings=True, protected_namespaces=())
 
-    #: Whether the reader of the section looks up keys of its own: then only a misspelt key is refused.
-    open: ClassVar[bool] = False
-    #: Whether a foreign model does so.
-    read_by_model: ClassVar[bool] = False
+    #: Whether the reader of the section looks up keys of its own, so that only a misspelt key is refused. ``None``:
+    #: if the model is neither SRModel nor BSRModel, which the context of a validation says.
+    open: ClassVar[bool | None] = None
+    #: Keys that only such a model reads.
+    adversarial: ClassVar[Collection[str]] = ()
     #: Keys that option files carry and nothing reads.
     unread: ClassVar[Collection[str]] = ()
 
     @classmethod
-    def known(cls, value: Mapping[str, Any]) -> list[str]:
+    def known(cls, given: Mapping[str, Any]) -> Collection[str]:
         """The keys that the mapping at hand may have."""
-        return list(cls.model_fields)
-
-    def refusal(self) -> str:
-        """What is wrong with values that are right one by one; nothing where they go together."""
-        return ''
+        return cls.model_fields
 
     @model_validator(mode='wrap')
     @classmethod
-    def _in_sentences(
+    def _only_known_keys(
         cls, value: Any, handler: ModelWrapValidatorHandler['Section'], info: ValidationInfo
     ) -> 'Section':
-        if isinstance(value, cls):
-            return value
         if not isinstance(value, dict):
-            raise problem(f'{shown(value)} is not a mapping of keys to values')
-        known, is_open = cls.known(value), cls.open or (cls.read_by_model and bool(info.context))
+            return handler(value)
+        is_foreign = bool(info.context and info.context['foreign'])
+        known = [key for key in cls.known(value) if is_foreign or key not in cls.adversarial]
+        is_open = is_foreign if cls.open is None else cls.open
         problems = [
-            _detail(did_you_mean(key, known), key)
+            InitErrorDetails(type='value_error', loc=(key,), input=None, ctx={'error': InputError(unknown(key, known))})
             for key in value
             if key not in known and cls._is_wrong(key, value[key], known, is_open)
         ]
         try:
             section = handler({key: value[key] for key in value if key in known or is_open})
         except ValidationError as error:
-            problems += [_detail(sentence(each), *each['loc']) for each in error.errors(include_url=False)]
+            problems += error.errors()  # type: ignore[arg-type]
         if problems:
             raise ValidationError.from_exception_data(cls.__name__, problems)
-        if refusal := section.refusal():
-            raise problem(refusal)
         return section
 
     @classmethod
@@ -68,20 +64,6 @@ class Section(BaseModel):
         if key in cls.unread:
             return False
         if is_open:
-            return nearest(key, known, MISSPELT) is not None
+            return nearest(key, known, misspelt_only=True) is not None
         # Often a key of the other phase, left in with nothing said: path.resume_state in the file of a test.
         return value is not None or nearest(key, known) is not None
-
-
-def problem(sentence: str) -> PydanticCustomError:
-    """A problem with the value at hand, as one sentence."""
-    return PydanticCustomError('problem', '{sentence}', {'sentence': sentence})
-
-
-def problem_at(key: str, sentence: str) -> ValidationError:
-    """A problem with one key of the section at hand."""
-    return ValidationError.from_exception_data(key, [_detail(sentence, key)])
-
-
-def _detail(sentence: str, *path: str | int) -> InitErrorDetails:
-    return InitErrorDetails(type=problem(sentence), loc=path, input=None)

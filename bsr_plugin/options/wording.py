@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -17,33 +17,46 @@ def line(path: Iterable[str | int], sentence: str) -> str:
     return f'`{dotted.lstrip(".")}`: {sentence}'
 
 
-def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The known name that looks most like ``name``, or ``None`` where none does."""
-    by_lower_case = {candidate.lower(): candidate for candidate in known}
-    # RFSDataset: RFSPairedImageDataset, of which words are missing, before REDSDataset, which has fewer other letters.
-    longer = [key for key, candidate in by_lower_case.items() if _words(name) < _words(candidate)]
-    misspelt = by_lower_case, max(cutoff, MISSPELT)
-    for candidates, least in (misspelt, (longer, 0.3), (by_lower_case, cutoff)) if cutoff < MISSPELT else (misspelt,):
-        if matches := difflib.get_close_matches(name.lower(), candidates, n=1, cutoff=least):
-            return by_lower_case[matches[0]]
-    return None
+def sentence(details: ErrorDetails) -> str:
+    """What pydantic found, with the value as the file spells it; what a validator raised is a sentence already."""
+    kind, value, context = details['type'], details['input'], details.get('ctx', {})
+    if kind == 'missing':
+        return 'missing'
+    if kind == 'value_error':
+        return str(context['error'])
+    if kind in ('dict_type', 'model_type'):
+        return f'{shown(value)} is not a mapping of keys to values'
+    message = re.sub('^(Input|List|Dictionary)(?= should)', lambda _: shown(value), details['msg'])
+    choices = re.findall("'([^']+)'", str(context.get('expected', '')))
+    return message.replace(' after validation', '') + perhaps(str(value), choices)
 
 
-def _words(name: str) -> set[str]:
-    """RFSPairedImageDataset: rfs, paired, image, dataset; gt_size: gt, size."""
-    return {word.lower() for word in re.findall(r'[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+', name)}
-
-
-def did_you_mean(name: str, known: Collection[str]) -> str:
-    """What to say of an unknown key: ``did you mean `gt_size`?``, or what is known where nothing is near."""
-    neighbour = nearest(name, known)
-    return f'did you mean `{neighbour}`?' if neighbour else f'unknown key; known here: {", ".join(sorted(known))}'
+def unknown(key: str, known: Iterable[str]) -> str:
+    """What to say of a key that nothing reads."""
+    known = sorted(known)
+    return perhaps(key, known).removeprefix('; ') or f'unknown key; known here: {", ".join(known)}'
 
 
 def perhaps(name: str, known: Iterable[str]) -> str:
     """``; did you mean `rfs`?`` to end a sentence with, or nothing where nothing is near."""
     neighbour = nearest(name, known)
     return f'; did you mean `{neighbour}`?' if neighbour else ''
+
+
+def nearest(name: str, known: Iterable[str], misspelt_only: bool = False) -> str | None:
+    """The known name that looks most like ``name``, or ``None`` where none does."""
+    names = {candidate.lower(): candidate for candidate in known}
+    # RFSDataset: RFSPairedImageDataset, of which words are missing, before REDSDataset, which has fewer other letters.
+    longer = [key for key, candidate in names.items() if _words(name) < _words(candidate)]
+    for candidates, similarity in ((names, MISSPELT), (longer, 0.3), (names, 0.6))[: 1 if misspelt_only else None]:
+        if matches := difflib.get_close_matches(name.lower(), candidates, n=1, cutoff=similarity):
+            return names[matches[0]]
+    return None
+
+
+def _words(name: str) -> set[str]:
+    """RFSPairedImageDataset: rfs, paired, image, dataset; gt_size: gt, size."""
+    return {word.lower() for word in re.findall(r'[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+', name)}
 
 
 def shown(value: Any) -> str:
@@ -57,17 +70,3 @@ def spelt(value: Any) -> str:
     if value is None:
         return '~'
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def sentence(details: ErrorDetails) -> str:
-    """What pydantic found, with the value as the file spells it; a nested section's problem is a sentence already."""
-    if details['type'] == 'missing':
-        return 'missing'
-    context = details.get('ctx', {})
-    value = details['input']
-    if details['type'] == 'value_error':
-        return str(context['error'])
-    message = re.sub('^(Input|List|Dictionary)(?= should)', lambda _: shown(value), details['msg'])
-    choices = re.findall("'([^']+)'", str(context.get('expected', '')))
-    message = message.replace(' after validation', '').replace('valid dictionary', 'mapping of keys to values')
-    return message + perhaps(str(value), choices)

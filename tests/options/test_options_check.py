@@ -9,7 +9,7 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.options import check_options, load_options
 from bsr_plugin.options.classes import section_of
 from bsr_plugin.options.datasets import RFSTrainingPairs
-from bsr_plugin.options.training import Train
+from bsr_plugin.options.run import Train
 from bsr_plugin.options.wording import nearest
 
 
@@ -59,7 +59,7 @@ def test_right_options_have_no_problems(training, testing, problems):
         ('train', 3, '`train`: 3 is not a mapping of keys to values'),
         ('train', None, '`train`: ~ is not a mapping of keys to values'),
         ('datasets', ['train'], "`datasets`: ['train'] is not a mapping of keys to values"),
-        ('val.metrics', 'psnr', "`val.metrics`: 'psnr' should be a mapping of keys to values"),
+        ('val.metrics', 'psnr', "`val.metrics`: 'psnr' is not a mapping of keys to values"),
         ('val.metrics.psnr_y', 4, '`val.metrics.psnr_y`: 4 is not a mapping of keys to values'),
         ('network_g', None, '`network_g`: ~ is not a mapping of keys to values'),
         ('num_gpu', 'all', "`num_gpu`: 'all' is neither auto nor a number of GPUs"),
@@ -270,6 +270,7 @@ def test_seven_errors_are_reported_at_once_in_seven_lines(tmp_path, monkeypatch)
 
 
 KEYS = sorted({*RFSTrainingPairs.model_fields, *section_of('network', 'BSRNet').model_fields, *Train.model_fields})
+KEYS = [key for key in KEYS if key not in Train.adversarial]
 
 
 @st.composite

@@ -40,7 +40,7 @@ def test_rows_say_what_the_schema_says():
     assert row('`train`, for BSRModel', 'amp')[1:3] == ['`bf16`, `fp16`, or `~`', '`~`']
     assert row('`train`', 'ema_decay')[1:3] == ['number, at least 0, less than 1', '`0.0`']
     assert row('`train`', 'optim_g')[1:3] == ['section', '']
-    assert row('The file', 'num_gpu')[1:3] == ['`auto` or integer', '']
+    assert row('The file', 'num_gpu')[1:3] == ['`auto` or integer, at least 0', '']
 
 
 def test_every_key_of_a_section_has_a_row():
