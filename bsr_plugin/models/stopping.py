@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from multiprocessing import parent_process, resource_tracker
 from types import FrameType
 from typing import Any
 
@@ -69,7 +69,8 @@ def ignore_stop_signals(*_: Any) -> None:
 
 
 def _exit_when_parent_says() -> None:
-    # Only this call, not a handler, tells who sent a signal.
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+    # Only this call, not a handler, tells who sent a signal. Workers of a fork server are not its sender's children.
+    parent = parent_process()
+    while parent is not None and signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent.pid:
         continue
     os._exit(0)

@@ -14,11 +14,11 @@ replaced                        by                                why; which too
                                                                   number of ranks, and resumes inside its epoch; one
                                                                   with resumable samplers
 ``CPUPrefetcher``,              ``prefetch.CPUPrefetcher``,       an exception of a data set hangs the run; threads
-``CUDAPrefetcher``              ``prefetch.CUDAPrefetcher``       are left behind; a batch may be overwritten while it
-                                                                  is read; needs a GPU. One whose prefetchers wait for
-                                                                  their consumer and forward errors
-``build_dataloader``            ``TrainingProgram``               its workers die of the signal that stops the
-                                                                  training, and the training of their death; none known
+``CUDAPrefetcher``              ``prefetch.CUDAPrefetcher``       are left behind; workers die of the signal that stops
+                                                                  the training, and the training of their death; a
+                                                                  batch may be overwritten while it is read; needs a
+                                                                  GPU. One whose prefetchers wait for their consumer
+                                                                  and forward errors
 ``load_resume_state``           ``TrainingProgram``,              takes the newest state though it is damaged, from the
                                 ``resume.load_resume_state``      current folder, and asks for a GPU; one that reads
                                                                   states on the CPU and checks them

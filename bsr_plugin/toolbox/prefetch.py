@@ -2,8 +2,9 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,12 +13,29 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from bsr_plugin.data.uint8_images import UInt8Images
-from bsr_plugin.models.stopping import stop_signals_blocked
+from bsr_plugin.models.stopping import ignore_stop_signals, stop_signals_blocked
 from bsr_plugin.toolbox.sampler import ResumableSampler
 
 Batch = dict[str, Any]
 
 _END = object()
+
+
+@dataclass(frozen=True)
+class IgnoringStopSignals:
+    """A ``worker_init_fn`` for workers that outlive the signal that stops the training.
+
+    Attributes:
+        stock: The toolbox's, which is called first.
+    """
+
+    stock: Callable[[int], None] | None
+
+    def __call__(self, worker_id: int) -> None:
+        """Sets up the worker that it is called in."""
+        if self.stock is not None:
+            self.stock(worker_id)
+        ignore_stop_signals()
 
 
 class CPUPrefetcher:
@@ -34,6 +52,8 @@ class CPUPrefetcher:
     """
 
     def __init__(self, loader: DataLoader[Any]) -> None:
+        # Both or neither: a worker that is started with SIGTERM held back and never takes it could not be ended.
+        loader.worker_init_fn = IgnoringStopSignals(loader.worker_init_fn)
         self._loader = loader
         self._batches: Iterator[Any] = iter(())
         self._given = 0

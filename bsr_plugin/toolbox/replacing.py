@@ -50,7 +50,6 @@ def replace_in_training_program(program: Any) -> TrainingProgram:
         EnlargedSampler=ResumableSampler,
         CPUPrefetcher=CPUPrefetcher,
         CUDAPrefetcher=CUDAPrefetcher,
-        build_dataloader=opened.build_dataloader,
         load_resume_state=opened.load_resume_state,
         create_train_val_dataloader=opened.create_train_val_dataloader,
         build_model=opened.build_model,

@@ -1,14 +1,11 @@
 """The functions that ``train_pipeline`` calls, in the order in which it calls them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from basicsr.utils import get_root_logger
 from torch.utils.data import DataLoader
 
-from bsr_plugin.models.stopping import ignore_stop_signals
 from bsr_plugin.toolbox.opening import (
     HeldBackLog,
     check_can_be_made,
@@ -24,23 +21,6 @@ from bsr_plugin.toolbox.resume import load_resume_state
 Loaders = tuple[DataLoader[Any], Any, list[DataLoader[Any]], int, int]
 
 
-@dataclass(frozen=True)
-class IgnoringStopSignals:
-    """A ``worker_init_fn`` for workers that outlive the signal that stops the training.
-
-    Attributes:
-        stock: The toolbox's, which is called first.
-    """
-
-    stock: Callable[[int], None] | None
-
-    def __call__(self, worker_id: int) -> None:
-        """Sets up the worker that it is called in."""
-        if self.stock is not None:
-            self.stock(worker_id)
-        ignore_stop_signals()
-
-
 class TrainingProgram:
     """Opens the data sets, the loaders and the model of a run before the run before it is archived.
 
@@ -53,7 +33,6 @@ class TrainingProgram:
     """
 
     def __init__(self, program: Any) -> None:
-        self._build_dataloader = program.build_dataloader
         self._create_loaders = program.create_train_val_dataloader
         self._build_model = program.build_model
         self._log = HeldBackLog()
@@ -77,13 +56,6 @@ class TrainingProgram:
             on_all_ranks(lambda: check_networks(opt))
             self._model = self._build_model(opt)
         return self._state
-
-    def build_dataloader(self, dataset: Any, dataset_opt: dict[str, Any], *args: Any, **settings: Any) -> Any:
-        """Builds a loader as the toolbox does; the workers of a training set outlive stop signals."""
-        loader = self._build_dataloader(dataset, dataset_opt, *args, **settings)
-        if dataset_opt['phase'] == 'train':
-            loader.worker_init_fn = IgnoringStopSignals(loader.worker_init_fn)
-        return loader
 
     def create_train_val_dataloader(self, opt: dict[str, Any], logger: Any) -> Loaders:
         """Gives the loaders, with as many epochs as it takes to the last iteration."""

@@ -1,7 +1,12 @@
 """Batches on their way to the training loop: errors arrive, epochs are whole, threads end, streams wait."""
 
 import multiprocessing
+import os
+import random
+import signal
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +16,8 @@ from bsr_plugin.data.uint8_images import UInt8Images
 from bsr_plugin.errors import InputError
 from bsr_plugin.toolbox.prefetch import CPUPrefetcher, CUDAPrefetcher
 from bsr_plugin.toolbox.sampler import ResumableSampler
-from bsr_plugin.toolbox.training_program import IgnoringStopSignals
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def within(seconds, action):
@@ -40,7 +46,6 @@ class Counting(torch.utils.data.Dataset):
 
 
 def prefetched(mode, dataset, **settings):
-    settings['worker_init_fn'] = IgnoringStopSignals(None)  # as build_dataloader does
     if mode == 'cpu':
         return CPUPrefetcher(PrefetchDataLoader(1, dataset=dataset, **settings))
     return CUDAPrefetcher(torch.utils.data.DataLoader(dataset, **settings), {'num_gpu': 0})
@@ -106,6 +111,60 @@ def test_no_worker_is_started_for_an_epoch_with_nothing_left():
     prefetcher.reset()
     assert set(multiprocessing.active_children()) == before
     assert prefetcher.next() is None
+
+
+class Signals(torch.utils.data.Dataset):
+    """Item i is the process that reads it, the signals that it ignores, and its seed."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        ignores = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        return {'told': torch.tensor([os.getpid(), ignores, random.randrange(1000)])}
+
+
+def test_workers_ignore_the_signals_that_stop_the_training_and_are_set_up_by_the_toolbox():
+    prefetcher = CPUPrefetcher(torch.utils.data.DataLoader(Signals(), num_workers=1, worker_init_fn=random.seed))
+    prefetcher.reset()
+    ((process, ignores, drawn),) = prefetcher.next()['told'].tolist()
+    assert process != os.getpid()
+    assert ignores
+    assert drawn == random.Random(0).randrange(1000)
+
+
+def test_an_epoch_begins_with_signals_blocked():
+    seen = []
+
+    class Loader(torch.utils.data.DataLoader):
+        def __iter__(self):
+            seen.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+            return super().__iter__()
+
+    CPUPrefetcher(Loader(Signals())).reset()
+    assert {signal.SIGINT, signal.SIGTERM} <= seen[0]
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+LEAVES_AN_EPOCH = """
+import builtins, sys
+from torch.utils.data import DataLoader
+from bsr_plugin.toolbox.prefetch import CPUPrefetcher
+
+if __name__ == '__main__':
+    loader = DataLoader([{'index': 1}] * 9, num_workers=1, multiprocessing_context=sys.argv[1])
+    builtins.kept = CPUPrefetcher(loader)  # as a traceback keeps it
+    kept.reset()
+    print(kept.next())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('context', ['fork', 'spawn', 'forkserver'])
+def test_a_program_that_ends_in_the_middle_of_an_epoch_ends_its_workers(programs, tmp_path, context):
+    (tmp_path / 'leaves.py').write_text(LEAVES_AN_EPOCH)
+    done = programs.run([sys.executable, tmp_path / 'leaves.py', context], cwd=ROOT, timeout=200)
+    assert (done.returncode, done.stdout) == (0, "{'index': tensor([1])}\n"), done.stderr
 
 
 class FakeStream:
