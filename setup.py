@@ -65,6 +65,7 @@ setup(
             'hypothesis>=6.100',
             'mypy>=1.13',
             'pytest>=8.3',
+            'pytest-timeout>=2.3',
             'ruff>=0.8',
             'selenium>=4.20',
             'types-PyYAML>=6.0',

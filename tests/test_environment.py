@@ -65,6 +65,7 @@ class Project:
             capture_output=True,
             text=True,
             check=False,
+            timeout=120,
         )
         return done.returncode, done.stderr, self.log.read_text().splitlines()
 
@@ -239,7 +240,7 @@ def test_wheel_holds_the_package_the_hook_and_nothing_else(tmp_path):
     for name in ('bsr_plugin', 'startup', 'basicsr', 'tests'):
         shutil.copytree(ROOT / name, source / name, ignore=ignore)
     build = f'import setuptools.build_meta as backend; backend.build_wheel({str(tmp_path)!r})'
-    subprocess.run([sys.executable, '-c', build], cwd=source, check=True, capture_output=True)
+    subprocess.run([sys.executable, '-c', build], cwd=source, check=True, capture_output=True, timeout=240)
     (wheel,) = tmp_path.glob('*.whl')
     held = {name for name in zipfile.ZipFile(wheel).namelist() if '.dist-info/' not in name}
     package = {str(path.relative_to(source)) for path in (source / 'bsr_plugin').rglob('*') if path.is_file()}
@@ -262,4 +263,4 @@ exec('both = 3', mapping, names)
 assert names == {'both': 3} and 'both' not in mapping
 """
     path = {**os.environ, 'PYTHONPATH': str(ROOT / 'requirements/basicsr-build')}
-    subprocess.run([sys.executable, '-c', program], env=path, check=True)
+    subprocess.run([sys.executable, '-c', program], env=path, check=True, timeout=120)

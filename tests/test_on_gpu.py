@@ -28,7 +28,8 @@ def on_gpu(monkeypatch, tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU: make gpu would begin')
 def test_without_a_gpu_it_says_so_in_one_line_and_exits_2():
-    done = subprocess.run([sys.executable, 'tests/on_gpu.py'], cwd=REPOSITORY, capture_output=True, text=True)
+    words = [sys.executable, 'tests/on_gpu.py']
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert done.stdout == ''
     assert done.stderr == (

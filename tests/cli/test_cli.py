@@ -158,7 +158,7 @@ def test_of_a_damaged_image_nothing_but_the_sentence_is_said(tmp_path, suffix):
     whole = cv2.imencode(suffix, np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8))[1].tobytes()
     (tmp_path / f'cut{suffix}').write_bytes(whole[: len(whole) // 2])
     command = [sys.executable, '-m', 'bsr_plugin', 'bicubic', str(tmp_path), '--scale', '2']
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout) == (2, '')
     assert re.fullmatch(rf'bsr bicubic: .*cut\{suffix} .*: remove it or put it right\.\n', done.stderr)
 

@@ -51,7 +51,7 @@ def source(tmp_path, monkeypatch):
     yield asked
     server.shutdown()
     server.server_close()
-    thread.join()
+    thread.join(60)
 
 
 def listing(root):

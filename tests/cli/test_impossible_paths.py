@@ -180,7 +180,10 @@ def test_folders_whose_names_are_not_text(good, tmp_path):
     }
     for more in ([], ['--check']):
         done = subprocess.run(
-            [sys.executable, '-m', 'bsr_plugin', *map(str, words), *more], capture_output=True, env=environment
+            [sys.executable, '-m', 'bsr_plugin', *map(str, words), *more],
+            capture_output=True,
+            env=environment,
+            timeout=120,
         )
         assert (done.returncode, done.stderr) == (0, b'')
         assert os.fsencode(out) in done.stdout

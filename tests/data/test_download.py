@@ -80,7 +80,7 @@ class Server:
     def close(self):
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join()
+        self._thread.join(60)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -37,7 +38,8 @@ except InputError as error:
 def run(*words):
     """A program in a process of its own: its exit status (negative if it was killed) and what it says."""
     environment = {**os.environ, 'PYTHONPATH': str(Path(bsr_plugin.__file__).parents[1])}
-    done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, env=environment)
+    words = [sys.executable, *map(str, words)]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=120)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -144,9 +146,11 @@ def in_fork(function):
         os._exit(0)
     sender.close()
     try:
-        answer = receiver.recv()
+        answer = receiver.recv() if receiver.poll(60) else 'hangs'
     except EOFError:
         answer = 'died'
+    if answer == 'hangs':
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     assert status == 0
     return answer

@@ -176,6 +176,7 @@ def test_of_many_processes_one_builds_and_the_others_wait(lr, tmp_path):
         process.start()
     for process in processes:
         process.join(120)
+        process.kill()
     assert [process.exitcode for process in processes] == [0] * 4
     assert len((tmp_path / 'log').read_text().splitlines()) == 1
     assert sorted(path.name for path in lr.path.iterdir())[1:] == sorted(['meta_info.txt', *indexes(lr), 'store.json'])
@@ -186,7 +187,7 @@ def test_a_builder_that_is_killed_keeps_nobody_waiting(lr, tmp_path):
     process.start()
     assert building.wait(60)
     process.kill()
-    process.join()
+    process.join(60)
     assert indexes(lr) == []
     index = index_of(LMDBStore(lr.path), 12, 'max', RULE)
     assert indexes(lr) == [index.path.name]

@@ -454,7 +454,7 @@ def test_a_second_run_at_the_same_time_is_refused(tmp_path, hr_folder, monkeypat
     with pytest.raises(InputError, match=r'Another bsr prepare is at work on .*HR_x2\.lmdb: wait for it to end\.'):
         prepare(Preparation(hr_folder, tmp_path, 2, degradation, lr_window=12))
     go_on.set()
-    first.join()
+    first.join(60)
     assert results[0].made
     assert check_stores([results[0].hr_path, results[0].lr_path]) == 5
     assert not [path for path in tmp_path.iterdir() if path.suffix == '.lock']

@@ -82,7 +82,7 @@ def test_one_environment_serves_all_readers_and_threads(stores):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert not wrong
 
 

@@ -168,8 +168,8 @@ def train():
 class Run:
     """A training run of its own process, started by the launcher of a copy of this repository's ``basicsr/``."""
 
-    def __init__(self, root, opt):
-        self.root = root
+    def __init__(self, root, opt, programs):
+        self.root, self.programs = root, programs
         self.experiment = root / 'experiments' / opt['name']
         self.models, self.states = self.experiment / 'models', self.experiment / 'training_states'
         self.option_file = root / 'run.yml'
@@ -191,13 +191,13 @@ class Run:
             'HOME': str(self.root),
             **(variables or {}),
         }
-        settings = {'cwd': '/', 'text': True, 'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT, **settings}
-        return subprocess.Popen([sys.executable, *program], env=environment, **settings)
+        settings = {'cwd': '/', 'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT, **settings}
+        return self.programs.start([sys.executable, *program], env=environment, **settings)
 
     def finish(self, *words, **settings):
         """Runs the launcher to its end; gives the exit status and the output."""
         process = self.start(*words, **settings)
-        output, _ = process.communicate(timeout=300)
+        output, _ = self.programs.finish(process)
         return process.returncode, output
 
     def weights(self, iteration):
@@ -210,13 +210,13 @@ class Run:
 
 
 @pytest.fixture
-def training_run(tmp_path, options):
+def training_run(tmp_path, options, programs):
     """Makes a ``Run`` in a folder of its own."""
 
     def make(name='run', **changes):
         root = tmp_path / name
         root.mkdir()
-        return Run(root, options(**changes))
+        return Run(root, options(**changes), programs)
 
     return make
 

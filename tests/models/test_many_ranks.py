@@ -48,7 +48,7 @@ PREAMBLE = """
 
 
 @pytest.fixture
-def two_ranks(tmp_path, options):
+def two_ranks(tmp_path, options, programs):
     """Runs a program on two ranks; gives torchrun's exit status and output."""
 
     def run(program, **changes):
@@ -61,13 +61,7 @@ def two_ranks(tmp_path, options):
             'OMP_NUM_THREADS': '1',
             'PATH': '/bin:/usr/bin',
         }
-        done = subprocess.run(
-            [*command, str(tmp_path / 'opt.yml'), str(tmp_path)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=200,
-        )
+        done = programs.run([*command, tmp_path / 'opt.yml', tmp_path], env=environment)
         return done.returncode, done.stdout + done.stderr
 
     return run
@@ -211,7 +205,7 @@ def test_a_job_of_two_ranks_survives_a_killed_rank_and_a_signal_bit_for_bit(dist
     process = run.start(processes=2)
     _wait_for_state(run)
     os.kill(_ranks_of(process)[1], signal.SIGKILL)
-    output, _ = process.communicate(timeout=120)
+    output, _ = run.programs.finish(process, 120)
     assert process.returncode != 0
     first = run.saved()
     assert first
@@ -222,7 +216,7 @@ def test_a_job_of_two_ranks_survives_a_killed_rank_and_a_signal_bit_for_bit(dist
         if re.search(r'iter: .*lr:', line):
             process.send_signal(signal.SIGTERM)
             break
-    output, _ = process.communicate(timeout=120)
+    output, _ = run.programs.finish(process, 120)
     assert process.returncode != 0
     stopped = int(re.search(r'stopped after iteration (\d+)', output)[1])
     assert first[-1] < stopped < 40
@@ -259,11 +253,11 @@ def test_tasks_of_slurm_stop_at_its_signal_and_the_requeued_job_goes_on(training
     next(line for line in tasks[0].stdout if re.search(r'iter: .*lr:', line))
     for task in tasks:
         task.send_signal(signal.SIGTERM)
-    outputs = [task.communicate(timeout=60)[0] for task in tasks]
+    outputs = [run.programs.finish(task, 60)[0] for task in tasks]
     assert [task.returncode for task in tasks] == [143, 143], outputs
     assert len(run.saved()) == 1
     tasks = [_as_slurm_task(run, task, scontrol, '--auto_resume') for task in (0, 1)]
-    outputs = [task.communicate(timeout=100)[0] for task in tasks]
+    outputs = [run.programs.finish(task, 100)[0] for task in tasks]
     assert [task.returncode for task in tasks] == [0, 0], outputs
     assert f'iter: {run.saved()[0]}.' in outputs[0]
     assert run.saved()[-1] == 40

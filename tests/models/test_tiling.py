@@ -200,7 +200,7 @@ MEASURE = """
 
 def test_memory_grows_with_the_result_and_not_with_the_networks_features():
     command = [sys.executable, '-c', textwrap.dedent(MEASURE)]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=240).stdout
     tiled, whole = map(int, printed.split())
     result = 3 * 4 * (2 * 768) ** 2 / 1024
     assert tiled < 2 * result

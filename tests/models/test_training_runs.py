@@ -84,7 +84,7 @@ def kill_somewhere(run, generator, *words):
         time.sleep(generator.uniform(0, 0.03))
     alive = process.poll() is None
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    run.programs.finish(process, 60)
     return alive
 
 
@@ -124,7 +124,7 @@ def test_a_signal_to_the_whole_job_saves_and_the_next_start_goes_on(recipe, unin
     process = run.start('--auto_resume', start_new_session=True)
     seen = next(iteration for iteration in iterations(process) if iteration > 6)
     os.killpg(process.pid, number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = run.programs.finish(process, 60)
     assert process.returncode == status, output
     assert 'Traceback' not in output
     stopped = int(re.search(r'stopped after iteration (\d+)', output)[1])
@@ -144,7 +144,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_a_sentence(recipe):
     assert status == 1, output
     assert 'Traceback' not in output
     last = output.strip().splitlines()[-1]
-    assert re.fullmatch(r'train\.py: training stopped: iteration 2: l_pix is (nan|inf), .*photo\d.*', last), last
+    assert re.fullmatch(r'train\.py: stopped: iteration 2: l_pix is (nan|inf), .*photo\d.*', last), last
     assert run.saved() == [1]
     assert torch.isfinite(run.weights(1)['params']['conv_last.weight']).all()
 
@@ -156,12 +156,10 @@ def test_a_disk_that_fills_up_ends_the_run_with_a_sentence(recipe):
     before = run.saved()
     # From now on no file can grow beyond this; a checkpoint needs more.
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1000, 1000))
-    output, _ = process.communicate(timeout=60)
+    output, _ = run.programs.finish(process, 60)
     assert process.returncode == 1, output
     last = output.strip().splitlines()[-1]
-    sentence = (
-        r'training stopped: .*net_g_\d+\.pth could not be saved: File too large; checkpoints saved before are untouched'
-    )
+    sentence = r'stopped: .*net_g_\d+\.pth could not be saved: File too large; checkpoints saved before are untouched'
     assert re.search(sentence, last), last
     assert before
     assert set(before) <= set(run.saved())

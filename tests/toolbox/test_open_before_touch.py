@@ -1,6 +1,5 @@
 """A start that fails leaves the run before as it was: nothing is created, renamed or archived."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -104,23 +103,6 @@ def options(here, request):
     return {'train': training, 'test': testing}
 
 
-def start(here, kind, options, changes):
-    path = here / f'{kind}.yml'
-    path.write_text(TAG + yaml.safe_dump(options[kind], sort_keys=False))
-    words = [word.format(here=here) for word in changes.split()]
-    done = subprocess.run(
-        [sys.executable, str(here / 'basicsr' / f'{kind}.py'), '-opt', str(path)]
-        + (['--force_yml', *words] if words else []),
-        env={'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'PATH': '/usr/bin:/bin', 'HOME': str(here)},
-        cwd=here,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
 @pytest.fixture
 def in_process(here, monkeypatch, capfd):
     """Runs a launcher in this process; gives its exit status and what it said."""
@@ -167,11 +149,15 @@ def test_a_test_that_cannot_start_touches_nothing(here, options, in_process, cha
 
 @pytest.mark.slow
 @pytest.mark.parametrize('options', ['BSRModel'], indirect=True)
-def test_runs_that_can_start_archive_the_one_before_and_have_a_log(here, options):
+def test_runs_that_can_start_archive_the_one_before_and_have_a_log(here, options, programs):
+    environment = {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'PATH': '/usr/bin:/bin', 'HOME': str(here)}
     for kind, folder in (('train', 'experiments'), ('test', 'results')):
-        status, output, error = start(here, kind, options, '')
-        assert status == 0, error
-        assert 'Path already exists. Rename it to' in output
+        path = here / f'{kind}.yml'
+        path.write_text(TAG + yaml.safe_dump(options[kind], sort_keys=False))
+        words = [sys.executable, here / 'basicsr' / f'{kind}.py', '-opt', path]
+        done = programs.run(words, env=environment, cwd=here)
+        assert done.returncode == 0, done.stderr
+        assert 'Path already exists. Rename it to' in done.stdout
         archived = [path for path in (here / folder).iterdir() if '_archived_' in path.name]
         assert b'of the run before' in [path.read_bytes() for path in archived[0].rglob('*') if path.is_file()]
         (log,) = (here / folder / 'keep').glob(f'{kind}_keep_*.log')
