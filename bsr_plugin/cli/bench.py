@@ -8,6 +8,7 @@ from math import isnan
 from pathlib import Path
 
 from bsr_plugin.bench.machine import Load, describe
+from bsr_plugin.cli.arguments import add_json
 from bsr_plugin.cli.output import EXIT_DONE, write_json
 from bsr_plugin.parallel import available_cores
 
@@ -32,8 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         photographs = 'HR images (default: the photographs that scikit-image ships)'
         benchmark.add_argument('--images', type=Path, default=None, metavar='DIR', help=photographs)
         import_module(module).add_arguments(benchmark)
-        json = 'also write the figures to FILE'
-        benchmark.add_argument('--json', type=Path, default=None, metavar='FILE', help=json)
+        add_json(benchmark)
 
 
 def run(arguments: argparse.Namespace) -> int:

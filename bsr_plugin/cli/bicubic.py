@@ -2,10 +2,9 @@
 
 import argparse
 from pathlib import Path
-from typing import get_args
 
+from bsr_plugin.cli.arguments import add_degradation, add_json
 from bsr_plugin.cli.output import EXIT_DONE, table, write_json
-from bsr_plugin.data.degradation import Degradation
 from bsr_plugin.report.bicubic import Quality, bicubic_baseline, mean_quality
 
 EXAMPLE = 'bsr bicubic datasets/Set5/original --scale 4'
@@ -14,9 +13,8 @@ EXAMPLE = 'bsr bicubic datasets/Set5/original --scale 4'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument('hr_dir', type=Path, metavar='HR_DIR', help='folder of HR images')
-    parser.add_argument('--scale', type=int, required=True, help='factor, 2 or more')
-    parser.add_argument('--degradation', choices=get_args(Degradation), default='bicubic', help='default: bicubic')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
+    add_degradation(parser)
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -2,12 +2,11 @@
 
 import argparse
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
+from bsr_plugin.cli.arguments import add_degradation, add_json
 from bsr_plugin.cli.output import EXIT_DONE, table, write_json
-from bsr_plugin.data.degradation import Degradation
 from bsr_plugin.report.compare import compare_with_bicubic
 from bsr_plugin.report.examples import crops_figure
 from bsr_plugin.report.style import FORMATS, write_figure
@@ -19,14 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument('results', type=Path, metavar='PICTURES', help='folder of pictures a test run saved')
     parser.add_argument('--hr', type=Path, required=True, metavar='HR_DIR', help='folder of the HR images')
-    parser.add_argument('--scale', type=int, required=True, help='factor')
-    parser.add_argument('--degradation', choices=get_args(Degradation), default='bicubic', help='default: bicubic')
+    add_degradation(parser)
     parser.add_argument('--name', default='result', help='what to call the comparison in the last line')
     parser.add_argument('--images', default='images', help='what to call the images in the last line')
-    parser.add_argument(
-        '--picture', type=Path, metavar='FILE', help=f'write crops (bicubic | BSR | HR) to FILE ({", ".join(FORMATS)})'
-    )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
+    crops = f'write crops (bicubic | BSR | HR) to FILE ({", ".join(FORMATS)})'
+    parser.add_argument('--picture', type=Path, metavar='FILE', help=crops)
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -14,28 +14,23 @@ EXAMPLE = 'bsr download Set5 Set14 BSD100 Urban100'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument('names', nargs='+', metavar='NAME', help=', '.join(SOURCES))
-    parser.add_argument(
-        '--to', type=Path, default=Path('datasets'), metavar='DIR', help='folder of all data sets (default: datasets)'
-    )
+    root = 'folder of all data sets (default: datasets)'
+    parser.add_argument('--to', type=Path, default=Path('datasets'), metavar='DIR', help=root)
     lr = parser.add_mutually_exclusive_group()
     lr.add_argument('--scale', type=int, action='append', metavar='S', help='LR images of this scale only; repeatable')
     lr.add_argument('--no-lr', action='store_true', help='HR images only: bsr prepare and tests make LR images')
-    parser.add_argument(
-        '--discard', action='store_true', help='remove an archive once it is unpacked; it is kept in DIR/archives'
-    )
+    discard = 'remove an archive once it is unpacked; it is kept in DIR/archives'
+    parser.add_argument('--discard', action='store_true', help=discard)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     scales = [] if arguments.no_lr else arguments.scale
     wanted = [archive for name in arguments.names for archive in archives_of(name, scales)]
-    fetched = set()
     for archive in wanted:
         _bring(archive, arguments.to)
-        fetched.add(arguments.to / 'archives' / archive.name)
-    if arguments.discard:
-        for file in fetched:
-            file.unlink(missing_ok=True)
+    for archive in wanted if arguments.discard else ():
+        (arguments.to / 'archives' / archive.name).unlink(missing_ok=True)
     return EXIT_DONE
 
 

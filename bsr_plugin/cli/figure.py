@@ -1,7 +1,7 @@
 """``bsr figure``: the figures of the paper, one small command each."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -9,11 +9,14 @@ from typing import TypeVar
 from matplotlib.figure import Figure
 
 from bsr_plugin.cli.output import EXIT_DONE
-from bsr_plugin.cli.pic import add_measured_arguments, measured
+from bsr_plugin.cli.pic import add_store_arguments, measured
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult
 from bsr_plugin.report.baselines import lr_image, measure_baselines
-from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example
+from bsr_plugin.report.curves import curves_figure, read_curves
+from bsr_plugin.report.difference import difference_figure
+from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, crops_figure, load_example
+from bsr_plugin.report.pic_figure import distribution_figure
 from bsr_plugin.report.style import FORMATS, write_figure
 
 Named = TypeVar('Named', SetResult, ImageResult)
@@ -23,35 +26,28 @@ EXAMPLE = 'bsr figure crops results/test_BSR_x4 --image butterfly -o butterfly.p
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    kinds = parser.add_subparsers(dest='kind', required=True, metavar='KIND')
-    pic = _kind(kinds, 'pic', 'patches over the intervals of PIC, with examples (Fig. 1)', _pic)
-    add_measured_arguments(pic)
-    crops = _kind(kinds, 'crops', 'bicubic, test runs and HR: the detail with the most texture (Fig. 2, 7)', _crops)
-    crops.add_argument('results', nargs='+', type=Path, metavar='RESULTS', help='folders results/<name>')
-    difference = _kind(kinds, 'difference', 'L2 and Lp difference from the HR image (Fig. 8)', _difference)
-    difference.add_argument('results', type=Path, metavar='RESULTS', help='folder results/<name>')
-    difference.add_argument('--p', type=float, default=0.5, help='exponent of Lp (default 0.5)')
-    attention = _kind(kinds, 'attention', "the groups' attention maps and mean weights (section III-C)", _attention)
-    attention.add_argument('results', type=Path, metavar='RESULTS', help='folder results/<name>')
-    for kind in (crops, difference, attention):
-        kind.add_argument('--set', metavar='NAME', help='benchmark set (default: the first)')
-        kind.add_argument('--image', action='append', metavar='NAME', help='image (default: the first); repeatable')
-    curves = _kind(kinds, 'curves', 'training curves of several runs', _curves)
-    curves.add_argument('logs', nargs='+', type=Path, metavar='LOG', help='TensorBoard logs tb_logger/<name>')
-
-
-def _kind(
-    kinds: 'argparse._SubParsersAction[argparse.ArgumentParser]',
-    name: str,
-    summary: str,
-    draw: Callable[[argparse.Namespace], Figure],
-) -> argparse.ArgumentParser:
-    parser = kinds.add_parser(name, help=summary, description=f'{summary[0].upper()}{summary[1:]}.')
-    parser.add_argument(
-        '-o', '--out', type=Path, required=True, metavar='FILE', help=f'the picture ({", ".join(FORMATS)})'
-    )
-    parser.set_defaults(draw=draw)
-    return parser
+    subparsers = parser.add_subparsers(dest='kind', required=True, metavar='KIND')
+    kinds = {}
+    for name, summary, draw in (
+        ('pic', 'patches over the intervals of PIC, with examples (Fig. 1)', _pic),
+        ('crops', 'bicubic, test runs and HR: the detail with the most texture (Fig. 2, 7)', _crops),
+        ('difference', 'L2 and Lp difference from the HR image (Fig. 8)', _difference),
+        ('attention', "the groups' attention maps and mean weights (section III-C)", _attention),
+        ('curves', 'training curves of several runs', _curves),
+    ):
+        kinds[name] = subparsers.add_parser(name, help=summary, description=f'{summary[0].upper()}{summary[1:]}.')
+        kinds[name].set_defaults(draw=draw)
+        picture = f'the picture ({", ".join(FORMATS)})'
+        kinds[name].add_argument('-o', '--out', type=Path, required=True, metavar='FILE', help=picture)
+    add_store_arguments(kinds['pic'])
+    for name, number in (('crops', '+'), ('difference', 1), ('attention', 1)):
+        kinds[name].add_argument('results', nargs=number, type=Path, metavar='RESULTS', help='folder results/<name>')
+        kinds[name].add_argument('--set', metavar='NAME', help='benchmark set (default: the first)')
+        image = 'image (default: the first); repeatable'
+        kinds[name].add_argument('--image', action='append', metavar='NAME', help=image)
+    kinds['difference'].add_argument('--p', type=float, default=0.5, help='exponent of Lp (default 0.5)')
+    logs = 'TensorBoard logs tb_logger/<name>'
+    kinds['curves'].add_argument('logs', nargs='+', type=Path, metavar='LOG', help=logs)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -62,23 +58,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _pic(arguments: argparse.Namespace) -> Figure:
-    from bsr_plugin.report.pic_figure import distribution_figure
-
     return distribution_figure(measured(arguments))
 
 
 def _crops(arguments: argparse.Namespace) -> Figure:
-    from bsr_plugin.report.examples import crops_figure
-
-    return crops_figure(_examples(arguments.results, arguments.set, arguments.image))
+    return crops_figure(_examples(arguments))
 
 
 def _difference(arguments: argparse.Namespace) -> Figure:
-    from bsr_plugin.report.difference import difference_figure
-
     if not 0 < arguments.p <= 1:
         raise InputError(f'--p is {arguments.p}: use a number above 0 and up to 1.')
-    example, *_ = _examples([arguments.results], arguments.set, arguments.image)
+    example, *_ = _examples(arguments)
     result = next(version for version in example.versions if version.label not in (BICUBIC_LABEL, HR_LABEL))
     return difference_figure(result.picture, example.versions[-1].picture, result.caption, arguments.p)
 
@@ -86,34 +76,28 @@ def _difference(arguments: argparse.Namespace) -> Figure:
 def _attention(arguments: argparse.Namespace) -> Figure:
     from bsr_plugin.report.attention import attention_figure, measure_attention
 
-    (run,), part, images = _named([arguments.results], arguments.set, arguments.image)
+    (run,), part, images = _named(arguments)
     return attention_figure(measure_attention(run, [lr_image(part, image) for image in images]))
 
 
 def _curves(arguments: argparse.Namespace) -> Figure:
-    from bsr_plugin.report.curves import curves_figure, read_curves
-
     return curves_figure({log.name: read_curves(log) for log in arguments.logs})
 
 
-def _named(
-    folders: list[Path], dataset: str | None, names: list[str] | None
-) -> tuple[list[RunResult], SetResult, list[ImageResult]]:
+def _named(arguments: argparse.Namespace) -> tuple[list[RunResult], SetResult, list[ImageResult]]:
     """The runs, and the set and the images of the first of them that the command line names."""
     from bsr_plugin.report.build import load_runs
 
-    runs = load_runs(folders)
-    part = _called(dataset, [part for part in runs[0].sets if part.images], str(folders[0]))
-    return runs, part, [_called(name, part.images, part.name) for name in names or (None,)]
+    runs = load_runs(arguments.results)
+    part = _called(arguments.set, [part for part in runs[0].sets if part.images], str(arguments.results[0]))
+    return runs, part, [_called(name, part.images, part.name) for name in arguments.image or (None,)]
 
 
-def _examples(folders: list[Path], dataset: str | None, names: list[str] | None) -> list[Example]:
+def _examples(arguments: argparse.Namespace) -> list[Example]:
     """The named images in the versions of all runs."""
-    from bsr_plugin.report.examples import load_example
-
-    runs, part, images = _named(folders, dataset, names)
+    runs, part, images = _named(arguments)
     if not any(image.picture for image in images):
-        raise InputError(f'{folders[0]} has no pictures: run the test with save_img: true.')
+        raise InputError(f'{arguments.results[0]} has no pictures: run the test with save_img: true.')
     baselines, _ = measure_baselines([replace(part, images=images)])
     return [load_example(runs, part, image, baselines) for image in images]
 

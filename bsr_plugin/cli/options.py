@@ -1,8 +1,6 @@
 """``bsr options``: checks option files, or prints the option reference."""
 
 import argparse
-from collections.abc import Mapping
-from typing import Any
 
 from bsr_plugin.errors import InputError
 
@@ -15,9 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     phase = parser.add_mutually_exclusive_group()
     phase.add_argument('--train', action='store_const', const=True, dest='is_train', help='they are for training')
     phase.add_argument('--test', action='store_const', const=False, dest='is_train', help='they are for a test')
-    parser.add_argument(
-        '--elsewhere', action='store_true', help='do not look for folders, files and GPUs on this machine'
-    )
+    elsewhere = 'do not look for folders, files and GPUs on this machine'
+    parser.add_argument('--elsewhere', action='store_true', help=elsewhere)
     parser.add_argument('--force_yml', nargs='+', default=(), metavar='KEY:KEY=VALUE', help='change options first')
 
 
@@ -45,14 +42,11 @@ def _check(file: str, arguments: argparse.Namespace) -> str:
     try:
         is_train = arguments.is_train
         if is_train is None:
-            is_train = _is_for_training(read_options(file))
+            options = read_options(file)
+            datasets = options.get('datasets')
+            is_train = 'train' in options or (isinstance(datasets, dict) and 'train' in datasets)
         load_options(file, is_train, arguments.force_yml, check_paths=not arguments.elsewhere)
     except InputError as error:
         return str(error)
     print(f'{file}: nothing wrong, for {"training" if is_train else "a test"}')
     return ''
-
-
-def _is_for_training(options: Mapping[str, Any]) -> bool:
-    datasets = options.get('datasets')
-    return 'train' in options or (isinstance(datasets, dict) and 'train' in datasets)

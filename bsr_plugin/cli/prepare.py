@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from bsr_plugin.cli.arguments import add_degradation, add_pic_index, interval_rule
 from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, count_of
 from bsr_plugin.data.check import check_stores
-from bsr_plugin.data.degradation import Degradation
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.data.store_write import Encoding
-from bsr_plugin.pic.intervals import IntervalRule
-from bsr_plugin.pic.measure import ChannelRule
 
 EXAMPLE = 'bsr prepare datasets/DIV2K/DIV2K_train_HR --out datasets/DIV2K --scale 4'
 
@@ -23,35 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument('hr_dir', type=Path, metavar='HR_DIR', help='folder of HR images')
     parser.add_argument('--out', type=Path, required=True, help='folder that gets the stores')
-    parser.add_argument('--scale', type=int, required=True, help='down-sampling factor, 2 or more')
-    parser.add_argument('--degradation', choices=get_args(Degradation), default='bicubic', help='default: bicubic')
-    parser.add_argument(
-        '--lr-window', type=int, default=48, metavar='PIXELS', help='LR patch the PIC index is for (default 48)'
-    )
-    parser.add_argument(
-        '--encoding',
-        choices=get_args(Encoding),
-        default='raw',
-        help="raw: LMDB, fastest (default); png: LMDB that BasicSR's own data sets read; files: PNG folders",
-    )
-    parser.add_argument(
-        '--pic-bins',
-        type=int,
-        default=IntervalRule.bins,
-        metavar='P',
-        help='intervals of the PIC index (default %(default)s)',
-    )
-    parser.add_argument(
-        '--pic-quantile',
-        type=float,
-        default=IntervalRule.quantile,
-        metavar='Q',
-        help='share of windows they span (default %(default)s)',
-    )
-    parser.add_argument('--pic-channels', choices=get_args(ChannelRule), default='max', help='default: max')
-    parser.add_argument(
-        '--shard', type=_shard, metavar='I/N', help='make part I of N, to be read as one with the others'
-    )
+    add_degradation(parser)
+    encodings = "raw: LMDB, fastest (default); png: LMDB that BasicSR's own data sets read; files: PNG folders"
+    parser.add_argument('--encoding', choices=get_args(Encoding), default='raw', help=encodings)
+    add_pic_index(parser)
+    part = 'make part I of N, to be read as one with the others'
+    parser.add_argument('--shard', type=_shard, metavar='I/N', help=part)
     parser.add_argument('--check', action='store_true', help='verify the stores that are there, and make nothing')
 
 
@@ -66,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         encoding=arguments.encoding,
         shard=arguments.shard,
         channels=arguments.pic_channels,
-        intervals=IntervalRule(bins=arguments.pic_bins, quantile=arguments.pic_quantile),
+        intervals=interval_rule(arguments),
     )
     if arguments.check:
         images = check_stores([task.hr_path, task.lr_path])

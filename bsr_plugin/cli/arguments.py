@@ -1,0 +1,35 @@
+"""Arguments that several commands take."""
+
+import argparse
+from pathlib import Path
+from typing import get_args
+
+from bsr_plugin.data.degradation import Degradation
+from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.pic.measure import ChannelRule
+
+
+def add_degradation(parser: argparse.ArgumentParser) -> None:
+    """``--scale`` and ``--degradation``: how the LR images are made."""
+    parser.add_argument('--scale', type=int, required=True, help='down-sampling factor, 2 or more')
+    parser.add_argument('--degradation', choices=get_args(Degradation), default='bicubic', help='default: bicubic')
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """``--json``: where the figures are written."""
+    parser.add_argument('--json', type=Path, default=None, metavar='FILE', help='also write the figures to FILE')
+
+
+def add_pic_index(parser: argparse.ArgumentParser) -> None:
+    """What a PIC index is built for."""
+    bins, quantile = IntervalRule.bins, IntervalRule.quantile
+    parser.add_argument('--lr-window', type=int, default=48, metavar='PIXELS', help='side of an LR patch (default 48)')
+    parser.add_argument('--pic-bins', type=int, default=bins, metavar='P', help=f'intervals of PIC (default {bins})')
+    share = f'share of windows they span (default {quantile})'
+    parser.add_argument('--pic-quantile', type=float, default=quantile, metavar='Q', help=share)
+    parser.add_argument('--pic-channels', choices=get_args(ChannelRule), default='max', help='default: max')
+
+
+def interval_rule(arguments: argparse.Namespace) -> IntervalRule:
+    """The intervals that :func:`add_pic_index` asked for."""
+    return IntervalRule(bins=arguments.pic_bins, quantile=arguments.pic_quantile)
