@@ -1,20 +1,21 @@
 """What a batch costs: BasicSR's paired data set, and each kind of sampling here, one core each, taken in turn."""
 
-import multiprocessing
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
+from operator import truediv
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import torch
 from basicsr.data import build_dataloader, build_dataset
 
 from bsr_plugin.bench.data_stores import sub_image_stores, tiled_stores, training_set
+from bsr_plugin.bench.memory import in_own_process, own_memory
 from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.data.store import LMDBStore
@@ -27,6 +28,8 @@ ROUNDS = 5
 TURNS = 10
 #: Side of the HR tiles of the stores of different sizes, in LR windows.
 _TILE_WINDOWS = 2
+
+Kind = TypeVar('Kind')
 
 
 @dataclass(frozen=True)
@@ -90,57 +93,55 @@ def measure_data(setting: DataSetting, work: Path) -> DataFigures:
 
 def _compare_kinds(setting: DataSetting, task: Preparation, stock: tuple[Path, Path], figures: DataFigures) -> None:
     ours = (task.hr_path, task.lr_path)
-    full = {'sampling': 'rejection', 'pic_quantile': 1.0}
     loaders = {
-        'stock': _batches(setting, stock, {'type': 'PairedImageDataset'}),
-        'uniform': _batches(setting, ours, {'sampling': 'uniform'}),
-        'rfs': _batches(setting, ours, {'sampling': 'rfs'}),
-        'rejection_q999': _batches(setting, ours, {'sampling': 'rejection'}),
-        'rejection': _batches(setting, ours, full),
+        'stock': _batches(setting, stock, type='PairedImageDataset'),
+        'uniform': _batches(setting, ours, sampling='uniform', pic_bins=setting.bins),
+        'rfs': _batches(setting, ours, sampling='rfs', pic_bins=setting.bins),
+        'rejection_q999': _batches(setting, ours, sampling='rejection', pic_bins=setting.bins),
+        'rejection': _batches(setting, ours, sampling='rejection', pic_quantile=1.0, pic_bins=setting.bins),
     }
     rounds = _in_turn(loaders, setting)
     figures.patches_per_s = {kind: median(rates) for kind, rates in rounds.items()}
     for above, below in (('rfs', 'uniform'), ('rfs', 'stock'), ('uniform', 'stock'), ('rfs', 'rejection')):
-        pairs = zip(rounds[above], rounds[below], strict=True)
-        figures.ratios[f'{above}/{below}'] = median(high / low for high, low in pairs)
+        figures.ratios[f'{above}/{below}'] = _ratio(rounds[above], rounds[below])
 
 
 def _compare_counts(setting: DataSetting, work: Path, figures: DataFigures) -> None:
     side = _TILE_WINDOWS * setting.window * setting.scale
-    stores = {count: tiled_stores(setting.images, work, setting.scale, count, side) for count in setting.counts}
-    loaders = {str(count): _batches(setting, paths, {'sampling': 'rfs'}) for count, paths in stores.items()}
-    largest = stores[max(stores)][1]
-    figures.index.update(_opening_cost(largest, setting))
+    stores = {number: tiled_stores(setting.images, work, setting.scale, number, side) for number in setting.counts}
+    loaders = {
+        number: _batches(setting, paths, sampling='rfs', pic_bins=setting.bins) for number, paths in stores.items()
+    }
+    figures.index |= _opening_cost(stores[max(stores)][1], setting)
     rounds = _in_turn(loaders, setting)
-    figures.by_count = {int(count): median(rates) for count, rates in rounds.items()}
-    pairs = zip(rounds[str(max(stores))], rounds[str(min(stores))], strict=True)
-    figures.count_ratio = median(high / low for high, low in pairs)
+    figures.by_count = {number: median(rates) for number, rates in rounds.items()}
+    figures.count_ratio = _ratio(rounds[max(stores)], rounds[min(stores)])
 
 
-def _batches(setting: DataSetting, stores: tuple[Path, Path], extra: Mapping[str, Any]) -> Iterator[Any]:
+def _ratio(rates: Sequence[float], others: Sequence[float]) -> float:
+    """Median over the rounds, so that a slow moment of the machine does not count for one side alone."""
+    return median(map(truediv, rates, others))
+
+
+def _batches(setting: DataSetting, stores: tuple[Path, Path], **further: Any) -> Iterator[Any]:
     """Batches without end, in this process, through BasicSR's own builders and loader and the sampler of training."""
-    augmented = {'use_hflip': True, 'use_rot': True, **extra}
-    opt = training_set(stores, setting.scale, setting.window, setting.batch, **augmented)
-    if opt['type'] == 'RFSPairedImageDataset':
-        opt.setdefault('pic_bins', setting.bins)
+    opt = training_set(stores, setting.scale, setting.window, setting.batch, use_hflip=True, use_rot=True, **further)
     dataset = build_dataset(opt)
     sampler = ResumableSampler(dataset, 1, 0, 100)
     sampler.plan(setting.batch, total_iter=sys.maxsize)
     loader = build_dataloader(dataset, opt, sampler=sampler, seed=0)
-    epoch = 0
-    while True:
+    for epoch in count():
         sampler.set_epoch(epoch)
         yield from loader
-        epoch += 1
 
 
-def _in_turn(loaders: Mapping[str, Iterator[Any]], setting: DataSetting) -> dict[str, list[float]]:
+def _in_turn(loaders: Mapping[Kind, Iterator[Any]], setting: DataSetting) -> dict[Kind, list[float]]:
     """Patches per second of every loader in every round, after a warm-up that does not count."""
     for batches in loaders.values():
         _draw(batches, setting.batch, setting.seconds / 4)
-    rounds: dict[str, list[float]] = {kind: [] for kind in loaders}
+    rounds: dict[Kind, list[float]] = {kind: [] for kind in loaders}
     for _ in progress(range(ROUNDS), label='Drawing', unit='round'):
-        drawn, elapsed = (dict.fromkeys(loaders, 0.0) for _ in range(2))
+        drawn, elapsed = dict.fromkeys(loaders, 0), dict.fromkeys(loaders, 0.0)
         # Short turns, so that a slow moment of the machine slows all of them down.
         for _ in range(TURNS):
             for kind, batches in loaders.items():
@@ -180,19 +181,13 @@ def _index_cost(lr_path: Path, setting: DataSetting) -> dict[str, float]:
 def _opening_cost(lr_path: Path, setting: DataSetting) -> dict[str, float]:
     """Opens the index of the largest store in a process of its own; memory is what cannot be shared (Linux)."""
     index_of(LMDBStore(lr_path), setting.window, 'max', IntervalRule(bins=setting.bins))
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('spawn')) as executor:
-        return executor.submit(_open, lr_path, setting.window, setting.bins).result()
+    return in_own_process(_open, lr_path, setting.window, setting.bins)
 
 
 def _open(lr_path: Path, window: int, bins: int) -> dict[str, float]:
     store = LMDBStore(lr_path)
-    before, start = _anonymous_mb(), time.perf_counter()
+    before, start = own_memory('smaps_rollup', 'Anonymous'), time.perf_counter()
     index = index_of(store, window, 'max', IntervalRule(bins=bins))
-    elapsed = time.perf_counter() - start
-    assert index is not None
-    return {'open_s': elapsed, 'worker_mb': _anonymous_mb() - before}
-
-
-def _anonymous_mb() -> float:
-    lines = Path('/proc/self/smaps_rollup').read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith('Anonymous:')) / 1024
+    elapsed, memory = time.perf_counter() - start, own_memory('smaps_rollup', 'Anonymous') - before
+    del index  # which had to be open until here
+    return {'open_s': elapsed, 'worker_mb': memory / 2**20}

@@ -1,7 +1,7 @@
 """The stores that benchmarks measure on, and the data sets on them."""
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bsr_plugin.data.degradation import crop_to_multiple, degrade
 from bsr_plugin.data.image_file import list_images, read_image
-from bsr_plugin.data.store_write import Encoding, Record, StoreWriter, make_record
+from bsr_plugin.data.store_write import Encoding, StoreWriter, make_record
 from bsr_plugin.errors import InputError
 from bsr_plugin.parallel import ordered_map
 from bsr_plugin.progress import progress
@@ -52,11 +52,11 @@ def sub_image_stores(images: Path, out: Path, scale: int) -> tuple[Path, Path]:
         for file in list_images(images):
             hr = crop_to_multiple(read_image(file), scale)
             lr = degrade(hr, scale, 'bicubic')
-            corners = [(y, x) for y in _starts(hr.shape[0], side, step) for x in _starts(hr.shape[1], side, step)]
             if min(hr.shape[:2]) < side:
                 yield file.stem, hr, lr
                 continue
-            for number, (y, x) in enumerate(corners):
+            rows, columns = (_starts(length, side, step) for length in hr.shape[:2])
+            for number, (y, x) in enumerate(product(rows, columns)):
                 small = lr[y // scale : (y + side) // scale, x // scale : (x + side) // scale]
                 yield f'{file.stem}_s{number:03d}', hr[y : y + side, x : x + side], small
 
@@ -83,17 +83,13 @@ def tiled_stores(images: Path, out: Path, scale: int, number: int, side: int) ->
         hr = np.ascontiguousarray(np.roll(image, (13 * shift, 29 * shift), axis=(0, 1))[:side, :side])
         return f'{position:05d}', hr, degrade(hr, scale, 'bicubic')
 
-    pairs = ordered_map(pair, range(number))
-    bar = progress(pairs, total=number, label=f'Store of {number}', unit='image')
-    return _write(iter(bar), out / f'HR_{number}.lmdb', out / f'LR_{number}.lmdb', 'raw', f'tiles {number}')
+    pairs = progress(ordered_map(pair, range(number)), total=number, label=f'Store of {number}', unit='image')
+    return _write(iter(pairs), out / f'HR_{number}.lmdb', out / f'LR_{number}.lmdb', 'raw', f'tiles {number}')
 
 
 def _starts(length: int, side: int, step: int) -> list[int]:
     """Left edges of sub-images; the last one is flush with the end."""
-    starts = list(range(0, length - side + 1, step))
-    if starts and starts[-1] + side < length:
-        starts.append(length - side)
-    return starts
+    return [*range(0, length - side, step), length - side]
 
 
 def _write(pairs: Iterator[Pair], hr_path: Path, lr_path: Path, encoding: Encoding, made: str) -> tuple[Path, Path]:
@@ -103,10 +99,8 @@ def _write(pairs: Iterator[Pair], hr_path: Path, lr_path: Path, encoding: Encodi
         writer.begin()
     while batch := list(islice(pairs, _BATCH)):
         for which, writer in enumerate(writers, 1):
-            records: list[Record] = [
-                make_record(str(entry[0]), np.ascontiguousarray(entry[which]), encoding) for entry in batch
-            ]
-            writer.add(records)
+            images = [(entry[0], np.ascontiguousarray(entry[which])) for entry in batch]
+            writer.add([make_record(name, image, encoding) for name, image in images])
     for writer in writers:
         writer.seal()
         writer.publish()

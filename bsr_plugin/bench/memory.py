@@ -1,15 +1,29 @@
-"""Peak memory of a training step, in a process of its own, where nothing else has left its mark."""
+"""Memory of work in a process of its own, where nothing else has left its mark."""
 
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 STEPS = 3
+Result = TypeVar('Result')
+
+
+def in_own_process(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Calls a function of a module in a process that is started for it."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('spawn')) as executor:
+        return executor.submit(function, *arguments).result()
+
+
+def own_memory(file: str, entry: str) -> float:
+    """An entry of a file of ``/proc/self`` in bytes; NaN where the system is not Linux."""
+    path = Path('/proc/self', file)
+    lines = path.read_text().splitlines() if path.is_file() else [f'{entry}: nan']
+    return next(float(line.split()[1]) for line in lines if line.startswith(f'{entry}:')) * 1024
 
 
 def peak_memory_mb(opt: Mapping[str, Any], batch: Mapping[str, Tensor]) -> float:
@@ -23,18 +37,17 @@ def peak_memory_mb(opt: Mapping[str, Any], batch: Mapping[str, Tensor]) -> float
         batch: What it trains on.
     """
     arrays = {side: image.numpy() for side, image in batch.items()}
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('spawn')) as executor:
-        return executor.submit(_measure, dict(opt), arrays, torch.get_num_threads()).result()
+    return in_own_process(_peak, dict(opt), arrays, torch.get_num_threads())
 
 
-def _measure(opt: dict[str, Any], arrays: dict[str, Any], threads: int) -> float:
+def _peak(opt: dict[str, Any], arrays: dict[str, Any], threads: int) -> float:
     from basicsr.models import build_model
 
     import bsr_plugin  # noqa: F401  # registers what the options name
 
     torch.set_num_threads(threads)
     batch = {side: torch.from_numpy(array) for side, array in arrays.items()}
-    before = _resident('VmRSS')
+    before = own_memory('status', 'VmRSS')
     model = build_model(opt)
     for iteration in range(1, STEPS + 1):
         model.update_learning_rate(iteration)
@@ -42,13 +55,4 @@ def _measure(opt: dict[str, Any], arrays: dict[str, Any], threads: int) -> float
         model.optimize_parameters(iteration)
     if model.device.type == 'cuda':
         return torch.cuda.max_memory_allocated() / 1e6
-    return (_resident('VmHWM') - before) / 1e6
-
-
-def _resident(entry: str) -> float:
-    """``VmRSS``, now, or ``VmHWM``, the peak, in bytes."""
-    status = Path('/proc/self/status')
-    if not status.is_file():
-        return float('nan')
-    line = next(line for line in status.read_text().splitlines() if line.startswith(entry))
-    return float(line.split()[1]) * 1024
+    return (own_memory('status', 'VmHWM') - before) / 1e6

@@ -111,20 +111,13 @@ class TrainFigures:
 
 
 class Contender:
-    """One engine in training.
+    """One engine in training, on a network with these options."""
 
-    Args:
-        engine: Which one.
-        network: Options of the network.
-        setting: The device.
-        folder: Where it could save.
-    """
-
-    def __init__(self, engine: Engine, network: Mapping[str, Any], setting: TrainSetting, folder: Path) -> None:
+    def __init__(self, engine: Engine, network: Mapping[str, Any], device: str, folder: Path) -> None:
         self._as_bytes = engine.as_bytes
         self._iteration = 0
         torch.manual_seed(0)
-        self.model = build_model(engine_options(engine, network, setting.device, folder))
+        self.model = build_model(engine_options(engine, network, device, folder))
 
     def train(self, batches: Sequence[Mapping[str, Tensor]]) -> tuple[float, float]:
         """Trains on all batches; gives the iterations per second and the mean loss."""
@@ -175,7 +168,7 @@ def measure_train(setting: TrainSetting, batches: Sequence[Mapping[str, Tensor]]
     _compare_engines(setting, batches, folder, figures)
     for name in setting.networks:
         network = {**KNOWN_NETWORKS[name], 'upscale': setting.scale}
-        figures.networks[name] = _network_rates(network, setting, batches, folder)
+        figures.networks[name] = _network_rates(network, setting.device, batches, folder)
     for name, engine in progress(setting.chosen().items(), label='Measuring memory', unit='engine'):
         opt = engine_options(engine, setting.network(), setting.device, folder)
         fed = batches[0] if engine.as_bytes else _as_floats(batches[0])
@@ -240,9 +233,8 @@ def gmacs_per_iteration(network: Mapping[str, Any], batch: Mapping[str, Tensor])
 def _compare_engines(
     setting: TrainSetting, batches: Sequence[Mapping[str, Tensor]], folder: Path, figures: TrainFigures
 ) -> None:
-    contenders = {
-        name: Contender(engine, setting.network(), setting, folder) for name, engine in setting.chosen().items()
-    }
+    network, engines = setting.network(), setting.chosen()
+    contenders = {name: Contender(engine, network, setting.device, folder) for name, engine in engines.items()}
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     figures.loss = {name: [] for name in contenders}
     supply = cycle(batches)
@@ -264,11 +256,11 @@ def _compare_engines(
 
 
 def _network_rates(
-    network: Mapping[str, Any], setting: TrainSetting, batches: Sequence[Mapping[str, Tensor]], folder: Path
+    network: Mapping[str, Any], device: str, batches: Sequence[Mapping[str, Tensor]], folder: Path
 ) -> dict[str, float]:
     figures = {'gmacs_per_iteration': gmacs_per_iteration(network, batches[0])}
     for name in ('stock', 'bsr'):
-        contender = Contender(engines_on(setting.device)[name], network, setting, folder)
+        contender = Contender(engines_on(device)[name], network, device, folder)
         contender.train(batches[:1])
         figures[name] = median(contender.train(batches[:1])[0] for _ in range(NETWORK_ROUNDS))
     return figures
