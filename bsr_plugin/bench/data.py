@@ -34,16 +34,13 @@ Kind = TypeVar('Kind')
 
 @dataclass(frozen=True)
 class DataSetting:
-    """What is measured.
+    """What is measured on a folder of HR images.
 
     Attributes:
-        images: Folder of HR images.
-        scale: Factor.
         window: Side of an LR patch.
-        batch: Patches per batch.
-        bins: Intervals.
+        bins: Intervals of PIC.
         seconds: How long each kind is measured in each of the rounds.
-        counts: Sizes of the stores whose rates are compared.
+        counts: Numbers of images in the stores whose rates are compared.
     """
 
     images: Path

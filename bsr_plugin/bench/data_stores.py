@@ -40,11 +40,7 @@ def training_set(stores: tuple[Path, Path], scale: int, window: int, batch: int,
 
 
 def sub_image_stores(images: Path, out: Path, scale: int) -> tuple[Path, Path]:
-    """PNG LMDBs as BasicSR's documentation recommends: sub-images, or whole images where they are smaller.
-
-    Returns:
-        The HR and the LR store.
-    """
+    """HR and LR PNG LMDBs as BasicSR's documentation recommends: sub-images, or whole images where they are smaller."""
     side, step = SUB_IMAGE // scale * scale, SUB_IMAGE_STEP // scale * scale
 
     def pairs() -> Iterator[Pair]:
@@ -64,10 +60,7 @@ def sub_image_stores(images: Path, out: Path, scale: int) -> tuple[Path, Path]:
 
 
 def tiled_stores(images: Path, out: Path, scale: int, number: int, side: int) -> tuple[Path, Path]:
-    """Raw stores with a given number of HR tiles, all different: the images, shifted cyclically, cut to ``side``.
-
-    Returns:
-        The HR and the LR store.
+    """Raw HR and LR stores of a given number of tiles, all different: the images, shifted cyclically, cut to ``side``.
 
     Raises:
         InputError: An image is smaller than ``side``.

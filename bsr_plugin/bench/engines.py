@@ -14,13 +14,9 @@ PIXEL_LOSS = {'type': 'HybridL1L2LpLoss'}
 
 @dataclass(frozen=True)
 class Engine:
-    """A model type with its switches.
+    """A model type with its switches, options of the section ``train``, and the devices it is measured on.
 
-    Attributes:
-        model_type: ``SRModel`` or ``BSRModel``.
-        train: Options of the section ``train``.
-        as_bytes: Whether it takes uint8 batches.
-        devices: Where it is measured.
+    ``as_bytes``: it takes uint8 batches.
     """
 
     model_type: str = 'BSRModel'

@@ -31,10 +31,6 @@ def peak_memory_mb(opt: Mapping[str, Any], batch: Mapping[str, Tensor]) -> float
 
     On a GPU it is PyTorch's count of the GPU's memory, else the resident memory of the process, which only Linux
     tells; elsewhere NaN.
-
-    Args:
-        opt: Options of the model.
-        batch: What it trains on.
     """
     arrays = {side: image.numpy() for side, image in batch.items()}
     return in_own_process(_peak, dict(opt), arrays, torch.get_num_threads())

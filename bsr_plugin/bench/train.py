@@ -42,12 +42,9 @@ class TrainSetting:
 
     Attributes:
         device: ``cpu`` or ``cuda``.
-        scale: Factor.
         window: Side of an LR patch.
-        batch: Patches per batch.
         features: Channels of the network.
-        groups: Its feature mapping groups.
-        blocks: Residual blocks in each.
+        blocks: Residual blocks in each group.
         steps: Iterations of every engine, in ``ROUNDS`` parts.
         engines: Which engines, by their names in ``ENGINES``; ``stock`` and ``float32`` always take part.
         networks: Which of ``KNOWN_NETWORKS`` beside.
@@ -153,13 +150,7 @@ class Contender:
 
 
 def measure_train(setting: TrainSetting, batches: Sequence[Mapping[str, Tensor]], folder: Path) -> TrainFigures:
-    """Measures all engines on one device.
-
-    Args:
-        setting: What and where.
-        batches: uint8 batches as ``draw_batches`` makes them; used in turn.
-        folder: Where models may save.
-    """
+    """Measures all engines on one device, on the batches that ``draw_batches`` makes; models may save in ``folder``."""
     # As BasicSR's training does it.
     torch.backends.cudnn.benchmark = True
     figures = TrainFigures(setting.device)

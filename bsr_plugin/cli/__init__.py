@@ -37,13 +37,10 @@ _LONGEST_PATH = 200
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one sub-command.
+    """Runs one sub-command, with the words after ``bsr``; ``None`` takes them from the command line.
 
     Each command module offers ``EXAMPLE``, ``add_arguments(parser)`` and ``run(arguments) -> int``. What goes wrong
     with files, databases and input is left to this function, which says it in one sentence.
-
-    Args:
-        argv: The words after ``bsr``; ``None`` takes them from the command line.
 
     Returns:
         The exit status: 0 done, 1 partly done or unable to go on, 2 wrong input, 130 interrupted.

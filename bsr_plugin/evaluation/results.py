@@ -46,12 +46,7 @@ class ImageResult:
 
 @dataclass(frozen=True)
 class SkippedImage:
-    """An image that could not be measured.
-
-    Attributes:
-        name: Name of the image.
-        reason: Why, in one sentence.
-    """
+    """An image that could not be measured, and why, in one sentence."""
 
     name: str
     reason: str
@@ -63,10 +58,7 @@ class SetResult:
 
     Attributes:
         name: Its name in the option file.
-        scale: Factor from LR to HR.
         degradation: How its LR images were made.
-        images: What was measured, in order.
-        skipped: What was not.
         mean: Name of a metric -> mean over ``images``.
     """
 
@@ -88,7 +80,6 @@ class RunResult:
     """A test run.
 
     Attributes:
-        name: Name of the run.
         network: The section ``network_g`` of the option file.
         parameters: Number of weights of the network.
         weights: File of the weights; ``None`` for a network with the random weights it began with.

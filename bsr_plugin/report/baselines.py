@@ -17,10 +17,7 @@ BaselineKey = tuple[str, str | None, int, Degradation]
 
 
 def read_pair(measured: SetResult, image: ImageResult) -> tuple[Image, Image | None]:
-    """The images of a result as the test run read them.
-
-    Returns:
-        The HR image, (s*h, s*w, 3) BGR; the LR image, (h, w, 3), or ``None`` if it was made from the HR image.
+    """HR image, (s*h, s*w, 3) BGR, and LR image, (h, w, 3), or ``None`` if it was made, as the test run read them.
 
     Raises:
         InputError: One is gone, cannot be read, or they do not belong together any more.

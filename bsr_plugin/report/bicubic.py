@@ -50,10 +50,7 @@ def bicubic_baseline(folder: Path, scale: int, degradation: Degradation = 'bicub
     bicubic interpolation, in floating point with nothing rounded between; the result is rounded to uint8, ``scale``
     pixels are cut off on all sides, and PSNR and SSIM compare it with the original Y.
 
-    Args:
-        folder: HR images.
-        scale: Factor; images are cut to a multiple of it.
-        degradation: ``bicubic`` (table 2) or ``blur-down`` (table 3).
+    Images are cut to a multiple of the scale; ``degradation`` is ``bicubic`` (table 2) or ``blur-down`` (table 3).
 
     Returns:
         Name of the image -> quality, in order of names.
@@ -72,11 +69,11 @@ def bicubic_baseline(folder: Path, scale: int, degradation: Degradation = 'bicub
 def interpolation_quality(
     image: Image, scale: int, degradation: Degradation, name: str, lr: Image | None = None
 ) -> Quality:
-    """Quality of bicubic interpolation, on the paper's protocol, for one image.
+    """Quality of bicubic interpolation, on the paper's protocol, for one HR image, (H, W, 3) BGR uint8.
 
     Args:
-        image: HR image, (H, W, 3) BGR uint8.
-        scale: Factor; the image is cut to a multiple of it.
+        image: HR image; it is cut to a multiple of the scale.
+        scale: Factor.
         degradation: How its LR image was made.
         name: What to call the image in an error.
         lr: The LR image that was given, (H / scale, W / scale, 3). If it is not what ``degradation`` makes of the HR

@@ -1,6 +1,5 @@
 """Pictures of any test run beside bicubic interpolation of the same LR images."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from bsr_plugin.data.degradation import Degradation, crop_to_multiple, degrade, imresize
@@ -11,16 +10,12 @@ from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, Version
 
 
 def compare_with_bicubic(
-    pictures: Path, hr_folder: Path, scale: int, degradation: Degradation = 'bicubic', label: str = 'BSR'
+    pictures: Path, hr_folder: Path, scale: int, degradation: Degradation = 'bicubic'
 ) -> list[Example]:
     """Compares every picture that a test run saved with interpolation; it needs no ``metrics.json``.
 
-    Args:
-        pictures: ``results/<name>/visualization/<data set>``; BasicSR appends the name of the run to that of an image.
-        hr_folder: The HR images.
-        scale: Factor; ``scale`` pixels are cut off on all sides before measuring.
-        degradation: How the LR images were made.
-        label: Name of the network.
+    Pictures are in ``results/<name>/visualization/<data set>``, where BasicSR appends the name of the run to that of an
+    image; ``scale`` pixels are cut off on all sides before measuring.
 
     Returns:
         For every image three versions: bicubic interpolation, with its PSNR-Y on the paper's protocol, the picture,
@@ -35,7 +30,10 @@ def compare_with_bicubic(
     examples = []
     for file in list_images(hr_folder):
         truth = crop_to_multiple(read_image(file), scale)
-        result = read_image(_picture_of(file.stem, found, pictures))
+        names = [name for name in found if name == file.stem or name.startswith(f'{file.stem}_')]
+        if not names:
+            raise InputError(f'{pictures} has no result for {file.stem}: run basicsr/test.py with save_img: true.')
+        result = read_image(found[min(names, key=len)])
         if result.shape != truth.shape:
             sizes = ['x'.join(map(str, image.shape[:2])) for image in (result, truth)]
             raise InputError(f'{pictures} has {file.stem} at {sizes[0]}, its HR image is {sizes[1]}.')
@@ -44,15 +42,8 @@ def compare_with_bicubic(
         psnr = float(calculate_psnr(result, truth, crop_border=scale, test_y_channel=True))
         versions = (
             Version(BICUBIC_LABEL, bicubic, quality.psnr_y),
-            Version(label, result, psnr),
+            Version('BSR', result, psnr),
             Version(HR_LABEL, truth),
         )
         examples.append(Example(pictures.name, scale, degradation, file.stem, versions))
     return examples
-
-
-def _picture_of(name: str, found: Mapping[str, Path], folder: Path) -> Path:
-    candidates = [file for stem, file in found.items() if stem == name or stem.startswith(f'{name}_')]
-    if not candidates:
-        raise InputError(f'{folder} has no result for {name}: run basicsr/test.py with save_img: true.')
-    return min(candidates, key=lambda file: len(file.stem))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from bsr_plugin.errors import InputError
@@ -17,24 +18,16 @@ _POINTS = 400
 
 @dataclass(frozen=True)
 class Curve:
-    """A scalar over the iterations.
-
-    Attributes:
-        iterations: (N,) increasing.
-        values: (N,).
-    """
+    """The (N,) values of a scalar over (N,) increasing iterations."""
 
     iterations: NDArray[np.int64]
     values: NDArray[np.float64]
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:
-    """The scalars of a TensorBoard log.
+    """The scalars of a TensorBoard log, ``tb_logger/<name>``.
 
     Where a resumed run repeats iterations, the later record counts.
-
-    Args:
-        folder: ``tb_logger/<name>``.
 
     Returns:
         Name of the scalar, such as ``losses/l_pix`` or ``metrics/Set5/psnr_y``, -> its curve.
@@ -58,9 +51,8 @@ def read_curves(folder: Path) -> dict[str, Curve]:
 
 
 def _curve(records: Sequence[tuple[int, float]]) -> Curve:
-    by_iteration = dict(records)
-    iterations = sorted(by_iteration)
-    return Curve(np.array(iterations, np.int64), np.array([by_iteration[step] for step in iterations], np.float64))
+    iterations, values = zip(*sorted(dict(records).items()), strict=True)
+    return Curve(np.array(iterations, np.int64), np.array(values, np.float64))
 
 
 def thinned(curve: Curve, points: int = _POINTS) -> Curve:
@@ -73,12 +65,7 @@ def thinned(curve: Curve, points: int = _POINTS) -> Curve:
 
 
 def curves_figure(runs: Mapping[str, Mapping[str, Curve]], palette: Palette = PRINT) -> Figure:
-    """One panel for each scalar, one line for each run.
-
-    Args:
-        runs: Name of a run -> its curves.
-        palette: Colours.
-    """
+    """One panel for each scalar, one line for each run; ``runs`` maps the name of a run to its curves."""
     tags = sorted({tag for curves in runs.values() for tag in curves}, key=_order)
     columns = min(2, len(tags))
     rows = -(-len(tags) // columns)
@@ -89,9 +76,8 @@ def curves_figure(runs: Mapping[str, Mapping[str, Curve]], palette: Palette = PR
             if tag in curves:
                 curve = thinned(curves[tag])
                 mark = 'o' if len(curve.values) < 30 else None
-                axes.plot(
-                    curve.iterations, curve.values, color=palette.of(number), lw=1.4, marker=mark, ms=3, label=name
-                )
+                look = {'color': palette.of(number), 'lw': 1.4, 'marker': mark, 'ms': 3}
+                axes.plot(curve.iterations, curve.values, label=name, **look)
         plain_axes(axes, palette)
         axes.set_title(tag, loc='left', color=palette.ink, fontsize=10)
         if tag.startswith(('losses/', 'l_')) or tag == 'lr':
@@ -101,8 +87,7 @@ def curves_figure(runs: Mapping[str, Mapping[str, Curve]], palette: Palette = PR
         axes.remove()
     for axes in figure.axes[-columns:]:
         axes.set_xlabel('iterations')
-    handles = {name: palette.of(number) for number, name in enumerate(runs)}
-    lines = [figure.axes[0].plot([], [], color=colour, label=name)[0] for name, colour in handles.items()]
+    lines = [Line2D([], [], color=palette.of(number), label=name) for number, name in enumerate(runs)]
     figure.legend(handles=lines, loc='outside upper left', ncols=3, frameon=False, fontsize=9, labelcolor=palette.ink)
     return figure
 

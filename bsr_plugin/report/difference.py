@@ -13,12 +13,7 @@ COLOUR_MAP = 'inferno'
 
 
 def difference_maps(result: Image, truth: Image, p: float = 0.5) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What every pixel adds to the L2 and to the Lp term of the loss.
-
-    Args:
-        result: (H, W, 3) uint8.
-        truth: The HR image, of the same shape.
-        p: Exponent of Lp.
+    """What every pixel adds to the L2 and to the Lp term of the loss, from two (H, W, 3) uint8 images.
 
     Returns:
         Two (H, W) maps: the mean over the channels of d^2 and of abs(d)^p, d being the difference in unit range.

@@ -25,13 +25,7 @@ REGION, DETAIL = 320, 64
 
 @dataclass(frozen=True)
 class Version:
-    """One way of getting at an image.
-
-    Attributes:
-        label: Method.
-        picture: (H, W, 3) BGR uint8.
-        psnr: PSNR-Y in dB, as the tables have it; ``None`` for the HR image.
-    """
+    """An image by one method, (H, W, 3) BGR uint8, and its PSNR-Y in dB; ``None`` for the HR image."""
 
     label: str
     picture: Image
@@ -45,15 +39,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Example:
-    """An image of a benchmark set in all versions: bicubic first, HR last.
-
-    Attributes:
-        dataset: Name of the set.
-        scale: Factor.
-        degradation: How the LR image was made.
-        name: Name of the image.
-        versions: The versions, all of one size.
-    """
+    """An image of a benchmark set in all versions, which are of one size: bicubic first, HR last."""
 
     dataset: str
     scale: int
@@ -94,12 +80,8 @@ def choose(
 ) -> list[tuple[SetResult, ImageResult]]:
     """Images of every set that the first runs with saved pictures tested, from the largest gain to the smallest.
 
-    The gain is the first such run's PSNR-Y over bicubic interpolation; both ends are always among them.
-
-    Args:
-        runs: Test runs.
-        baselines: Bicubic figures.
-        per_set: Number of images for each set, scale and degradation.
+    The gain is the first such run's PSNR-Y over bicubic interpolation; both ends are always among them. ``per_set`` is
+    the number of images for each set, scale and degradation.
     """
     chosen: dict[tuple[str, int, str], list[tuple[SetResult, ImageResult]]] = {}
     for run in runs:

@@ -30,14 +30,7 @@ _KINDS: tuple[tuple[Kind, str, int], ...] = (
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot of the page.
-
-    Attributes:
-        section: Where it goes: ``curves``, ``pic`` or ``attention``.
-        svg: The plot.
-        title: What stands above it, if anything.
-        caption: What it was measured on.
-    """
+    """A plot of the page, in its section ``curves``, ``pic`` or ``attention``; the caption says what was measured."""
 
     section: str
     svg: str
@@ -50,14 +43,8 @@ class Content:
     """What the page shows; a part that is empty is left out.
 
     Attributes:
-        title: Heading.
-        runs: Test runs.
-        baselines: Bicubic figures.
-        tables: Comparisons with the paper.
-        examples: Images to look at.
-        plots: Training curves, PIC distribution, attention.
-        warnings: Why figures are not what they seem.
-        problems: What is missing, and why.
+        warnings: Why figures are not what they seem, a sentence each.
+        problems: What is missing, and why, a sentence each.
     """
 
     title: str

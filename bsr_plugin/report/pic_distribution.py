@@ -19,14 +19,7 @@ _EXAMPLES = 4
 
 @dataclass(frozen=True)
 class Distribution:
-    """A store of LR images over the intervals of PIC.
-
-    Attributes:
-        store: The images.
-        index: Its PIC index.
-        uniform: (p,) share of each interval among patches drawn uniformly.
-        balanced: (p,) the same among patches that random filter sampling draws.
-    """
+    """A store of LR images, its PIC index, and the (p,) shares of the intervals by uniform and balanced sampling."""
 
     store: Store
     index: PICIndex
@@ -34,22 +27,16 @@ class Distribution:
     balanced: NDArray[np.float64]
 
 
-def distribution_of(
-    path: Path, window: int, intervals: IntervalRule | None = None, channels: ChannelRule = 'max'
-) -> Distribution:
-    """Measures the shares of a store, whose PIC index is built if it has none.
+def distribution_of(path: Path, window: int, intervals: IntervalRule, channels: ChannelRule = 'max') -> Distribution:
+    """Measures the shares of an LMDB (``*.lmdb``) or folder of LR images, whose PIC index is built if it has none.
 
-    Args:
-        path: LMDB (``*.lmdb``) or folder of LR images.
-        window: Side of the patches in LR pixels.
-        intervals: How the intervals are chosen; 16 of one width by default.
-        channels: How a pixel's three gradients are merged.
+    Patches are ``window`` LR pixels wide.
 
     Raises:
         InputError: There is no such store, or it has no index and cannot be given one.
     """
     store = open_store(path, 'lmdb' if path.suffix == '.lmdb' else 'disk')
-    index = index_of(store, window, channels, intervals or IntervalRule())
+    index = index_of(store, window, channels, intervals)
     return Distribution(store, index, uniform_shares(index), balanced_shares(index))
 
 
@@ -76,12 +63,11 @@ def example_patches(store: Store, index: PICIndex) -> list[list[NDArray[np.uint8
         images = generator.permutation(having)[:_EXAMPLES]
         ranks = generator.integers(0, index.counts[images, interval]) if images.size else images
         positions = index.select(images, np.full(images.size, interval), ranks)
+        tops, lefts = np.divmod(positions, index.grid[images, 1])
         patches.append(
-            [_patch(store, index, *window) for window in zip(images.tolist(), positions.tolist(), strict=True)]
+            [
+                store.image(image)[top : top + index.window, left : left + index.window, ::-1]
+                for image, top, left in zip(images.tolist(), tops.tolist(), lefts.tolist(), strict=True)
+            ]
         )
     return patches
-
-
-def _patch(store: Store, index: PICIndex, image: int, position: int) -> NDArray[np.uint8]:
-    top, left = divmod(position, int(index.grid[image, 1]))
-    return store.image(image)[top : top + index.window, left : left + index.window, ::-1]

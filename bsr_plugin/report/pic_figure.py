@@ -39,10 +39,9 @@ def pic_figure(
     side = min(_PATCH, _WIDTH / bins * shown.step)
     rows = max((len(examples[interval]) for interval in shown), default=0)
     figure = new_figure(_WIDTH + 0.6, _BARS + rows * side + 0.5, palette)
-    chart, *others = figure.subplots(
-        2 if rows else 1, 1, sharex=True, squeeze=False, height_ratios=[_BARS, rows * side][: 2 if rows else 1]
-    )[:, 0]
-    _bars(chart, np.asarray(before), np.asarray(after), palette)
+    heights = [_BARS, rows * side] if rows else [_BARS]
+    chart, *others = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    _bars(chart, before, after, palette)
     chart.set_xlim(-0.5, bins - 0.5)
     chart.set_xticks(list(shown), [_label(edges, interval) for interval in shown])
     chart.tick_params(labelbottom=True)

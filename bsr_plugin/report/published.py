@@ -22,10 +22,6 @@ class Published:
 
     Attributes:
         table: 2 (bicubic), 3 (blur-down) or 4 (ablation).
-        degradation: How the LR images were made.
-        method: Row.
-        scale: Factor.
-        dataset: Column.
         psnr: PSNR-Y in dB, as printed.
         ssim: SSIM-Y, as printed; ``None`` in table 4.
         misprint: ``psnr`` or ``ssim`` if that figure is a misprint, else empty.

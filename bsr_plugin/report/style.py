@@ -105,12 +105,7 @@ def write_figure(path: Path, figure: Figure) -> None:
 
 
 def inline_svg(figure: Figure, name: str) -> str:
-    """A figure that was drawn with ``PAGE`` as SVG for the page.
-
-    Args:
-        figure: The figure.
-        name: A word that no other figure of the page has; keeps the names inside the SVG apart.
-    """
+    """A figure drawn with ``PAGE`` as SVG for the page; the name, which no other has, keeps the ids in it apart."""
     text = io.StringIO()
     with rc_context({'svg.fonttype': 'none', 'svg.hashsalt': name, 'font.family': 'sans-serif'}):
         figure.savefig(text, format='svg', transparent=True, metadata={'Date': None})

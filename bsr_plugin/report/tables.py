@@ -23,13 +23,9 @@ PLACES = {'psnr': 2, 'ssim': 4}
 
 @dataclass(frozen=True)
 class Cell:
-    """What a method achieves on a set.
+    """What a method achieves on a set: PSNR-Y in dB and SSIM-Y; PSNR of RGB and the number of images if measured here.
 
     Attributes:
-        psnr: PSNR-Y in dB.
-        ssim: SSIM-Y; ``None`` where only PSNR is published.
-        psnr_rgb: PSNR of all three channels in dB, for what was measured here.
-        images: Number of images, for what was measured here.
         misprint: ``psnr`` or ``ssim`` if that figure is a misprint of the paper, else empty.
         note: What there is to say about it.
         psnr_rank: Place among all methods of the table, 1 the best; ``None`` for a misprint. Likewise ``ssim_rank``.
@@ -81,8 +77,6 @@ class Table:
 
     Attributes:
         number: Number in the paper, or ``None``.
-        scale: Factor.
-        degradation: How the LR images were made.
         sets: Columns.
         rows: Published methods first, then bicubic interpolation, then test runs.
         reference: The row that differences refer to.
@@ -119,15 +113,14 @@ class Table:
     @property
     def reproduction(self) -> str:
         """How near the bicubic row measured here is to the published one: whether the files are the same."""
-        rows = {row.key: row for row in self.rows}
-        theirs, ours = (rows.get(key, Row('', True, {})) for key in (('Bicubic', False), (BICUBIC, True)))
-        distances = [
-            f'{psnr:+.3f} dB and {ssim:+.4f} on {name}'
-            for name in self.sets
-            for psnr in [_difference(ours.cell(name).psnr, theirs.cell(name).psnr)]
-            for ssim in [_difference(ours.cell(name).ssim, theirs.cell(name).ssim)]
-            if psnr is not None and ssim is not None
-        ]
+        rows = {row.key: row.cells for row in self.rows}
+        theirs, ours = rows.get(('Bicubic', False), {}), rows.get((BICUBIC, True), {})
+        distances = []
+        for name in [name for name in self.sets if name in theirs and name in ours]:
+            psnr = _difference(ours[name].psnr, theirs[name].psnr)
+            ssim = _difference(ours[name].ssim, theirs[name].ssim)
+            if psnr is not None and ssim is not None:
+                distances.append(f'{psnr:+.3f} dB and {ssim:+.4f} on {name}')
         return f'Bicubic interpolation is off its published row by {", ".join(distances)}.' if distances else ''
 
     @property
@@ -149,11 +142,8 @@ class Table:
 def comparison_tables(runs: Sequence[RunResult], baselines: Mapping[BaselineKey, Quality]) -> list[Table]:
     """Tables 2 and 3, one table for each scale and degradation that was measured.
 
-    Every published row of the same scale is there, with the sets that were measured.
-
-    Args:
-        runs: Test runs, each with another name; the first of a table is what differences refer to.
-        baselines: Bicubic figures of all images.
+    Every published row of the same scale is there, with the sets that were measured. The names of the runs differ;
+    differences refer to the first of a table.
     """
     shapes = sorted({(part.degradation, part.scale) for run in runs for part in run.sets if part.images})
     tables = [_comparison(runs, baselines, degradation, scale) for degradation, scale in shapes]
@@ -184,13 +174,14 @@ def _comparison(
 def ablation_table(runs: Sequence[RunResult], variants: Mapping[str, str]) -> Table | None:
     """Table 4: PSNR-Y on Set5, x4, of what is left when a part of BSR is taken away.
 
+    Differences are from the paper's baseline and from our own.
+
     Args:
         runs: Test runs, each with another name.
         variants: Name of a run -> the row of the table it belongs to, or another name for what was trained.
 
     Returns:
-        The table, in which differences are from the paper's baseline and from our own; ``None`` if no run tested Set5
-        at x4, or only the baseline did.
+        The table; ``None`` if no run tested Set5 at x4, or only the baseline did.
     """
     rows = []
     for run in runs:

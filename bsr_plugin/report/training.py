@@ -1,6 +1,7 @@
 """The training run behind tested weights: its options and its log, as BasicSR's folders lay them out."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,7 @@ from bsr_plugin.report.tables import BASELINE
 
 @dataclass(frozen=True)
 class Training:
-    """A training run.
-
-    Attributes:
-        name: Its name.
-        options: Its options as the file gives them; ``None`` if the copy in its folder cannot be read.
-        log: Its TensorBoard log; ``None`` if there is none.
-    """
+    """A training run, with the options in its folder if they can be read, and its TensorBoard log if there is one."""
 
     name: str
     options: dict[str, Any] | None
@@ -27,11 +22,7 @@ class Training:
 
 
 def training_of(run: RunResult) -> Training | None:
-    """Finds a run's folder from the path of the tested weights, such as ``experiments/<name>/models/*.pth``.
-
-    Returns:
-        What is there; ``None`` for a network without weights, or with weights from elsewhere.
-    """
+    """Finds a run from the path of the tested weights, ``experiments/<name>/models/*.pth``; ``None`` for others."""
     if run.weights is None:
         return None
     models = Path(run.weights).parent
@@ -39,23 +30,14 @@ def training_of(run: RunResult) -> Training | None:
     if models.name != 'models' or not any(experiment.glob('*.yml')):
         return None
     log = experiment.parent.parent / 'tb_logger' / experiment.name
-    return Training(experiment.name, _options(experiment), log if any(log.glob('*tfevents*')) else None)
-
-
-def _options(experiment: Path) -> dict[str, Any] | None:
-    files = sorted(experiment.glob('*.yml'), key=lambda file: file.stat().st_mtime)
-    try:
-        return read_options(files[-1])
-    except InputError:
-        return None
+    options = None
+    with suppress(InputError):
+        options = read_options(max(experiment.glob('*.yml'), key=lambda file: file.stat().st_mtime))
+    return Training(experiment.name, options, log if any(log.glob('*tfevents*')) else None)
 
 
 def variant(options: Mapping[str, Any]) -> str:
-    """What a training run leaves out of BSR, in the words of table 4.
-
-    Args:
-        options: The options of the training run.
-    """
+    """What a training run with these options leaves out of BSR, in the words of table 4."""
     train_set = options.get('datasets', {}).get('train', {})
     loss = options.get('train', {}).get('pixel_opt') or {}
     left_out = []
@@ -63,15 +45,11 @@ def variant(options: Mapping[str, Any]) -> str:
         left_out.append('w/o RFS')
     if options.get('network_g', {}).get('skip_connections') is False:
         left_out.append('w/o SC')
-    terms = _loss_terms(loss)
+    if loss.get('type') == 'HybridL1L2LpLoss':
+        # A weight that is left out has its default, which is above 0.
+        terms = '+'.join(term for term in ('L2', 'L1', 'Lp') if float(loss.get(f'{term.lower()}_weight', 1)) > 0)
+    else:
+        terms = str(loss.get('type'))
     if terms != 'L2+L1+Lp':
         left_out.append(terms)
     return f'BSR {", ".join(left_out)}' if left_out else BASELINE
-
-
-def _loss_terms(loss: Mapping[str, Any]) -> str:
-    if loss.get('type') != 'HybridL1L2LpLoss':
-        return str(loss.get('type'))
-    names = {'L2': 'l2_weight', 'L1': 'l1_weight', 'Lp': 'lp_weight'}
-    # A weight that is left out has its default, which is above 0.
-    return '+'.join(name for name, key in names.items() if float(loss.get(key, 1)) > 0)
