@@ -68,13 +68,8 @@ class TrainSetting:
 
     def network(self) -> dict[str, Any]:
         """The options of the network that all engines train."""
-        return {
-            'type': 'BSRNet',
-            'num_feat': self.features,
-            'num_group': self.groups,
-            'num_block': self.blocks,
-            'upscale': self.scale,
-        }
+        shape = {'num_feat': self.features, 'num_group': self.groups, 'num_block': self.blocks}
+        return {'type': 'BSRNet', **shape, 'upscale': self.scale}
 
 
 @dataclass

@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     'options': ('options', 'Checks option files, or prints the option reference.'),
     'sample': ('sample', 'Writes the photographs that scikit-image ships, split for training and testing.'),
     'pic': ('pic', 'Shows how the patches of a data set are spread over the intervals of PIC.'),
-    'bench': ('bench', 'Measures data, training and up-scaling on this machine.'),
+    'bench': ('bench', 'Measures data, training and upscaling on this machine.'),
     'compare': ('compare', 'Compares test results with bicubic interpolation, in figures and in a picture.'),
     'report': ('report', "Test results beside the paper's: one page, and tables as Markdown, CSV and LaTeX."),
     'figure': ('figure', "Draws one of the paper's figures: PIC, crops, differences, attention, training curves."),

@@ -1,4 +1,4 @@
-"""``bsr bench``: how fast data, training and up-scaling are on this machine."""
+"""``bsr bench``: how fast data, training and upscaling are on this machine."""
 
 import argparse
 import sys

@@ -48,6 +48,5 @@ def _report(figures: DataFigures) -> str:
         *((f'rfs on a store of {count:,} images', f'{rate:,.0f} /s') for count, rate in figures.by_count.items()),
         ('ratio of rates, largest store / smallest', f'{figures.count_ratio:.2f}'),
     ]
-    return '\n\n'.join(
-        [table(('patches per second, one core', 'rate', 'x stock'), rates), table(('further figures', ''), costs)]
-    )
+    head = ('patches per second, one core', 'rate', 'x stock')
+    return table(head, rates) + '\n\n' + table(('further figures', ''), costs)

@@ -86,21 +86,14 @@ def _report(setting: TrainSetting, figures: TrainFigures) -> str:
         f'LR {setting.window}, batch {setting.batch}'
     )
     header = (title, 'it/s', 'x stock', f'loss after {setting.steps}', 'to float32', 'MB', 'GMAC/s', 'of matrix')
+    products = ', '.join(f'{name} {rate:,.0f}' for name, rate in figures.matrix_gmacs_per_s.items())
     curves = [
         (engine.title, *(f'{loss:.5f}' for loss in figures.loss[name])) for name, engine in setting.chosen().items()
     ]
-    rounds = next(iter(figures.loss.values()))
-    steps = setting.steps // len(rounds)
-    of_rounds = (f'training loss, mean of {steps} it', *(f'to {steps * (at + 1)}' for at in range(len(rounds))))
-    products = [f'{name} {rate:,.0f}' for name, rate in figures.matrix_gmacs_per_s.items()]
-    return '\n\n'.join(
-        [
-            table(header, rows),
-            f'matrix product, GMAC/s: {", ".join(products)}',
-            table(of_rounds, curves),
-            _known_networks(figures),
-        ]
-    )
+    steps = setting.steps // ROUNDS
+    of_rounds = (f'training loss, mean of {steps} it', *(f'to {steps * number}' for number in range(1, ROUNDS + 1)))
+    parts = [table(header, rows), f'matrix product, GMAC/s: {products}', table(of_rounds, curves)]
+    return '\n\n'.join([*parts, _known_networks(figures)])
 
 
 def _known_networks(figures: TrainFigures) -> str:

@@ -58,7 +58,7 @@ def load_network(run: RunResult) -> BSRNet:
     if not has_attention(run.network):
         raise InputError(f'{run.name} tested a {run.network.get("type")} without attention: use a BSRNet with it.')
     if run.weights is None:
-        raise InputError(f'{run.name} tested a random network, which is gone: there is no attention to show.')
+        raise InputError(f'{run.name} tested a random network, whose weights are not saved: test a file of weights.')
     return load_bsrnet(Path(run.weights), run.param_key, run.network)
 
 

@@ -1,6 +1,5 @@
 """Images to look at: bicubic interpolation, every test run and the HR image, region by region (Fig. 2 and 7)."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,15 +88,12 @@ def choose(
             shown = [image for image in part.images if image.picture and key_of(part, image) in baselines]
             if part.key in chosen or not shown or not per_set:
                 continue
-            gains = [_gain(run.value(image, 'psnr_y'), baselines[key_of(part, image)]) for image in shown]
-            order = np.argsort(-np.array(gains), kind='stable')
+            bicubic = np.array([baselines[key_of(part, image)].psnr_y for image in shown])
+            gains = np.array([run.value(image, 'psnr_y') for image in shown], float) - bicubic
+            order = np.argsort(-np.nan_to_num(gains), kind='stable')
             places = np.linspace(0, len(shown) - 1, min(per_set, len(shown))).round().astype(int)
             chosen[part.key] = [(part, shown[place]) for place in order[places]]
     return [pair for pairs in chosen.values() for pair in pairs]
-
-
-def _gain(psnr: float | None, bicubic: Quality) -> float:
-    return 0.0 if psnr is None or math.isnan(psnr) else psnr - bicubic.psnr_y
 
 
 def load_example(
