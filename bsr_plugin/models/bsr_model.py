@@ -55,21 +55,10 @@ class BSRModel(CheckpointedModel):
     # Setting up
 
     def model_to_device(self, net: nn.Module) -> nn.Module:
-        """Moves a network to its device in the memory format asked for; several GPUs need a launcher.
-
-        ``DataParallel``, which BasicSR takes without one, multiplies the batch behind the back of the training loop's
-        count of epochs, and its threads do not know the precision of autocast.
-        """
+        """Moves a network to its device in the memory format asked for."""
         if self.engine.channels_last:
             _to_channels_last(net)
-        if self.opt['dist'] or self.opt['num_gpu'] <= 1:
-            return super().model_to_device(net)
-        get_root_logger().warning(
-            'num_gpu is %d, but without a launcher one GPU is used: for all of them, start with '
-            '`torchrun --nproc_per_node=%d basicsr/train.py -opt FILE --launcher pytorch`.',
-            *[self.opt['num_gpu']] * 2,
-        )
-        return net.to(self.device)
+        return super().model_to_device(net)
 
     def init_training_settings(self) -> None:
         """Sets up losses, optimizer, average, mixed precision and compilation."""

@@ -4,8 +4,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from basicsr.utils import get_root_logger
-from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bsr_plugin.errors import InputError
@@ -156,16 +154,6 @@ def test_a_learning_rate_that_is_too_high_is_named_and_the_images_are_not_blamed
     model = build(train={'optim_g': {'lr': 1e9}})
     with pytest.raises(NonFiniteError, match=r'at a learning rate of 1e\+09; the batch is finite, so lower train'):
         train(model, batches(8))
-
-
-def test_without_a_launcher_one_gpu_is_used_whatever_the_number_and_that_is_said(build, monkeypatch):
-    model, warnings = build(), []
-    monkeypatch.setattr(get_root_logger(), 'warning', lambda text, *values: warnings.append(text % values))
-    model.opt = {**model.opt, 'num_gpu': 2}
-    assert type(model.model_to_device(nn.Conv2d(1, 1, 1))) is nn.Conv2d
-    (warning,) = warnings
-    assert warning.startswith('num_gpu is 2, but without a launcher one GPU is used')
-    assert 'torchrun --nproc_per_node=2 ' in warning
 
 
 def test_a_nan_not_yet_looked_at_is_found_before_saving(build, batches, train, tmp_path):

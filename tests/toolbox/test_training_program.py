@@ -1,9 +1,13 @@
 """What a run needs is opened before a folder is touched."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.toolbox import opening
+from bsr_plugin.toolbox.evaluation_program import EvaluationProgram
+from bsr_plugin.toolbox.training_program import TrainingProgram
 
 
 @pytest.mark.parametrize(('gpus', 'dist', 'used'), [(0, False, 0), (1, False, 1), (4, False, 1), (4, True, 4)])
@@ -13,6 +17,22 @@ def test_without_a_launcher_a_process_uses_one_gpu_and_says_how_to_use_all(capsy
     assert opt['num_gpu'] == used
     said = capsys.readouterr().out
     assert ('torchrun --nproc_per_node=4 basicsr/train.py -opt FILE --launcher pytorch' in said) == (gpus != used)
+
+
+def test_several_gpus_are_one_before_anything_is_built(tmp_path):
+    def refuse(*_):
+        raise InputError('building begins')
+
+    training = TrainingProgram(SimpleNamespace(create_train_val_dataloader=refuse, build_model=refuse))
+    evaluation = EvaluationProgram(SimpleNamespace(make_exp_dirs=refuse, build_dataset=refuse, build_model=refuse))
+    root = str(tmp_path / 'run')
+    path = {'experiments_root': root, 'results_root': root, 'models': root}
+    for begin, is_train in ((training.load_resume_state, True), (evaluation.make_exp_dirs, False)):
+        opt = {**logged_with(), 'num_gpu': 2, 'dist': False, 'is_train': is_train, 'auto_resume': False, 'path': path}
+        opt['datasets'] = {'test_1': {'name': 'set'}}
+        with pytest.raises(InputError, match='building begins'):
+            begin(opt)
+        assert opt['num_gpu'] == 1
 
 
 def logged_with(**changes):
