@@ -48,16 +48,7 @@ def load_options(
 
 
 def check_options(options: Mapping[str, Any], is_train: bool, check_paths: bool = True) -> list[str]:
-    """Everything that is wrong with options, as ``load_options`` finds it.
-
-    Args:
-        options: The mapping of an option file; it is left as it is.
-        is_train: Whether it is for training or for a test.
-        check_paths: Whether the folders, files and GPUs it asks for must be on this machine.
-
-    Returns:
-        One line for each problem; none for options a run can start with.
-    """
+    """One line for each problem of options, which are left as they are; the arguments are those of ``load_options``."""
     return _check(options, is_train, check_paths)[1]
 
 

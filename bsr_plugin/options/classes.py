@@ -93,7 +93,7 @@ def section_of(kind: Kind, name: str) -> type[Arguments]:
     fields: dict[str, Any] = {'type': (Literal[name], Field(description=f'The {kind}.'))}
     for key, argument in registered.arguments(target, kind).items():
         if own:
-            kind_of_value, text = _IN_A_FILE.get(types[key], types[key]), descriptions[key]
+            kind_of_value, text = _IN_A_FILE.get(types[key], types[key]), descriptions.get(key, '')
         elif key in _ARGUMENTS.get(kind, {}):
             kind_of_value, text = _ARGUMENTS[kind][key]
         elif argument.default is argument.empty:

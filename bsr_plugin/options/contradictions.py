@@ -29,7 +29,7 @@ def contradictions(options: Options) -> list[str]:
 def _gt_size(options: Options) -> Iterator[Problem]:
     """`gt_size` is a multiple of `scale`: patches are whole LR pixels."""
     for key, dataset in sets_in(options).items():
-        size, scale = _whole(dataset, 'gt_size'), _whole(dataset, 'scale') or _whole(options, 'scale')
+        size, scale = _whole(dataset.get('gt_size')), _whole(dataset.get('scale')) or _whole(options.get('scale'))
         if size and scale and size % scale:
             below, above = size - size % scale, size - size % scale + scale
             choice = f'{below} and {above} are' if below else f'{above} is'
@@ -38,12 +38,12 @@ def _gt_size(options: Options) -> Iterator[Problem]:
 
 def _upscale(options: Options) -> Iterator[Problem]:
     """`network_g.upscale`, or `network_g.scale` for networks that call it so, is `scale`; left out, its default is."""
-    scale, network = _whole(options, 'scale'), _section(options, 'network_g')
-    if scale is None or network.get('type') not in registered.names('network'):
+    scale, network = _whole(options.get('scale')), at(options, 'network_g')
+    if scale is None or at(network, 'type') not in registered.names('network'):
         return
     arguments = registered.arguments(registered.find('network', network['type']), 'network')
     for key in [key for key in ('upscale', 'scale') if key in arguments]:
-        argument, given = arguments[key], _whole(network, key)
+        argument, given = arguments[key], _whole(network.get(key))
         if given is not None and given != scale:
             yield ('network_g', key), f'{given} differs from scale {scale}'
         elif key not in network and argument.default not in (Parameter.empty, scale):
@@ -52,9 +52,9 @@ def _upscale(options: Options) -> Iterator[Problem]:
 
 def _scale(options: Options) -> Iterator[Problem]:
     """`scale` is given where a data set needs it; a data set's own `scale` is the same."""
-    scale = _whole(options, 'scale')
+    scale = _whole(options.get('scale'))
     for key, dataset in sets_in(options).items():
-        own = _whole(dataset, 'scale')
+        own = _whole(dataset.get('scale'))
         if own and scale and own != scale:
             yield ('datasets', key, 'scale'), f'{own} differs from scale {scale}'
         elif not own and 'scale' not in options and dataset.get('type') in PAIRED:
@@ -66,9 +66,9 @@ def _crop_border(options: Options) -> Iterator[Problem]:
     """`crop_border` is `scale` as in published tables, `scale` + 6 as for DIV2K, or 0; it stays wrong unnoticed in a
     file that was copied from another scale. (SRModel and BSRModel.)
     """
-    scale, metrics = _whole(options, 'scale'), _section(options, 'val', 'metrics')
-    for name in metrics if options.get('model_type') in SR_MODELS else ():
-        border = _whole(metrics, name, 'crop_border')
+    scale, metrics = _whole(options.get('scale')), at(options, 'val', 'metrics')
+    for name in metrics if isinstance(metrics, dict) and options.get('model_type') in SR_MODELS else ():
+        border = _whole(at(metrics, name, 'crop_border'))
         if scale and border and border not in (scale, scale + 6):
             where = ('val', 'metrics', name, 'crop_border')
             choices = f'{scale} (published), {scale + 6} (DIV2K) or 0'
@@ -80,7 +80,7 @@ def _loading(options: Options) -> Iterator[Problem]:
     for key, dataset in sets_in(options).items():
         if dataset.get('prefetch_mode') == 'cuda' and dataset.get('pin_memory') is not True:
             yield ('datasets', key, 'pin_memory'), 'must be true with prefetch_mode cuda'
-        workers = _whole(dataset, 'num_worker_per_gpu') if key == 'train' else 0
+        workers = _whole(dataset.get('num_worker_per_gpu')) if key == 'train' else 0
         if dataset.get('persistent_workers') is True and workers == 0:
             sentence = 'must be false without workers' if key == 'train' else 'must be false; this set has no workers'
             yield ('datasets', key, 'persistent_workers'), sentence
@@ -103,21 +103,20 @@ def _stores(options: Options) -> Iterator[Problem]:
 
 def _losses(options: Options) -> Iterator[Problem]:
     """Training has a loss, whose `reduction` is mean or sum."""
-    train = _section(options, 'train')
-    loss = _section(train, 'pixel_opt')
-    if train and options.get('model_type') in SR_MODELS and not (loss or train.get('perceptual_opt')):
+    train, loss = at(options, 'train'), at(options, 'train', 'pixel_opt')
+    if isinstance(train, dict) and options.get('model_type') in SR_MODELS and not (loss or train.get('perceptual_opt')):
         yield ('train', 'pixel_opt'), 'missing; there is no perceptual_opt either, so there is no loss'
-    if loss.get('reduction') == 'none':
+    if at(loss, 'reduction') == 'none':
         sentence = 'none gives a value for each pixel; training needs one number: use mean or sum'
         yield ('train', 'pixel_opt', 'reduction'), sentence
 
 
 def _schedule(options: Options) -> Iterator[Problem]:
     """`periods` cover `total_iter`, and `warmup_iter` is not more."""
-    total, warmup = _whole(options, 'train', 'total_iter'), _whole(options, 'train', 'warmup_iter')
+    total, warmup = (_whole(at(options, 'train', key)) for key in ('total_iter', 'warmup_iter'))
     periods = at(options, 'train', 'scheduler', 'periods')
     if total and isinstance(periods, list):
-        covered = sum(_whole({'period': period}, 'period') or total for period in periods)
+        covered = sum(_whole(period) or total for period in periods)
         if covered < total:
             yield ('train', 'scheduler', 'periods'), f'cover {covered} of the {total} iterations of total_iter'
     if warmup and total and warmup > total:
@@ -126,15 +125,13 @@ def _schedule(options: Options) -> Iterator[Problem]:
 
 def _suffix(options: Options) -> Iterator[Problem]:
     """A test with `save_img: true` gives `suffix`, which the toolbox asks for."""
-    val = _section(options, 'val')
-    if 'train' not in options and val.get('save_img') is True and 'suffix' not in val:
+    if 'train' not in options and at(options, 'val', 'save_img') is True and 'suffix' not in options['val']:
         yield ('val', 'suffix'), 'missing; ~ stands for the name of the run'
 
 
 def _wandb(options: Options) -> Iterator[Problem]:
     """`wandb.project` goes with `use_tb_logger: true`, for it copies that log."""
-    logger = _section(options, 'logger')
-    if _section(logger, 'wandb').get('project') and logger.get('use_tb_logger') is not True:
+    if at(options, 'logger', 'wandb', 'project') and at(options, 'logger', 'use_tb_logger') is not True:
         yield ('logger', 'use_tb_logger'), 'must be true with logger.wandb'
 
 
@@ -144,14 +141,9 @@ RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
 )
 
 
-def _section(options: Options, *keys: str) -> Options:
-    value = at(options, *keys)
-    return value if isinstance(value, dict) else {}
-
-
-def _whole(options: Options, *keys: str) -> int | None:
-    """The value at a path of keys as an integer, or ``None`` where it is anything else."""
+def _whole(value: object) -> int | None:
+    """A value as an integer, or ``None`` where it is anything else."""
     try:
-        return _WHOLE.validate_python(at(options, *keys))
+        return _WHOLE.validate_python(value)
     except ValidationError:
         return None

@@ -29,8 +29,6 @@ and models than those below look up keys of their own. A key that nothing reads 
 """
 
 _EVALUATION = '`datasets.val`, `datasets.test_1`, ..., type'
-
-
 _SCHEDULERS = ('MultiStepLR', 'CosineAnnealingRestartLR')
 _TYPES = {'boolean': '`true`, `false`', 'string': 'text', 'null': '`~`', 'object': 'section'}
 _BOUNDS = {
@@ -102,8 +100,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
     if 'items' in schema:
         return f'list: {_kind(schema["items"])}'
     bounds = [f', {words} {schema[bound]:g}' for bound, words in _BOUNDS.items() if bound in schema]
-    # A reference is to the schema of a section.
-    kind = schema.get('type', 'object')
+    kind = schema.get('type', 'object')  # a $ref, which has no type, is to the schema of a section
     return _TYPES.get(kind, kind) + ''.join(bounds)
 
 

@@ -174,6 +174,12 @@ def test_numbers_are_chosen_from_as_well(training, problems):
     assert problems(training) == ['`network_g`: upscale is 5: use 2, 3, 4 or 8']
 
 
+def test_integers_pass_for_a_mean_colour_without_a_warning(training, problems, recwarn):
+    training['network_g']['rgb_mean'] = [0, 0.5, 1]
+    assert problems(training) == []
+    assert not recwarn.list
+
+
 def test_a_test_set_is_needed(testing, problems):
     testing['datasets'] = {}
     assert problems(testing, is_train=False) == ['`datasets`: has no set; give one, such as test_1']
