@@ -8,13 +8,51 @@ can put right into one sentence.
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 1, 2, 130
 
 
+def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
+    """Runs a program; what its user can put right is one sentence, and what a job leaves behind is tidied up."""
+
+    @wraps(run)
+    def program(root_path: str | Path) -> int:
+        name = Path(sys.argv[0]).name
+        # OpenCV's own lines on a damaged image say less than ours.
+        os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
+        try:
+            # Imported here, for Ctrl-C may come while they are.
+            from bsr_plugin.errors import InputError
+            from bsr_plugin.models.failures import TrainingError
+
+            try:
+                status = run(str(root_path))
+            except InputError as error:
+                print(f'{name}: {error}', file=sys.stderr)
+                return EXIT_WRONG_INPUT
+            except TrainingError as error:
+                print(f'{name}: stopped: {error}', file=sys.stderr)
+                return EXIT_FAILED
+            except OSError as error:
+                print(f'{name}: {error}', file=sys.stderr)
+                return EXIT_FAILED
+            except SystemExit:
+                _leave_job()
+                raise
+        except KeyboardInterrupt:
+            print(f'{name}: interrupted.', file=sys.stderr)
+            return EXIT_INTERRUPTED
+        _leave_job()
+        return status
+
+    return program
+
+
+@_program
 def train(root_path: str | Path) -> int:
     """Trains as the option file on the command line says.
 
@@ -27,22 +65,6 @@ def train(root_path: str | Path) -> int:
     Raises:
         SystemExit: With 143 after SIGTERM and 130 after Ctrl-C, once BSRModel has saved its state.
     """
-    return _exit_status(lambda: _train(str(root_path)))
-
-
-def test(root_path: str | Path) -> int:
-    """Tests as the option file on the command line says.
-
-    Args:
-        root_path: Where ``results/`` is made.
-
-    Returns:
-        The exit status: 0 done, 1 images were left out (the log names them), 2 wrong input, 130 interrupted.
-    """
-    return _exit_status(lambda: _test(str(root_path)))
-
-
-def _train(root_path: str) -> int:
     import basicsr.train as program
     from bsr_plugin.toolbox.command_line import parse_options
     from bsr_plugin.toolbox.opening import guarded
@@ -56,17 +78,27 @@ def _train(root_path: str) -> int:
         return writers[-1]
 
     replace_in_training_program(program)
-    with ExitStack() as stack:
-        stack.enter_context(_for_this_run(program, 'parse_options', parse_options))
-        stack.enter_context(_for_this_run(program, 'init_tb_logger', init_tb_logger))
-        stack.enter_context(_for_this_run(program, 'build_dataset', guarded(program.build_dataset)))
-        # The toolbox closes the curves only after the last iteration.
-        stack.callback(lambda: [writer.close() for writer in filter(None, writers)])
-        program.train_pipeline(root_path)
+    build_dataset = guarded(program.build_dataset)
+    with _bound(program, parse_options=parse_options, init_tb_logger=init_tb_logger, build_dataset=build_dataset):
+        try:
+            program.train_pipeline(root_path)
+        finally:
+            # The toolbox closes the curves only after the last iteration.
+            for writer in filter(None, writers):
+                writer.close()
     return EXIT_DONE
 
 
-def _test(root_path: str) -> int:
+@_program
+def test(root_path: str | Path) -> int:
+    """Tests as the option file on the command line says.
+
+    Args:
+        root_path: Where ``results/`` is made.
+
+    Returns:
+        The exit status: 0 done, 1 images were left out (the log names them), 2 wrong input, 130 interrupted.
+    """
     import basicsr.test as program
     from bsr_plugin.evaluation.recorder import Recorder
     from bsr_plugin.toolbox.command_line import parse_options
@@ -74,55 +106,21 @@ def _test(root_path: str) -> int:
     from bsr_plugin.toolbox.replacing import replace_in_test_program
 
     opened = replace_in_test_program(program)
-    recorder = Recorder()
-    with ExitStack() as stack:
-        stack.enter_context(_for_this_run(program, 'parse_options', parse_options))
-        stack.enter_context(_for_this_run(opened, 'open_dataset', guarded(opened.open_dataset)))
-        stack.enter_context(_for_this_run(opened, 'recorder', recorder))
+    open_dataset, recorder = guarded(opened.open_dataset), Recorder()
+    with _bound(program, parse_options=parse_options), _bound(opened, open_dataset=open_dataset, recorder=recorder):
         program.test_pipeline(root_path)
     return EXIT_PARTLY if recorder.skipped else EXIT_DONE
 
 
 @contextmanager
-def _for_this_run(owner: Any, name: str, stand_in: Any) -> Iterator[None]:
-    """Binds a name inside the block."""
-    stock = getattr(owner, name)
-    setattr(owner, name, stand_in)
+def _bound(owner: Any, **stand_ins: Any) -> Iterator[None]:
+    """Binds names inside the block."""
+    stock = {name: getattr(owner, name) for name in stand_ins}
+    vars(owner).update(stand_ins)
     try:
         yield
     finally:
-        setattr(owner, name, stock)
-
-
-def _exit_status(run: Callable[[], int]) -> int:
-    """Runs a program; what its user can put right is one sentence, and what a job leaves behind is tidied up."""
-    program = Path(sys.argv[0]).name
-    # OpenCV's own lines on a damaged image say less than ours.
-    os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
-    try:
-        # Imported here, for Ctrl-C may come while they are.
-        from bsr_plugin.errors import InputError
-        from bsr_plugin.models.failures import TrainingError
-
-        try:
-            status = run()
-        except InputError as error:
-            print(f'{program}: {error}', file=sys.stderr)
-            return EXIT_WRONG_INPUT
-        except TrainingError as error:
-            print(f'{program}: stopped: {error}', file=sys.stderr)
-            return EXIT_FAILED
-        except OSError as error:
-            print(f'{program}: {error}', file=sys.stderr)
-            return EXIT_FAILED
-        except SystemExit:
-            _leave_job()
-            raise
-    except KeyboardInterrupt:
-        print(f'{program}: interrupted.', file=sys.stderr)
-        return EXIT_INTERRUPTED
-    _leave_job()
-    return status
+        vars(owner).update(stock)
 
 
 def _leave_job() -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -18,17 +18,17 @@ def available_cores() -> int:
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
-) -> Iterator[Result]:
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None, ahead: int | None = None
+) -> Generator[Result, None, None]:
     """Applies ``function`` on threads and yields the results in the order of ``items``.
 
-    At most two items per worker are in flight, so memory does not grow with their number. Threads serve because
-    the work is done in OpenCV and NumPy, which release the interpreter lock.
+    Threads serve because the work is done in OpenCV and NumPy, which release the interpreter lock.
 
     Args:
         function: Called once per item; an exception reaches the consumer at that item's turn.
         items: Consumed lazily.
         workers: Threads; all available cores by default.
+        ahead: Items in flight, which bounds the memory; two per worker by default.
     """
     workers = workers or available_cores()
     pending: deque[Future[Result]] = deque()
@@ -36,11 +36,9 @@ def ordered_map(
     try:
         for item in items:
             pending.append(executor.submit(function, item))
-            if len(pending) >= 2 * workers:
+            if len(pending) >= (ahead or 2 * workers):
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
     finally:
-        for future in pending:
-            future.cancel()
-        executor.shutdown(wait=True)
+        executor.shutdown(wait=True, cancel_futures=True)

@@ -19,14 +19,7 @@ _DEBUG_FREQUENCIES = (('val', 'val_freq', 8), ('logger', 'print_freq', 1), ('log
 
 
 def parse_options(root_path: str, is_train: bool = True) -> tuple[dict[str, Any], argparse.Namespace]:
-    """Takes the place of ``basicsr.utils.options.parse_options``.
-
-    Args:
-        root_path: Where ``experiments/`` or ``results/`` is made.
-        is_train: Whether the run trains or tests.
-
-    Returns:
-        The options of the run, and the command line.
+    """Takes the place of ``basicsr.utils.options.parse_options``; gives the options and the command line.
 
     Raises:
         InputError: The options are wrong; nothing has been created and no process been joined.
@@ -77,14 +70,12 @@ def _join_processes(options: dict[str, Any], launcher: str) -> None:
     from basicsr.utils.dist_util import get_dist_info, init_dist
 
     options['dist'] = launcher != 'none'
-    settings = dict((options.get('dist_params') or {}) if launcher == 'slurm' else {})
-    if options['num_gpu'] == 0:
-        # NCCL, the toolbox's default, cannot reach a network in main memory.
-        settings['backend'] = 'gloo'
     if launcher == 'none':
         print('Disable distributed.', flush=True)
     else:
-        init_dist(launcher, **settings)
+        settings = (options.get('dist_params') or {}) if launcher == 'slurm' else {}
+        # NCCL, the toolbox's default, cannot reach a network in main memory.
+        init_dist(launcher, **{**settings, **({'backend': 'gloo'} if options['num_gpu'] == 0 else {})})
     options['rank'], options['world_size'] = get_dist_info()
 
 

@@ -3,7 +3,10 @@
 import importlib.util
 import logging
 import os
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,48 +24,72 @@ Opened = TypeVar('Opened')
 _LOGGER = 'basicsr'
 
 
-class HeldBackLog(logging.Handler):
-    """Keeps what is logged inside the block until the toolbox has opened its log file.
+class Log(BufferingHandler):
+    """The toolbox's log before its file is open.
 
     Whoever asks for the toolbox's logger before that would leave the run without a log file.
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self._records: list[logging.LogRecord] = []
-        self._before: tuple[int, bool] | None = None
+        super().__init__(capacity=sys.maxsize)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keeps a record."""
-        self._records.append(record)
-
-    def __enter__(self) -> 'HeldBackLog':
-        self._records = []
-        if _LOGGER not in initialized_logger:
-            logger = logging.getLogger(_LOGGER)
-            self._before = logger.level, logger.propagate
-            initialized_logger[_LOGGER] = True
-            logger.setLevel(logging.INFO)
-            logger.propagate = False
-            logger.addHandler(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            logger = logging.getLogger(_LOGGER)
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Keeps what is logged inside the block, unless the log file is open."""
+        self.buffer.clear()
+        if _LOGGER in initialized_logger:
+            yield
+            return
+        logger = logging.getLogger(_LOGGER)
+        level, propagate = logger.level, logger.propagate
+        initialized_logger[_LOGGER] = True
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        logger.addHandler(self)
+        try:
+            yield
+        finally:
             logger.removeHandler(self)
-            level, logger.propagate = self._before
+            logger.propagate = propagate
             logger.setLevel(level)
             del initialized_logger[_LOGGER]
-            self._before = None
 
     def pass_on(self) -> None:
         """Logs what was kept."""
         logger = logging.getLogger(_LOGGER)
-        records, self._records = self._records, []
-        for record in records:
+        for record in self.buffer:
             if logger.isEnabledFor(record.levelno):
                 logger.handle(record)
+        self.buffer.clear()
+
+
+class Program:
+    """The functions that a pipeline of the toolbox calls by name, so that all it needs is opened by the first of them.
+
+    Args:
+        program: The module that holds the pipeline.
+
+    Attributes:
+        replaced: The names in ``program`` that methods of this object take the place of.
+        log: Keeps what is logged meanwhile.
+        opened: What has been opened and not been asked for yet.
+    """
+
+    replaced: tuple[str, ...]
+
+    def __init__(self, program: Any) -> None:
+        self._build_model = program.build_model
+        self.log = Log()
+        self.opened: dict[Any, Any] = {}
+
+    def open_model(self, opt: dict[str, Any]) -> None:
+        """Builds the model, once it is sure on all ranks that its weights are there."""
+        on_all_ranks(lambda: check_networks(opt))
+        self.opened['model'] = self._build_model(opt)
+
+    def build_model(self, opt: dict[str, Any]) -> Any:
+        """Gives the model."""
+        return self.opened.pop('model', None) or self._build_model(opt)
 
 
 def on_all_ranks(open_it: Callable[[], Opened]) -> Opened:
@@ -84,13 +111,10 @@ def on_all_ranks(open_it: Callable[[], Opened]) -> Opened:
 
 
 def use_one_gpu(opt: dict[str, Any]) -> None:
-    """Without a launcher a process uses one GPU; says how to use all of them.
+    """Sets ``num_gpu`` to 1 without a launcher, and says how to use all GPUs.
 
     The toolbox would take ``DataParallel``: it multiplies the batch by the GPUs and counts its iterations as if for
     one, forgets the type of mixed precision in its threads, and is slower than a process for each GPU.
-
-    Args:
-        opt: The options of the run; ``num_gpu`` becomes 1.
     """
     gpus = opt['num_gpu']
     if opt['dist'] or gpus <= 1:
@@ -105,11 +129,7 @@ def use_one_gpu(opt: dict[str, Any]) -> None:
 
 
 def check_loggers(opt: Mapping[str, Any]) -> None:
-    """Makes sure that what the run is logged with is installed.
-
-    Raises:
-        InputError: It is not.
-    """
+    """Raises ``InputError`` if what the run is logged with is not installed."""
     log = opt['logger']
     if 'debug' in opt['name']:
         return
@@ -123,11 +143,7 @@ def check_loggers(opt: Mapping[str, Any]) -> None:
 
 
 def check_can_be_made(folder: Path) -> None:
-    """Makes sure that a folder can be made, or renamed and made again.
-
-    Raises:
-        InputError: Something above it is a file, or cannot be written to.
-    """
+    """Raises ``InputError`` if a folder cannot be made, or renamed and made again."""
     above = folder.parent
     while not above.exists() and above != above.parent:
         above = above.parent
@@ -136,11 +152,7 @@ def check_can_be_made(folder: Path) -> None:
 
 
 def check_networks(opt: Mapping[str, Any]) -> None:
-    """Makes sure that the weights the networks begin with are there, whole and theirs; BSRModel does that itself.
-
-    Raises:
-        InputError: They are not.
-    """
+    """Raises ``InputError`` if a network does not fit the weights it begins with; BSRModel looks at them itself."""
     paths = opt['path']
     for section in [key for key in opt if key.startswith('network_')]:
         label = section.removeprefix('network_')
@@ -164,10 +176,6 @@ def guarded(build_dataset: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def check_images(name: str, dataset: Any) -> None:
-    """Makes sure that a set to be measured has images.
-
-    Raises:
-        InputError: It has none.
-    """
+    """Raises ``InputError`` if a set to be measured has no images."""
     if not len(dataset):
         raise InputError(f'The data set {name} has no image: correct its dataroot_gt or dataroot_lq.')

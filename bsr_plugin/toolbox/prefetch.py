@@ -1,10 +1,9 @@
 """How batches reach the training loop: in turn, from a thread that keeps some ready, or over a CUDA stream."""
 
-import queue
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import count, takewhile
 from typing import Any
 
 import torch
@@ -14,20 +13,15 @@ from torch.utils.data import DataLoader
 
 from bsr_plugin.data.uint8_images import UInt8Images
 from bsr_plugin.models.stopping import ignore_stop_signals, stop_signals_blocked
+from bsr_plugin.parallel import ordered_map
 from bsr_plugin.toolbox.sampler import ResumableSampler
 
 Batch = dict[str, Any]
 
-_END = object()
-
 
 @dataclass(frozen=True)
 class IgnoringStopSignals:
-    """A ``worker_init_fn`` for workers that outlive the signal that stops the training.
-
-    Attributes:
-        stock: The toolbox's, which is called first.
-    """
+    """A ``worker_init_fn`` for workers that outlive the signal that stops the training; calls the toolbox's first."""
 
     stock: Callable[[int], None] | None
 
@@ -61,7 +55,7 @@ class CPUPrefetcher:
 
     def reset(self) -> None:
         """Begins an epoch; what is left of the one before is abandoned."""
-        if isinstance(self._batches, _Ahead):
+        if isinstance(self._batches, Generator):
             self._batches.close()
         self._given, self._error = 0, None
         sampler = self._loader.sampler
@@ -71,7 +65,7 @@ class CPUPrefetcher:
             return
         with stop_signals_blocked():
             if isinstance(self._loader, PrefetchDataLoader):
-                self._batches = _Ahead(DataLoader.__iter__(self._loader), self._loader.num_prefetch_queue)
+                self._batches = _kept_ready(DataLoader.__iter__(self._loader), self._loader.num_prefetch_queue)
             else:
                 self._batches = iter(self._loader)
 
@@ -93,54 +87,10 @@ class CPUPrefetcher:
         return batch
 
 
-class _Ahead(threading.Thread):
-    """An iterator whose items are made on a thread, ahead of the one who asks for them.
-
-    Args:
-        items: Where the items come from.
-        room: How many may be ready.
-    """
-
-    def __init__(self, items: Iterator[Any], room: int) -> None:
-        super().__init__(daemon=True)
-        self._items = items
-        self._ready: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(room)
-        self._closed = threading.Event()
-        self._over = False
-        self.start()
-
-    def run(self) -> None:
-        """Makes the items; an exception takes its place in the queue like one of them."""
-        try:
-            for item in self._items:
-                self._ready.put((item, None))
-                if self._closed.is_set():
-                    return
-        except BaseException as error:
-            self._ready.put((_END, error))
-        else:
-            self._ready.put((_END, None))
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        if self._over:
-            raise StopIteration
-        item, error = self._ready.get()
-        if item is not _END:
-            return item
-        self._over = True
-        if error is not None:
-            raise error
-        raise StopIteration
-
-    def close(self) -> None:
-        """Ends the thread, whatever it is doing."""
-        self._closed.set()
-        while self.is_alive():
-            with suppress(queue.Empty):
-                self._ready.get(timeout=0.01)
+def _kept_ready(batches: Iterator[Any], number: int) -> Generator[Any, None, None]:
+    """The batches, of which a thread keeps ``number`` ready."""
+    with closing(ordered_map(lambda _: next(batches, None), count(), workers=1, ahead=number + 1)) as ready:
+        yield from takewhile(lambda batch: batch is not None, ready)
 
 
 class CUDAPrefetcher(CPUPrefetcher):

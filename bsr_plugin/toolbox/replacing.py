@@ -2,14 +2,13 @@
 
 import sys
 from collections.abc import Callable
-from functools import partial
-from types import ModuleType
 from typing import Any, TypeVar
 
 import torch
 
 from bsr_plugin.toolbox import on_cpu
 from bsr_plugin.toolbox.evaluation_program import EvaluationProgram
+from bsr_plugin.toolbox.opening import Program
 from bsr_plugin.toolbox.prefetch import CPUPrefetcher, CUDAPrefetcher
 from bsr_plugin.toolbox.sampler import ResumableSampler
 from bsr_plugin.toolbox.training_program import TrainingProgram
@@ -17,7 +16,9 @@ from bsr_plugin.toolbox.training_program import TrainingProgram
 _STOCK = 'replaced_by_bsr_plugin'
 _PROGRAM = 'opened_by_bsr_plugin'
 
-Program = TypeVar('Program', TrainingProgram, EvaluationProgram)
+_CLASSES = {'EnlargedSampler': ResumableSampler, 'CPUPrefetcher': CPUPrefetcher, 'CUDAPrefetcher': CUDAPrefetcher}
+
+Opened = TypeVar('Opened', bound=Program)
 
 
 def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -35,72 +36,47 @@ def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
 
 def replace_in_toolbox() -> None:
     """Replaces everything in the table; called when the toolbox has been imported, and harmless to repeat."""
-    for program in _programs('train_pipeline'):
-        replace_in_training_program(program)
-    for program in _programs('test_pipeline'):
-        replace_in_test_program(program)
-    replace_for_cpus()
-
-
-def replace_in_training_program(program: Any) -> TrainingProgram:
-    """Replaces what ``train_pipeline`` of a program looks up by name."""
-    opened = _opened(program, TrainingProgram)
-    _replace_by(
-        program,
-        EnlargedSampler=ResumableSampler,
-        CPUPrefetcher=CPUPrefetcher,
-        CUDAPrefetcher=CUDAPrefetcher,
-        load_resume_state=opened.load_resume_state,
-        create_train_val_dataloader=opened.create_train_val_dataloader,
-        build_model=opened.build_model,
-    )
-    return opened
-
-
-def replace_in_test_program(program: Any) -> EvaluationProgram:
-    """Replaces what ``test_pipeline`` of a program looks up by name."""
-    opened = _opened(program, EvaluationProgram)
-    _replace_by(
-        program,
-        make_exp_dirs=opened.make_exp_dirs,
-        build_dataset=opened.build_dataset,
-        build_model=opened.build_model,
-    )
-    return opened
-
-
-def _opened(program: Any, kind: type[Program]) -> Program:
-    """The object behind a program's replaced functions; made before they are, from what the toolbox had."""
-    if not hasattr(program, _PROGRAM):
-        setattr(program, _PROGRAM, kind(program))
-    return getattr(program, _PROGRAM)
-
-
-def _replace_by(owner: Any, **replacements: Any) -> None:
-    for name, replacement in replacements.items():
-        replace(owner, name, partial(_instead, replacement))
-
-
-def _instead(replacement: Any, stock: Any) -> Any:
-    return replacement
-
-
-def replace_for_cpus() -> None:
-    """Replaces what asks for a GPU for no reason."""
     from basicsr.models.base_model import BaseModel
     from basicsr.utils import dist_util
 
+    import basicsr.test
+    import basicsr.train
+
+    # The running program may be a copy of one of them.
+    for module in (basicsr.train, basicsr.test, sys.modules['__main__']):
+        if 'parse_options' in vars(module):
+            if callable(vars(module).get('train_pipeline')):
+                replace_in_training_program(module)
+            if callable(vars(module).get('test_pipeline')):
+                replace_in_test_program(module)
     replace(BaseModel, 'model_to_device', on_cpu.model_to_device)
     if not torch.cuda.is_available():
-        _replace_by(dist_util, torch=on_cpu.ONE_DEVICE)
+        replace(dist_util, 'torch', _always(on_cpu.ONE_DEVICE))
         replace(dist_util, '_init_dist_pytorch', on_cpu.over_gloo)
         replace(dist_util, '_init_dist_slurm', on_cpu.over_gloo)
 
 
-def _programs(pipeline: str) -> list[ModuleType]:
-    """The modules that hold a pipeline of the toolbox: its own, and the running program if it is a copy of it."""
-    import basicsr.test
-    import basicsr.train
+def replace_in_training_program(module: Any) -> TrainingProgram:
+    """Replaces what ``train_pipeline`` of a program looks up by name."""
+    for name, replacement in _CLASSES.items():
+        replace(module, name, _always(replacement))
+    return _replaced_by_methods(module, TrainingProgram)
 
-    modules = (basicsr.train, basicsr.test, sys.modules['__main__'])
-    return [module for module in modules if callable(vars(module).get(pipeline)) and 'parse_options' in vars(module)]
+
+def replace_in_test_program(module: Any) -> EvaluationProgram:
+    """Replaces what ``test_pipeline`` of a program looks up by name."""
+    return _replaced_by_methods(module, EvaluationProgram)
+
+
+def _replaced_by_methods(module: Any, kind: type[Opened]) -> Opened:
+    """Replaces names by methods of one object, which is made before they are, from what the toolbox had."""
+    if not hasattr(module, _PROGRAM):
+        setattr(module, _PROGRAM, kind(module))
+    program: Opened = getattr(module, _PROGRAM)
+    for name in kind.replaced:
+        replace(module, name, _always(getattr(program, name)))
+    return program
+
+
+def _always(replacement: Any) -> Callable[[Any], Any]:
+    return lambda stock: replacement

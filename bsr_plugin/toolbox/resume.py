@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
 from basicsr.utils import check_resume, set_random_seed
+from basicsr.utils.dist_util import get_dist_info
 
-from bsr_plugin.errors import InputError
+from bsr_plugin.models.ranks import Ranks
 from bsr_plugin.models.resume import Found, newest_readable, read_state
+from bsr_plugin.toolbox.opening import on_all_ranks
 
 
 def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
@@ -15,9 +16,6 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
 
     With ``--auto_resume`` it takes the newest readable state of the experiment, wherever the program was started and
     with or without a GPU, else the state that ``path.resume_state`` names. Rank 0 chooses for all ranks.
-
-    Args:
-        opt: The options as ``parse_options`` returns them; as there, this function may change them.
 
     Returns:
         The state, or ``None`` to start from the beginning. Its entry ``skipped`` lists the newer states that cannot be
@@ -63,20 +61,12 @@ def _go_on_with_seed(opt: dict[str, Any], seed: int | None) -> None:
 
 def _same_on_all_ranks(states: Path, models: Path) -> Found | None:
     """Rank 0 looks; the others read what it chose, and fail with it if it found nothing readable."""
-    if not dist.is_initialized():
-        return newest_readable(states, models)
-    choice: list[Any] = [None, None]
-    if dist.get_rank() == 0:
-        try:
-            found = newest_readable(states, models)
-            choice = [found and (str(found.path), found.skipped), None]
-        except InputError as error:
-            choice = [None, str(error)]
-    dist.broadcast_object_list(choice)
-    chosen, failure = choice
-    if failure:
-        raise InputError(failure)
-    if chosen is None:
-        return None
-    path = Path(chosen[0])
-    return Found(path, read_state(path, models), chosen[1])
+    rank, ranks = get_dist_info()
+    found = on_all_ranks(lambda: newest_readable(states, models) if rank == 0 else None)
+    if ranks == 1:
+        return found
+    choice = Ranks().gather(found and (found.path, found.skipped))[0]
+    if rank == 0 or choice is None:
+        return found
+    path, skipped = choice
+    return Found(path, read_state(path, models), skipped)

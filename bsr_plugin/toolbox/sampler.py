@@ -37,10 +37,8 @@ class Position:
     def of_state(cls, state: Mapping[str, Any], fresh: Position) -> Position:
         """Where a training state was saved.
 
-        Args:
-            state: BSRModel's says it; SRModel's has ``iter`` and ``epoch`` alone, and is taken to have been saved with
-                the batch and the ranks of ``fresh``.
-            fresh: The beginning of the run that goes on from it.
+        SRModel's states have ``iter`` and ``epoch`` alone: they are taken to have been saved with the batch and the
+        ranks of ``fresh``, the beginning of the run that goes on from them.
         """
         if 'position' in state:
             return cls(**state['position'])
@@ -149,11 +147,10 @@ class ResumableSampler(EnlargedSampler):
 
     def __iter__(self) -> Iterator[int]:
         """The indices, or the numbers, of this epoch that are still to be drawn."""
-        size = self.start.batch_size
         if self._numbered:
             number = self.position_after(0).patches
             return iter(range(number, number + len(self)))
-        first = self._first() * size
+        first = self._first() * self.start.batch_size
         return iter(list(super().__iter__())[first : first + len(self)])
 
     def __len__(self) -> int:
@@ -174,10 +171,8 @@ class ResumableSampler(EnlargedSampler):
 
     def _done(self) -> int:
         """Iterations that are done when this epoch begins, or goes on."""
-        start = self.start
-        if self.epoch <= start.epoch:
-            return start.iteration
-        return start.iteration - start.batches + (self.epoch - start.epoch) * start.batches_per_epoch
+        start, epochs = self.start, self.epoch - self.start.epoch
+        return start.iteration if epochs <= 0 else start.iteration - start.batches + epochs * start.batches_per_epoch
 
 
 def _ceil(dividend: int, divisor: int) -> int:

@@ -83,7 +83,7 @@ def test_every_epoch_is_whole_and_the_one_before_has_ended(mode, persistent):
 
     for _ in range(3):
         assert within(60, epoch) == (list(range(20)), None)
-    assert not [thread for thread in set(threading.enumerate()) - before if type(thread).__name__ == '_Ahead']
+    assert not [thread for thread in set(threading.enumerate()) - before if 'ThreadPool' in thread.name]
 
 
 def test_nothing_is_drawn_before_an_epoch_begins():
