@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,6 @@ import torch
 from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from bsr_plugin.data.uint8_images import UInt8Images
@@ -20,6 +19,7 @@ from bsr_plugin.models.ema import MovingAverage
 from bsr_plugin.models.failures import Interrupted
 from bsr_plugin.models.gradient_step import GradientStep, computes_bf16
 from bsr_plugin.models.loss_watch import LossWatch
+from bsr_plugin.models.ranks import without_gradient_exchange
 from bsr_plugin.models.self_ensemble import x8
 from bsr_plugin.models.stopping import StopRequest
 from bsr_plugin.models.tiling import Tiler
@@ -62,10 +62,9 @@ class BSRModel(CheckpointedModel):
 
     def init_training_settings(self) -> None:
         """Sets up losses, optimizer, average, mixed precision and compilation."""
-        self._step = GradientStep(self.engine.amp, self.engine.grad_clip, self.device)
+        self._step = self.parts['scaler'] = GradientStep(self.engine.amp, self.engine.grad_clip, self.device)
         if self.engine.amp == 'bf16' and not computes_bf16(self.device):
             get_root_logger().warning('This processor emulates bf16, many times slower than float32: set amp to ~.')
-        self.parts['scaler'] = self._step
         super().init_training_settings()
         if self.ema_decay > 0:
             if self.engine.channels_last:
@@ -131,12 +130,12 @@ class BSRModel(CheckpointedModel):
     def _gradients(self, network: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
         """Accumulates the gradients of the batch over its micro-batches; returns its losses."""
         self.optimizer_g.zero_grad()
-        micro_batches = list(
-            zip(*(batch.tensor_split(self.engine.accumulate) for batch in (self.lq, self.gt)), strict=True)
-        )
+        splits = (batch.tensor_split(self.engine.accumulate) for batch in (self.lq, self.gt))
+        micro_batches = list(zip(*splits, strict=True))
         losses: dict[str, Tensor] = {}
         for index, (lq, gt) in enumerate(micro_batches):
-            with self._without_exchange(index + 1 < len(micro_batches)):
+            is_last = index + 1 == len(micro_batches)
+            with nullcontext() if is_last else without_gradient_exchange(self.net_g):
                 with self._step.autocast():
                     self.output = network(lq)
                 total, terms = self._loss(self.output.float(), gt, len(lq) / len(self.lq))
@@ -144,12 +143,6 @@ class BSRModel(CheckpointedModel):
             for name, term in terms.items():
                 losses[name] = losses[name] + term.detach() if name in losses else term.detach()
         return losses
-
-    def _without_exchange(self, more_to_come: bool) -> AbstractContextManager[Any]:
-        """Lets the ranks reduce gradients once per batch."""
-        if more_to_come and isinstance(self.net_g, DistributedDataParallel):
-            return self.net_g.no_sync()
-        return nullcontext()
 
     def _loss(self, output: Tensor, gt: Tensor, share: float) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss to differentiate and its terms, for a micro-batch that is ``share`` of the batch."""

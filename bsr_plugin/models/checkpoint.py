@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from bsr_plugin.atomic import replacing
+from bsr_plugin.atomic import write_bytes
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.failures import SaveError
 
@@ -22,11 +22,7 @@ _REFUSED = re.compile(r'GLOBAL ([\w.]*\w)')
 
 
 def write(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Saves a checkpoint so that ``path`` is either as before or complete and on the disk.
-
-    Args:
-        path: The file; its folder must exist.
-        content: Tensors, numbers, strings and containers of them.
+    """Saves tensors, numbers, strings and containers of them; ``path`` is either as before or complete and on the disk.
 
     Returns:
         ``{'size': bytes, 'sha256': hexadecimal digest}`` of the file.
@@ -39,8 +35,7 @@ def write(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     torch.save(dict(content), buffer)
     data = buffer.getbuffer()
     try:
-        with replacing(path) as temporary:
-            temporary.write_bytes(data)
+        write_bytes(path, data)
     except OSError as error:
         raise SaveError(
             f'{path} could not be saved: {error.strerror or error}; checkpoints saved before are untouched'
@@ -55,7 +50,11 @@ def read(path: Path) -> Any:
         InputError: The file is missing, damaged, or holds Python objects other than tensors and plain containers.
     """
     try:
-        _check_sums(path)
+        # PyTorch writes checksums into its archives, but does not look at them.
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if wrong := archive.testzip():
+                    raise InputError(f'{path} is damaged: wrong checksum of {wrong}')
         return torch.load(path, map_location='cpu', weights_only=True)
     except InputError:
         raise
@@ -116,12 +115,3 @@ def prune(models: Path, states: Path, keep: int, newest: int) -> None:
 def _numbered(folder: Path, pattern: re.Pattern[str]) -> list[tuple[int, Path]]:
     matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir())
     return [(int(match[1]), path) for match, path in matches if match]
-
-
-def _check_sums(path: Path) -> None:
-    """PyTorch writes checksums into its archives, but does not look at them."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            wrong = archive.testzip()
-        if wrong:
-            raise InputError(f'{path} is damaged: wrong checksum of {wrong}')

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from inspect import signature
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from basicsr.models.sr_model import SRModel
@@ -15,8 +15,10 @@ import basicsr
 import bsr_plugin
 from bsr_plugin.atomic import remove_left_overs
 from bsr_plugin.models import checkpoint
+from bsr_plugin.models.ema import MovingAverage
 from bsr_plugin.models.engine_options import EngineOptions
 from bsr_plugin.models.failures import NonFiniteError
+from bsr_plugin.models.gradient_step import GradientStep
 from bsr_plugin.models.loss_watch import all_finite
 from bsr_plugin.models.ranks import Ranks
 from bsr_plugin.models.training_state import (
@@ -31,16 +33,6 @@ from bsr_plugin.models.weights import check_fit, open_weights
 BEST = 'best'
 
 
-class Stateful(Protocol):
-    """A part of the model with a state of its own."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """What to save."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from what was saved."""
-
-
 class CheckpointedModel(SRModel):
     """Saves and resumes.
 
@@ -51,7 +43,8 @@ class CheckpointedModel(SRModel):
     def __init__(self, opt: dict[str, Any]) -> None:
         self.engine = EngineOptions.from_options(opt)
         self.ranks = Ranks()
-        self.parts: dict[str, Stateful] = {}
+        #: Further parts with a state of their own.
+        self.parts: dict[str, GradientStep | MovingAverage] = {}
         self.epoch, self.iteration = 0, 0
         #: Where the run is in its data, as its batches say; ``None`` where they do not.
         self.position: Mapping[str, int] | None = None
@@ -100,15 +93,8 @@ class CheckpointedModel(SRModel):
     ) -> None:
         """Writes ``net_LABEL_ITER.pth`` as BasicSR does, but whole or not at all, and never ignores a failure.
 
-        Beside the weights it says what network they belong to: ``network_g`` (type and all arguments), ``scale`` and
-        ``versions``, in containers that ``torch.load(..., weights_only=True)`` reads.
-
-        Args:
-            net: One network or several.
-            net_label: Such as ``net_g``.
-            current_iter: Iteration, -1 for ``latest``, or a word.
-            param_key: The entry for each network, ``params`` or ``params_ema``.
-            **further: Further entries of the file.
+        Beside the weights, and the entries that are given, it says what network they belong to: ``network_g`` (type and
+        all arguments), ``scale`` and ``versions``, in containers that ``torch.load(..., weights_only=True)`` reads.
         """
         nets = net if isinstance(net, list) else [net]
         keys = param_key if isinstance(param_key, list) else [param_key]
@@ -123,10 +109,9 @@ class CheckpointedModel(SRModel):
 
     def _description(self, section: str, kind: type[nn.Module]) -> dict[str, Any]:
         """What network the weights belong to; arguments left at their defaults are spelt out, for these may change."""
-        parameters = signature(kind).parameters.items()
-        defaults = {name: parameter.default for name, parameter in parameters}
         constants = bool, int, float, str, tuple, type(None)
-        arguments = {name: value for name, value in defaults.items() if isinstance(value, constants)}
+        parameters = signature(kind).parameters.values()
+        arguments = {each.name: each.default for each in parameters if isinstance(each.default, constants)}
         versions = {package.__name__: str(package.__version__) for package in (bsr_plugin, basicsr, torch)}
         return plain({section: {**arguments, **self.opt[section]}, 'scale': self.opt['scale'], 'versions': versions})
 
@@ -191,11 +176,7 @@ class CheckpointedModel(SRModel):
         net.load_state_dict(weights, strict=strict)
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
-        """Goes on as if the run had never stopped.
-
-        Args:
-            resume_state: A state of this model, or of SRModel, which has less in it.
-        """
+        """Goes on as if the run had never stopped, from a state of this model or of SRModel, which has less in it."""
         for sentence in resume_state.get('skipped', []):
             get_root_logger().warning(sentence)
         states = zip(self.optimizers, resume_state['optimizers'], strict=True)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from bsr_plugin.models.ranks import Ranks
+from bsr_plugin.models.ranks import Ranks, without_gradient_exchange
 from bsr_plugin.models.tiling import is_out_of_memory
 
 Result = TypeVar('Result')
@@ -18,9 +18,9 @@ Result = TypeVar('Result')
 class MaybeCompiled:
     """A network for training, compiled if that is asked for and possible.
 
-    What is wrong shows in the first forward or backward pass, and can be anything: no C++ compiler, a Python that
-    the compiler does not know, an operation it cannot handle. So the first pass is a rehearsal that exchanges no
-    gradients and leaves no traces; after it the ranks decide together.
+    What is wrong, be it a C++ compiler that is missing or an operation that cannot be compiled, shows in the first
+    forward or backward pass. So that is a rehearsal that exchanges no gradients and leaves no traces; after it the
+    ranks decide together.
 
     Args:
         net: The network; it stays as it is, and what is compiled shares its weights.
@@ -31,10 +31,8 @@ class MaybeCompiled:
 
     def __init__(self, net: nn.Module, enabled: bool, ranks: Ranks, logger: logging.Logger) -> None:
         self._network: Callable[..., Any] = net
-        self._plain = net
-        self._rehearsed = not enabled
-        self._ranks = ranks
-        self._logger = logger
+        self._plain, self._rehearsed = net, not enabled
+        self._ranks, self._logger = ranks, logger
 
     def run(self, work: Callable[[Callable[..., Any]], Result]) -> Result:
         """Calls ``work(network)``, which runs it forward and backward; the first call rehearses ``work`` before that.
@@ -75,13 +73,13 @@ def _without_traces(net: nn.Module) -> Iterator[None]:
     """Keeps other ranks out of what is done, and restores buffers and random numbers after it."""
     buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
     devices = [torch.cuda.current_device()] if next(net.parameters()).is_cuda else []
-    with torch.random.fork_rng(devices):
-        if isinstance(net, DistributedDataParallel):
-            net.require_forward_param_sync = False
-            with net.no_sync():
-                yield
-            net.require_forward_param_sync = True
-        else:
+    try:
+        with torch.random.fork_rng(devices), without_gradient_exchange(net):
+            if isinstance(net, DistributedDataParallel):
+                net.require_forward_param_sync = False
             yield
-    for buffer, value in buffers:
-        buffer.copy_(value)
+    finally:
+        if isinstance(net, DistributedDataParallel):
+            net.require_forward_param_sync = True
+        for buffer, value in buffers:
+            buffer.copy_(value)

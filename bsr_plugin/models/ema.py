@@ -1,7 +1,7 @@
 """Exponential moving average of a network: with warm-up, and over everything the network's output depends on."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
@@ -14,18 +14,15 @@ def warmed_up(decay: float, updates: int) -> float:
 
 
 class MovingAverage:
-    """Keeps the weights and buffers of one network as the moving average of another's.
+    """Keeps the weights and buffers of ``average`` as the moving average of those of ``source``.
 
-    Integer buffers, such as counts, are copied.
-
-    Args:
-        average: The network to write to, built like ``source``.
-        source: The network in training.
+    The networks are built alike. Integer buffers, such as counts, are copied.
     """
 
     def __init__(self, average: nn.Module, source: nn.Module) -> None:
         self.updates = 0
-        pairs = list(zip(_tensors(average), _tensors(source), strict=True))
+        tensors = ([*net.parameters(), *net.buffers()] for net in (average, source))
+        pairs = list(zip(*tensors, strict=True))
         self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
         self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
@@ -51,7 +48,3 @@ class MovingAverage:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Goes on with the warm-up; a state without it starts it anew."""
         self.updates = state.get('updates', 0)
-
-
-def _tensors(net: nn.Module) -> list[Tensor]:
-    return [*net.parameters(), *net.buffers()]

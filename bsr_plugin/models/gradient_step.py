@@ -27,7 +27,7 @@ class GradientStep:
     Args:
         amp: ``'bf16'``, ``'fp16'`` (with a loss scaler, as its gradients underflow) or ``None`` for float32.
         grad_clip: The global norm that gradients are clipped to, ``None`` for no clipping.
-        device: Where the network is.
+        device: Where the network is, ``cuda`` or ``cpu``.
 
     Raises:
         InputError: The GPU has no bfloat16.
@@ -40,7 +40,8 @@ class GradientStep:
         self._dtype = _DTYPES[amp] if amp else None
         self._grad_clip = grad_clip
         self._device = device.type
-        self._scaler = torch.amp.GradScaler(self._device) if amp == 'fp16' else None
+        # Disabled, it does nothing and has an empty state.
+        self._scaler = torch.amp.GradScaler(self._device, enabled=amp == 'fp16')
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context for the forward pass."""
@@ -48,29 +49,21 @@ class GradientStep:
 
     def backward(self, loss: Tensor) -> None:
         """Accumulates the gradients of ``loss``, scaled if need be."""
-        (self._scaler.scale(loss) if self._scaler else loss).backward()
+        self._scaler.scale(loss).backward()
 
     def update(self, optimizer: Optimizer, parameters: Iterable[Tensor]) -> None:
         """Clips the gradients and updates the weights; the scaler skips the step if a gradient overflowed."""
-        if self._scaler is None:
-            self._clip(parameters)
-            optimizer.step()
-            return
         if self._grad_clip is not None:
             self._scaler.unscale_(optimizer)
-            self._clip(parameters)
+            clip_grad_norm_(parameters, self._grad_clip)
         self._scaler.step(optimizer)
         self._scaler.update()
 
-    def _clip(self, parameters: Iterable[Tensor]) -> None:
-        if self._grad_clip is not None:
-            clip_grad_norm_(parameters, self._grad_clip)
-
     def state_dict(self) -> dict[str, Any]:
         """The scaler's state, empty without one."""
-        return self._scaler.state_dict() if self._scaler else {}
+        return self._scaler.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on with a saved scaler; a run that had none starts a fresh one."""
-        if self._scaler and state:
+        if state:
             self._scaler.load_state_dict(state)

@@ -44,7 +44,7 @@ class LossWatch:
     def add(
         self, iteration: int, losses: Mapping[str, Tensor], rate: float, batch: Iterable[Tensor], paths: Sequence[str]
     ) -> None:
-        """Notes the losses of an iteration and what they come from; checks them when it is time.
+        """Notes the losses of an iteration and what they come from; ``check``s them when it is time.
 
         Args:
             iteration: Counted from 1.
@@ -52,9 +52,6 @@ class LossWatch:
             rate: Learning rate.
             batch: The images that the network was fed and compared with.
             paths: Where these come from.
-
-        Raises:
-            NonFiniteError: As ``check``.
         """
         detached = {name: loss.detach().mean() for name, loss in losses.items()}
         self._unseen.append(_Step(iteration, detached, rate, _finite(batch), paths))
@@ -80,6 +77,5 @@ def all_finite(tensors: Iterable[Tensor]) -> bool:
 
 
 def _finite(tensors: Iterable[Tensor]) -> Tensor:
-    """``all_finite``'s answer, on the tensors' device."""
     flags = [torch.isfinite(tensor).all() for tensor in tensors if tensor.is_floating_point()]
     return torch.stack(flags).all() if flags else torch.tensor(True)

@@ -1,14 +1,22 @@
 """Collective communication between the ranks of a job that does not touch the GPUs' streams."""
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 #: Rank 0 validates alone while the others wait. They wait here, where nothing times out after minutes as in NCCL; a
 #: process that dies ends the waiting at once.
 PATIENCE = timedelta(days=7)
+
+
+def without_gradient_exchange(net: nn.Module) -> AbstractContextManager[Any]:
+    """Lets the backward passes in the block add to the gradients of this rank alone."""
+    return net.no_sync() if isinstance(net, DistributedDataParallel) else nullcontext()
 
 
 class Ranks:
@@ -33,8 +41,7 @@ class Ranks:
 
     def largest(self, value: int) -> int:
         """The largest ``value`` of all ranks."""
-        earlier = self.largest_so_far(value)
-        return max(earlier, self._answer())
+        return max(self.largest_so_far(value), self._answer())
 
     def largest_so_far(self, value: int) -> int:
         """The largest ``value`` that was passed to the previous call by any rank, 0 in the first call.
@@ -44,16 +51,13 @@ class Ranks:
         """
         if self._group is None:
             return value
-        answer = self._answer()
-        number = torch.tensor([value])
-        work = dist.all_reduce(number, dist.ReduceOp.MAX, group=self._group, async_op=True)
-        self._asked = work, number
+        answer, number = self._answer(), torch.tensor([value])
+        self._asked = dist.all_reduce(number, dist.ReduceOp.MAX, group=self._group, async_op=True), number
         return answer
 
     def _answer(self) -> int:
         if self._asked is None:
             return 0
-        work, number = self._asked
-        self._asked = None
+        (work, number), self._asked = self._asked, None
         work.wait()
         return int(number)

@@ -1,11 +1,14 @@
 """Which training state a run goes on from."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.checkpoint import check_file, read, states_in
-from bsr_plugin.models.training_state import missing_keys
+
+#: The entries that every training state has, SRModel's too.
+_NEEDED = ('epoch', 'iter', 'optimizers', 'schedulers')
 
 
 class Found(NamedTuple):
@@ -17,17 +20,13 @@ class Found(NamedTuple):
 
 
 def read_state(path: Path, models: Path) -> dict[str, Any]:
-    """Loads a training state whose weights are there and undamaged.
-
-    Args:
-        path: The state.
-        models: Folder of the weights.
+    """Loads a training state whose weights, in the folder ``models``, are there and undamaged.
 
     Raises:
         InputError: The state or its weights are missing, damaged or refused.
     """
     state = read(path)
-    missing = missing_keys(state)
+    missing = [key for key in _NEEDED if not isinstance(state, Mapping) or key not in state]
     if missing:
         raise InputError(f'{path} is not a training state: it has no {", ".join(missing)}')
     run, name = path.resolve().parent.parent, f'net_g_{state["iter"]}.pth'
@@ -56,22 +55,14 @@ def newest_readable(states: Path, models: Path) -> Found | None:
     Raises:
         InputError: There are states, but none can be read. To start over must be somebody's decision.
     """
-    paths = list(states_in(states).values()) if states.is_dir() else []
     skipped: list[str] = []
-    for path in paths:
-        state, reason = _state_or_reason(path, models)
-        if state is not None:
-            return Found(path, state, skipped)
-        skipped.append(f'{path.name} skipped: {reason}')
-    if not paths:
+    for path in states_in(states).values() if states.is_dir() else ():
+        try:
+            return Found(path, read_state(path, models), skipped)
+        except InputError as error:  # noqa: PERF203
+            skipped.append(f'{path.name} skipped: {error}')
+    if not skipped:
         return None
     raise InputError(
         f'no training state in {states} can be read ({"; ".join(skipped)}): start without --auto_resume to begin anew'
     )
-
-
-def _state_or_reason(path: Path, models: Path) -> tuple[dict[str, Any] | None, str]:
-    try:
-        return read_state(path, models), ''
-    except InputError as error:
-        return None, str(error)

@@ -17,7 +17,7 @@ def x8(infer: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
         image: (N, C, H, W).
 
     Returns:
-        (N, C', s H, s W), float32, on the CPU; each result is turned back before it is added.
+        (N, C', s H, s W), float32, on the CPU.
     """
     total = torch.zeros(())
     for transposed, flips in product((False, True), ((), (-1,), (-2,), (-2, -1))):

@@ -56,31 +56,21 @@ def _ramp(positions: Tensor, between: tuple[float, float] | None, otherwise: flo
     if between is None:
         return torch.full_like(positions, otherwise)
     low, high = between
-    if low == high:
-        return (positions > low).double()
-    return ((positions - low) / (high - low)).clamp(0, 1)
+    return (positions > low).double() if low == high else ((positions - low) / (high - low)).clamp(0, 1)
 
 
 def spans(length: int, tile: int, overlap: int, reach: int | None = None) -> list[Span]:
-    """Cuts an axis into spans of equal length whose weights add up to 1 everywhere.
+    """Cuts an axis of ``length`` LR pixels into spans of equal length whose weights add up to 1 everywhere.
 
-    Args:
-        length: Of the axis, in LR pixels.
-        tile: Length of a span; an axis that is not longer is one span.
-        overlap: LR pixels by which a span at least reaches into its neighbour's part, on each side; less than half of
-            ``tile``.
-        reach: Largest distance over which the network looks. Pixels nearer than this to a cut edge get the weight 0
-            where the overlap allows; without it, half of the overlap is left out.
+    The other arguments are those of ``infer``; an axis that is not longer than a tile is one span.
     """
     if length <= tile:
         return [Span(0, length, None, None)]
     count = -(-(length - 2 * overlap) // (tile - 2 * overlap))
     starts = [index * (length - tile) // (count - 1) for index in range(count)]
     seams = [_seam(start, before + tile, overlap, reach) for before, start in pairwise(starts)]
-    return [
-        Span(start, start + tile, rise, fall)
-        for start, rise, fall in zip(starts, [None, *seams], [*seams, None], strict=True)
-    ]
+    ends = [start + tile for start in starts]
+    return [*map(Span, starts, ends, [None, *seams], [*seams, None])]
 
 
 def _seam(start: int, stop: int, overlap: int, reach: int | None) -> tuple[float, float]:
@@ -100,9 +90,10 @@ def infer(network: Network, image: Tensor, tile: int, overlap: int, reach: int |
         network: Maps (N, C, h, w) to (N, C', s h, s w) for an integer s.
         image: (N, C, H, W).
         tile: Side of a tile in LR pixels.
-        overlap: LR pixels by which a tile reaches into its neighbour's part, on each side; with at least ``reach`` the
-            result is that of the whole image, up to rounding.
-        reach: As in ``spans``.
+        overlap: LR pixels by which a tile at least reaches into its neighbour's part, on each side; with ``reach`` or
+            more the result is that of the whole image, up to rounding.
+        reach: Largest distance over which the network looks. Pixels nearer than this to a cut edge get the weight 0
+            where the overlap allows; without it, half of the overlap is left out.
 
     Returns:
         (N, C', s H, s W), float32, on the CPU, where only this result and one tile's take room.
@@ -130,13 +121,12 @@ class Tiler:
 
     Args:
         tile: Side of a tile in LR pixels; ``None`` takes an image whole as long as it fits.
-        overlap: LR pixels by which a tile reaches into its neighbour's part, on each side.
+        overlap: As in ``infer``.
         logger: Where a smaller tile is reported.
     """
 
     def __init__(self, tile: int | None, overlap: int, logger: logging.Logger) -> None:
-        self.tile = tile
-        self.overlap = overlap
+        self.tile, self.overlap = tile, overlap
         self._logger = logger
 
     def __call__(self, network: Network, image: Tensor, reach: int | None = None) -> Tensor:
@@ -148,21 +138,18 @@ class Tiler:
             RuntimeError: PyTorch's out-of-memory error, where even the smallest tile does not fit.
         """
         while True:
+            longest = max(image.shape[-2:])
+            tile = min(self.tile or longest, longest)
             try:
-                return self._attempt(network, image, reach)
+                if tile < longest:
+                    return infer(network, image, tile, self.overlap, reach)
+                with torch.no_grad():
+                    return network(image)
             except (RuntimeError, MemoryError) as error:
-                side = min(self.tile or max(image.shape[-2:]), max(image.shape[-2:]))
-                if not is_out_of_memory(error) or side // 2 < MIN_TILE:
+                if not is_out_of_memory(error) or tile // 2 < MIN_TILE:
                     raise
-                smaller = side // 2
             # Outside the handler: the error's traceback kept the network's activations alive.
-            self._shrink(smaller, image)
-
-    def _attempt(self, network: Network, image: Tensor, reach: int | None) -> Tensor:
-        if self.tile is None or self.tile >= max(image.shape[-2:]):
-            with torch.no_grad():
-                return network(image)
-        return infer(network, image, self.tile, self.overlap, reach)
+            self._shrink(tile // 2, image)
 
     def _shrink(self, tile: int, image: Tensor) -> None:
         height, width = image.shape[-2:]

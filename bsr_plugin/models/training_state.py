@@ -1,7 +1,7 @@
 """What a training state holds, as tensors and plain containers that load without running code."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -57,8 +57,8 @@ def set_random_state(state: Mapping[str, Any]) -> None:
 
 def with_kernels_of(optimizer: Optimizer, state: Mapping[str, Any]) -> dict[str, Any]:
     """A saved optimizer state with the choice of kernels (``fused`` and so on) of the optimizer that is to load it."""
-    chosen = [{name: group.get(name) for name in _KERNELS if name in group} for group in optimizer.param_groups]
-    groups = [{**saved, **kernels} for saved, kernels in zip(state['param_groups'], chosen, strict=True)]
+    pairs = zip(state['param_groups'], optimizer.param_groups, strict=True)
+    groups = [{**saved, **{name: own[name] for name in _KERNELS if name in own}} for saved, own in pairs]
     return {**state, 'param_groups': groups}
 
 
@@ -68,8 +68,3 @@ def lay_out_like_parameters(optimizer: Optimizer) -> None:
         for name, value in moments.items():
             if isinstance(value, Tensor) and value.dim() > 0 and value.shape == parameter.shape:
                 moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-
-
-def missing_keys(state: Any, keys: Sequence[str] = ('epoch', 'iter', 'optimizers', 'schedulers')) -> list[str]:
-    """Which of the entries that every training state has are not there."""
-    return [key for key in keys if not isinstance(state, Mapping) or key not in state]

@@ -33,7 +33,11 @@ class WeightsFile:
             InputError: There is no such entry, or a weight in it is NaN or infinite.
         """
         if param_key not in self.entries:
-            raise InputError(f'{self.path} {self._without(param_key)}')
+            named = ' or '.join(str(name) for name in self.entries if name is not None)
+            if param_key is None:
+                raise InputError(f'{self.path} is not a bare state dict: set path.param_key_g to {named}')
+            fix = named or '~, because it is a bare state dict'
+            raise InputError(f'{self.path} has no entry {param_key}: set path.param_key_g to {fix}')
         weights = {name.removeprefix('module.'): value for name, value in self.entries[param_key].items()}
         broken = [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
         if broken:
@@ -42,12 +46,6 @@ class WeightsFile:
                 f'{broken[0]}: use a checkpoint from before the training diverged'
             )
         return weights
-
-    def _without(self, param_key: str | None) -> str:
-        named = ' or '.join(str(name) for name in self.entries if name is not None)
-        if param_key is None:
-            return f'is not a bare state dict: set path.param_key_g to {named}'
-        return f'has no entry {param_key}: set path.param_key_g to {named or "~, because it is a bare state dict"}'
 
 
 def open_weights(path: Path) -> WeightsFile:
@@ -79,17 +77,9 @@ def _is_state_dict(value: Any) -> bool:
 def check_fit(
     weights: Mapping[str, Tensor], network: Mapping[str, Tensor], path: Path, name: str, strict: bool = True
 ) -> None:
-    """Compares weights with the state dict of the network that is to load them.
+    """Raises ``InputError`` if weights from a file do not fit the state dict ``network`` that is to load them.
 
-    Args:
-        weights: What is to be loaded.
-        network: The state dict of the network.
-        path: Where the weights are from, for the message.
-        name: What to call the network in the message.
-        strict: Whether all names and shapes must agree, or a single one is enough.
-
-    Raises:
-        InputError: They do not fit.
+    With ``strict`` all names and shapes must agree, without it a single one is enough.
     """
     misfits = [
         f'{key} is {_shape(weights.get(key))} in the file and {_shape(network.get(key))} in the network'
@@ -104,15 +94,13 @@ def _shape(tensor: Tensor | None) -> str:
     return 'missing' if tensor is None else 'x'.join(map(str, tensor.shape)) or 'a number'
 
 
-def check_weights(
-    path: Path, param_key: str | None, network: Mapping[str, Any] | None = None, strict: bool = True
-) -> None:
+def check_weights(path: Path, param_key: str | None, network: Mapping[str, Any], strict: bool = True) -> None:
     """Makes sure that a network can be loaded, before a run creates or renames anything.
 
     Args:
         path: ``path.pretrain_network_g`` of an option file.
         param_key: ``path.param_key_g``.
-        network: The section ``network_g``; ``None`` leaves out whether the weights fit it.
+        network: The section ``network_g``.
         strict: ``path.strict_load_g``.
 
     Raises:
@@ -123,8 +111,7 @@ def check_weights(
     from basicsr.utils.registry import ARCH_REGISTRY
 
     weights = open_weights(path).weights(param_key)
-    if network is not None:
-        arguments = {name: value for name, value in network.items() if name != 'type'}
-        with torch.random.fork_rng(devices=[]):
-            built = ARCH_REGISTRY.get(network['type'])(**arguments)
-        check_fit(weights, built.state_dict(), path, network['type'], strict)
+    arguments = {name: value for name, value in network.items() if name != 'type'}
+    with torch.random.fork_rng(devices=[]):
+        built = ARCH_REGISTRY.get(network['type'])(**arguments)
+    check_fit(weights, built.state_dict(), path, network['type'], strict)

@@ -5,7 +5,7 @@ import torch
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.models import checkpoint
-from bsr_plugin.models.resume import newest_readable
+from bsr_plugin.models.resume import newest_readable, read_state
 from bsr_plugin.toolbox.resume import load_resume_state
 
 STATE = {'epoch': 2, 'optimizers': [], 'schedulers': []}
@@ -163,3 +163,17 @@ def test_a_run_without_a_seed_of_its_own_keeps_the_one_it_began_with(experiment,
     assert opt['manual_seed'] == 42
     assert torch.initial_seed() == 43
     assert 'manual_seed is 42' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('content', 'lacks'),
+    [
+        ({'epoch': 1, 'iter': 2, 'optimizers': []}, 'schedulers'),
+        ([1], 'epoch, iter, optimizers, schedulers'),
+    ],
+)
+def test_what_a_state_lacks_is_named(experiment, content, lacks):
+    models, states, _ = experiment
+    torch.save(content, states / '2.state')
+    with pytest.raises(InputError, match=f'2.state is not a training state: it has no {lacks}$'):
+        read_state(states / '2.state', models)

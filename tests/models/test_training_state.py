@@ -9,7 +9,6 @@ from torch import nn
 
 from bsr_plugin.models.training_state import (
     lay_out_like_parameters,
-    missing_keys,
     plain,
     random_state,
     set_random_state,
@@ -87,9 +86,3 @@ def test_an_optimizer_goes_on_with_other_kernels_and_another_layout(saved_fused,
     assert moments.stride() == net.weight.stride()
     _continue(net, optimizer, 2)
     torch.testing.assert_close(net.weight, source.weight, rtol=1e-6, atol=1e-7)
-
-
-def test_what_a_state_lacks_is_named():
-    assert missing_keys({'epoch': 1, 'iter': 2, 'optimizers': []}) == ['schedulers']
-    assert missing_keys([1]) == ['epoch', 'iter', 'optimizers', 'schedulers']
-    assert missing_keys({'epoch': 1, 'iter': 2, 'optimizers': [], 'schedulers': []}) == []

@@ -45,7 +45,7 @@ def test_a_misspelt_key_is_an_error_that_lists_the_keys(saved, build, param_key,
         build(is_train=is_train, name='other', path={'pretrain_network_g': str(path), 'param_key_g': param_key})
     assert str(caught.value) == f'{path} {sentence}'
     with pytest.raises(InputError) as caught:
-        check_weights(path, param_key)
+        check_weights(path, param_key, NETWORK)
     assert str(caught.value) == f'{path} {sentence}'
 
 
@@ -72,7 +72,7 @@ def test_a_bare_state_dict_is_asked_for_by_no_key(build, tmp_path):
     torch.save({f'module.{name}': value for name, value in build().net_g.state_dict().items()}, tmp_path / 'bare.pth')
     check_weights(tmp_path / 'bare.pth', None, NETWORK)
     with pytest.raises(InputError, match=r'has no entry params: set path\.param_key_g to ~, because it is a bare'):
-        check_weights(tmp_path / 'bare.pth', 'params')
+        check_weights(tmp_path / 'bare.pth', 'params', NETWORK)
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
@@ -81,10 +81,10 @@ def test_weights_that_are_not_finite_are_an_error(saved, build, value):
     content = torch.load(path, weights_only=True)
     content['params_ema']['body.0.blocks.1.conv2.bias'][2] = value
     torch.save(content, path)
-    check_weights(path, 'params')
+    check_weights(path, 'params', NETWORK)
     sentence = r'NaN or infinite values in 1 of 28 tensors, such as body\.0\.blocks\.1\.conv2\.bias'
     with pytest.raises(InputError, match=sentence):
-        check_weights(path, 'params_ema')
+        check_weights(path, 'params_ema', NETWORK)
     with pytest.raises(InputError, match=sentence):
         build(is_train=False, name='other', path={'pretrain_network_g': str(path), 'param_key_g': 'params_ema'})
 
@@ -95,11 +95,11 @@ def test_a_training_state_and_files_without_weights_are_called_what_they_are(bui
     with pytest.raises(
         InputError, match=r'1\.state is a training state, not weights: use models/net_g_1\.pth of its run'
     ):
-        check_weights(state, 'params')
+        check_weights(state, 'params', NETWORK)
     for content in ({1: 2, 2: 3}, [1], {}, {'params': {}}):
         torch.save(content, tmp_path / 'else.pth')
         with pytest.raises(InputError, match=r'else\.pth holds no weights: use a file models/net_g_\*\.pth'):
-            check_weights(tmp_path / 'else.pth', 'params')
+            check_weights(tmp_path / 'else.pth', 'params', NETWORK)
 
 
 PLAIN = st.recursive(
