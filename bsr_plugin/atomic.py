@@ -21,16 +21,11 @@ def fsync_path(path: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Gives a temporary path beside ``path`` that takes its place when the block ends well.
+    """Gives a temporary file beside ``path``, empty, that takes its place when the block ends well.
 
     A reader sees the old file or the whole new one, never a part. If the block raises, the temporary file is
-    removed and ``path`` is as it was. If the program is killed, the next one to write ``path`` removes it.
-
-    Args:
-        path: The file to create or replace; folders that are missing are made.
-
-    Yields:
-        The path to write to. It lies in the same folder and exists, empty, with ordinary permissions.
+    removed and ``path`` is as it was. If the program is killed, the next one to write ``path`` removes it. Folders that
+    are missing are made.
 
     Raises:
         OSError: There is a folder, a device or the like at ``path``, or the file cannot be written; the error's
@@ -87,9 +82,7 @@ def write_bytes(path: str | os.PathLike[str], content: bytes | memoryview) -> No
 def remove_left_overs(folder: Path, name: str | None = None) -> None:
     """Removes the temporary files of programs that were killed; those of living ones are locked and stay.
 
-    Args:
-        folder: Where to look.
-        name: The file they were to become; any by default.
+    ``name`` is the file they were to become; any by default.
     """
     for left_over in folder.glob(f'.{glob.escape(name) if name else "*"}.*.tmp'):
         with suppress(OSError), left_over.open('r+b') as file:  # in use, gone meanwhile, or no locks here

@@ -26,11 +26,7 @@ def before_basicsr() -> None:
 
 
 def when_basicsr_is_imported(after: Callable[[], None]) -> None:
-    """Calls ``before_basicsr`` before and ``after`` behind the import of the toolbox; ``after`` now if it is imported.
-
-    Args:
-        after: Called once the package has been executed.
-    """
+    """Calls ``before_basicsr`` and ``after`` around the import of the toolbox; ``after`` now if it is imported."""
     if 'basicsr' in sys.modules:
         after()
     else:
@@ -48,17 +44,13 @@ class _AroundBasicSR(MetaPathFinder):
 
 
 def spec_around(finder: Any, name: str, after: Callable[[], None]) -> ModuleSpec | None:
-    """Finds a top-level package with the finders behind ``finder`` and arranges for two calls around its execution.
+    """Finds a top-level package with the finders behind ``finder`` in ``sys.meta_path``.
 
-    Args:
-        finder: The member of ``sys.meta_path`` that was asked.
-        name: The package.
-        after: Called when the package has been executed; ``before_basicsr`` is called just before. Looking for
-            the package without importing it calls neither.
+    ``before_basicsr`` is called before the package is executed and ``after`` behind it; looking for it calls neither.
     """
     behind = sys.meta_path[sys.meta_path.index(finder) + 1 :]
     found = (other.find_spec(name, None) for other in behind if hasattr(other, 'find_spec'))
-    spec = next((spec for spec in found if spec is not None), None)
+    spec = next(filter(None, found), None)
     if spec is not None and spec.loader is not None:
         spec.loader = _LoaderAround(spec.loader, after)
     return spec
@@ -88,10 +80,9 @@ class _LoaderAround(Loader):
 
 
 def define_torchvision_operators() -> None:
-    """Declares ``nms`` and ``qnms`` where torchvision's compiled library cannot be loaded.
+    """Declares ``nms`` and ``qnms`` where torchvision's compiled library was built for CUDA and torch was not.
 
-    ``import torchvision`` attaches shape functions to both operators. Where its library was built for CUDA and
-    torch was not, the operators do not exist and the import fails. The toolbox calls neither.
+    ``import torchvision`` attaches shape functions to these operators, and fails without them; nothing calls them.
     """
     package = importlib.util.find_spec('torchvision')
     if 'torchvision' in sys.modules or package is None:

@@ -9,12 +9,8 @@ Item = TypeVar('Item')
 
 
 def progress(items: Iterable[Item] | None = None, *, total: int | None = None, label: str, unit: str) -> 'tqdm[Item]':
-    """Wraps ``items`` in a bar with rate and time left, silent when stderr is no terminal.
+    """Wraps ``items`` in a bar with rate and time left, silent when stderr is not a terminal.
 
-    Args:
-        items: What to iterate over; ``None`` for a bar that is moved with ``update``.
-        total: Number of items, if ``items`` has no length.
-        label: What is being done.
-        unit: What one item is called.
+    Without ``items`` it is moved with ``update``; ``label`` says what is being done, ``unit`` what one item is called.
     """
     return tqdm(items, total=total, desc=label, unit=unit, delay=1, disable=None, dynamic_ncols=True)  # type: ignore[return-value]

@@ -42,5 +42,5 @@ def _bring(archive: Archive, root: Path) -> None:
             print(f'{root / folder.target}: is there, left as it is')
     if missing:
         file = download(archive.url, archive.md5, root / 'archives')
-        for made in unpack(file, missing, root):
-            print(f'{made.target}: {count_of(made.images, "image")}')
+        for target, images in unpack(file, missing, root).items():
+            print(f'{target}: {count_of(images, "image")}')

@@ -22,13 +22,10 @@ def check_stores(paths: Sequence[Path]) -> int:
     """Compares all that stores consist of with digests that were taken when it was written.
 
     Covers every image, the sizes in the listing, the listing itself, ``store.json``, and every byte of the PIC indexes
-    in the store.
+    in the store. Returns the number of images of each store.
 
     Args:
         paths: LMDBs or PNG folders that ``bsr prepare`` made, or the common name of their parts, of the same images.
-
-    Returns:
-        Images checked per store.
 
     Raises:
         InputError: A store is missing, has no digests, or is damaged, or they hold different images; the message

@@ -20,9 +20,7 @@ Wholes = Mapping[str, tuple[Images, Sequence[Images]]]
 class Patch(dict[str, Any]):
     """A training sample: a dictionary like any other, whose type has the loader collate it with ``collate_patches``.
 
-    Args:
-        sample: The entries.
-        wholes: The batches that entries of it are rows of.
+    ``wholes`` are the batches that entries of it are rows of.
     """
 
     def __init__(self, sample: Mapping[str, Any], wholes: Wholes):
@@ -49,14 +47,13 @@ def patches_of(tensors: Mapping[str, Images], values: Mapping[str, Sequence[Any]
 
 def collate_patches(patches: Sequence[Patch], *, collate_fn_map: Mapping[Any, Any] | None = None) -> dict[str, Any]:
     """What ``default_collate`` gives for dictionaries; tensors that are a batch already are not copied."""
-    wholes = patches[0].wholes
-    return {key: _collated([patch[key] for patch in patches], *wholes.get(key, (None, ()))) for key in patches[0]}
-
-
-def _collated(values: list[Any], whole: Images | None, rows: Sequence[Images]) -> Any:
-    if len(values) == len(rows) and all(map(is_, values, rows)):
-        return whole
-    return default_collate(values)
+    batch = {}
+    for key in patches[0]:
+        values = [patch[key] for patch in patches]
+        whole, rows = patches[0].wholes.get(key, (None, ()))
+        is_whole = len(values) == len(rows) and all(map(is_, values, rows))
+        batch[key] = whole if is_whole else default_collate(values)
+    return batch
 
 
 default_collate_fn_map[Patch] = collate_patches

@@ -22,15 +22,7 @@ _CUBIC_SUPPORT = 4.0
 
 
 def degrade(image: NDArray[np.uint8], scale: int, degradation: Degradation) -> NDArray[np.uint8]:
-    """Makes the LR image.
-
-    Args:
-        image: HR image, (H, W) or (H, W, C) uint8, both sides multiples of ``scale``.
-        scale: Down-sampling factor.
-        degradation: ``bicubic`` or ``blur-down``.
-
-    Returns:
-        (H / scale, W / scale[, C]) uint8.
+    """Makes the LR image, (H / scale, W / scale[, C]) uint8, of an HR image, (H, W[, C]) uint8.
 
     Raises:
         InputError: An unknown degradation, or a size that is not a multiple of ``scale``.
@@ -52,13 +44,7 @@ def crop_to_multiple(image: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
 
 
 def imresize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """MATLAB's bicubic ``imresize`` to a given size, on uint8 with rounding after each pass.
-
-    Args:
-        image: (H, W) or (H, W, C) uint8.
-        height: New height.
-        width: New width.
-    """
+    """MATLAB's bicubic ``imresize`` of (H, W[, C]) uint8 to a given size, with rounding after each pass."""
     rows = round_to_uint8(_resample(image, height, axis=0))
     return round_to_uint8(_resample(rows, width, axis=1))
 

@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pooch
 import requests
@@ -31,9 +30,6 @@ def download(url: str, md5: str, folder: Path, rest: float = _REST) -> Path:
         folder: Where the file goes; made if it is missing.
         rest: Seconds to wait after the first attempt that brings nothing.
 
-    Returns:
-        The file.
-
     Raises:
         InputError: The server does not have it or cannot be reached, the transfer breaks off again and again, or the
             sum is wrong, also of a file that is there already.
@@ -47,20 +43,15 @@ def download(url: str, md5: str, folder: Path, rest: float = _REST) -> Path:
             raise InputError(f'{file} is not the file it should be: its MD5 sum is {found}, not {md5}; remove it.')
         return file
 
-    def into(address: str, output_file: Any, _: Any) -> None:
-        _fetch(address, part, rest)
-        part.replace(output_file)
-
-    pooch.get_logger().setLevel('WARNING')
-    try:
-        return Path(pooch.retrieve(url, f'md5:{md5}', fname=name, path=folder, downloader=into))
-    except InputError:
-        raise
-    except ValueError as error:
+    folder.mkdir(parents=True, exist_ok=True)
+    _fetch(url, part, rest)
+    if pooch.file_hash(part, 'md5') != md5:
+        part.unlink()
         raise InputError(
             f'{url} is not the file it should be (its MD5 sum is not {md5}); it was removed: try again, or fetch '
             f'{name} yourself and put it into {folder}.'
-        ) from error
+        )
+    return part.replace(file)
 
 
 def _fetch(url: str, part: Path, rest: float) -> None:
@@ -89,11 +80,7 @@ def _fetch(url: str, part: Path, rest: float) -> None:
 
 
 def _transfer(url: str, part: Path) -> bool:
-    """One request for what is missing.
-
-    Returns:
-        Whether the file is complete.
-    """
+    """Asks for what is missing, once; returns whether the file is complete."""
     have = _length(part)
     headers = {'Accept-Encoding': 'identity'} | ({'Range': f'bytes={have}-'} if have else {})
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUTS) as answer:

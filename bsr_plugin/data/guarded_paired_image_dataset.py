@@ -1,6 +1,6 @@
 """``GuardedPairedImageDataset``: BasicSR's ``PairedImageDataset`` with pairs that are checked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -41,12 +41,11 @@ class GuardedPairedImageDataset(PairedImageDataset):
     def __init__(self, opt: Mapping[str, Any]) -> None:
         require(opt, 'dataroot_gt', 'dataroot_lq', 'io_backend', 'scale', 'phase')
         own = {**deepcopy(dict(opt)), **{key: str(Path(opt[key])) for key in ('dataroot_gt', 'dataroot_lq')}}
-        readers = {'disk': _Files, 'lmdb': _LMDBs, 'memcached': None}
+        readers: dict[str, Callable[[Any], Any]] = {'disk': _Files, 'lmdb': _LMDBs, 'memcached': lambda opt: None}
         backend = own['io_backend'].get('type')
         if backend not in readers:
             raise InputError(f"io_backend type is '{backend}': use {' or '.join(readers)}.")
-        reader = readers[backend]
-        images = None if reader is None else reader(own)
+        images = readers[backend](own)
         self.paths: list[dict[str, str]]
         try:
             super().__init__(own)
@@ -72,8 +71,7 @@ class GuardedPairedImageDataset(PairedImageDataset):
         if self.opt['phase'] != 'train' and hasattr(self, 'names'):
             hr, lr = self._size('gt', index), self._size('lq', index)
             check_overhang(hr, lr, int(self.opt['scale']), self.paths[index]['lq_path'], self.paths[index]['gt_path'])
-        sample: dict[str, Any] = super().__getitem__(index)
-        return sample
+        return dict(super().__getitem__(index))
 
     def _size(self, side: str, index: int) -> Size:
         return self.file_client.size(self.paths[index][f'{side}_path'], side)

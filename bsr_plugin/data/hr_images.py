@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bsr_plugin.data.image_file import image_size, list_images
 from bsr_plugin.data.meta_info import key_for
@@ -31,8 +31,7 @@ class HRImage:
         return [self.file.name, status.st_size, status.st_mtime_ns]
 
 
-@dataclass(frozen=True)
-class HRFolder:
+class HRFolder(NamedTuple):
     """What is in a folder.
 
     Attributes:
@@ -47,13 +46,7 @@ class HRFolder:
 
 
 def scan(folder: Path, scale: int, encoding: str, shard: tuple[int, int] | None) -> HRFolder:
-    """Finds every unfit file: names and sizes come from headers alone.
-
-    Args:
-        folder: The folder.
-        scale: The down-sampling factor; no image may be smaller.
-        encoding: Of the store: ``raw``, ``png`` or ``files``.
-        shard: ``(i, n)`` for part i of n (from 1); ``None`` for all images.
+    """Finds every unfit file: names and sizes come from headers alone. The arguments are those of ``Preparation``.
 
     Raises:
         InputError: It is not a folder, names clash or are too long, an image is smaller than the scale, or there is
@@ -71,9 +64,9 @@ def scan(folder: Path, scale: int, encoding: str, shard: tuple[int, int] | None)
         ordered = ordered[shard[0] - 1 :: shard[1]]
         if not ordered:
             raise InputError(f'{folder} has fewer images than the {shard[1]} shards asked for.')
-    found = list(ordered_map(_measured, ordered))
-    images = [image for image in found if isinstance(image, HRImage)]
-    unreadable = {file.name: reason for file, reason in zip(ordered, found, strict=True) if isinstance(reason, str)}
+    found = dict(zip(ordered, ordered_map(_measured, ordered), strict=True))
+    images = [image for image in found.values() if isinstance(image, HRImage)]
+    unreadable = {file.name: reason for file, reason in found.items() if isinstance(reason, str)}
     if not images:
         raise InputError(next(iter(unreadable.values())))
     small = [image for image in images if min(image.height, image.width) < scale]

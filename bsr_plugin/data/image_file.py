@@ -1,9 +1,9 @@
 """Image files of any kind to the one form everything here works on: (H, W, 3) uint8, BGR."""
 
 import stat
-from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,13 +14,18 @@ from PIL.TiffImagePlugin import TiffImageFile
 from bsr_plugin.errors import InputError
 
 #: File name endings, lower case, of what is taken for an image when a folder is listed.
-IMAGE_SUFFIXES = frozenset(
-    {'.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.ppm', '.pgm', '.pnm', '.jp2'}
-)
+_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.ppm', '.pgm', '.pnm', '.jp2')
 
+#: 0 (fast) to 9 (small).
+PNG_COMPRESSION = 1
 #: Quarter turns counter-clockwise for the EXIF orientations 1 to 8, and those that are mirrored left and right before.
 _TURNS = dict(enumerate((0, 0, 2, 2, 1, 3, 3, 1), 1))
 _MIRRORED = (2, 4, 5, 7)
+
+
+def is_image(path: PurePath) -> bool:
+    """Whether a file is an image by its name, and not hidden."""
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith('.')
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -31,9 +36,7 @@ def list_images(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(f'{folder} is not a folder: give a folder of images.')
-    paths = sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
-    )
+    paths = sorted(filter(is_image, folder.iterdir()))
     if not paths:
         raise InputError(f'{folder} holds no image: give a folder with PNG, JPEG, TIFF, BMP or WebP files.')
     return paths
@@ -92,11 +95,7 @@ def decode(data: bytes | memoryview, name: str) -> NDArray[np.uint8]:
 
 
 def check_is_file(path: Path) -> None:
-    """Makes sure of a file before it is opened: opening a FIFO waits, perhaps for ever.
-
-    Raises:
-        InputError: Nothing is there, or something else than a file.
-    """
+    """Raises ``InputError`` unless a file is there: opening a FIFO waits, perhaps for ever."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
@@ -107,21 +106,15 @@ def check_is_file(path: Path) -> None:
         raise InputError(f'{path} cannot be read ({kind}, not a file): remove or rename it.')
 
 
-def encode_png(image: NDArray[np.uint8], compression: int = 1) -> bytes:
-    """Encodes (H, W, 3) BGR or (H, W) uint8 as PNG, losslessly.
-
-    Args:
-        image: The pixels.
-        compression: 0 (fast) to 9 (small).
-    """
-    done, data = cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, compression])
+def encode_png(image: NDArray[np.uint8]) -> bytes:
+    """Encodes (H, W, 3) BGR or (H, W) uint8 as PNG, losslessly."""
+    done, data = cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
     if not done:
         raise ValueError(f'An image of shape {image.shape} cannot be encoded as PNG.')
     return data.tobytes()
 
 
-@dataclass(frozen=True)
-class _Header:
+class _Header(NamedTuple):
     """What a file says of its image before it is decoded: size as stored, EXIF orientation (1 to 8, 1 is upright)."""
 
     width: int

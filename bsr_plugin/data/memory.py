@@ -9,12 +9,9 @@ from numpy.typing import NDArray
 
 
 def drop_pages(view: NDArray[Any]) -> None:
-    """Gives the pages behind a view of a read-only memory map back to the system; a later read brings them back.
+    """Gives the pages behind a contiguous view of a read-only memory map back to the system (Linux).
 
-    Pages that the view shares with its neighbours are left alone. Does nothing where there is no ``madvise``.
-
-    Args:
-        view: A contiguous array that shows part of a file mapped read-only; never memory that was written to.
+    A later read brings them back. Pages that the view shares with its neighbours are left alone.
     """
     if not sys.platform.startswith('linux'):
         return

@@ -37,8 +37,8 @@ class MetaEntry:
     def line(self) -> str:
         """The line, without its end."""
         height, width, channels = self.shape
-        words = [f'{self.key}.png', f'({height},{width},{channels})', self.level]
-        return ' '.join(words if self.digest is None else [*words, self.digest])
+        line = f'{self.key}.png ({height},{width},{channels}) {self.level}'
+        return line if self.digest is None else f'{line} {self.digest}'
 
 
 def read_meta(path: Path) -> list[MetaEntry]:

@@ -27,22 +27,14 @@ class Names(NamedTuple):
 
 
 def require(opt: Mapping[str, Any], *keys: str) -> None:
-    """Makes sure that a data set is given options.
-
-    Raises:
-        InputError: One is missing.
-    """
+    """Raises ``InputError`` if a data set is not given one of these options."""
     for key in keys:
         if opt.get(key) is None:
             raise InputError(f'The data set {opt.get("name", "")} lacks the option {key}.')
 
 
 def lr_namer(opt: Mapping[str, Any]) -> Callable[[str], str]:
-    """LR name for an HR name, by the option ``filename_tmpl``.
-
-    Raises:
-        InputError: The template has no place for the HR name.
-    """
+    """LR name for an HR name, by the option ``filename_tmpl``; ``InputError`` if that has no place for the HR name."""
     template = str(opt.get('filename_tmpl') or '{}')
     if '{}' not in template:
         raise InputError(f"filename_tmpl is '{template}': it must contain {{}}, which stands for the HR name.")
@@ -50,23 +42,14 @@ def lr_namer(opt: Mapping[str, Any]) -> Callable[[str], str]:
 
 
 def check_unique(side: Store | Names) -> None:
-    """Makes sure that names tell images apart.
-
-    Raises:
-        InputError: Two images have one name.
-    """
+    """Raises ``InputError`` if two images have one name."""
     name, times = Counter(side.names).most_common(1)[0]
     if times > 1:
         raise InputError(f'{side.path} has several images of the name {name}: keep one of them.')
 
 
 def partners(hr: Store | Names, lr: Store | Names, lr_name: Callable[[str], str]) -> tuple[int, ...]:
-    """Position in ``hr`` of the partner of every LR image.
-
-    Args:
-        hr: The HR images.
-        lr: The LR images.
-        lr_name: Gives the LR name for an HR name.
+    """Position in ``hr`` of the partner of every LR image; ``lr_name`` gives the LR name for an HR name.
 
     Raises:
         InputError: An image has no partner, or two images have one name.
@@ -84,16 +67,13 @@ def partners(hr: Store | Names, lr: Store | Names, lr_name: Callable[[str], str]
 
 
 def check_sizes(hr: NDArray[np.int64], lr: NDArray[np.int64], scale: int, paths: Sequence[tuple[str, str]]) -> None:
-    """Makes sure that HR images are exactly ``scale`` times as large as their LR images.
+    """Raises ``InputError`` if HR images are not exactly ``scale`` times as large as their LR images.
 
     Args:
         hr: (N, 2) heights and widths of the HR images.
         lr: The same of their LR images.
         scale: HR size divided by LR size.
         paths: LR and HR path of every pair.
-
-    Raises:
-        InputError: Some are not.
     """
     wrong = np.flatnonzero((hr != lr * scale).any(axis=1))
     if wrong.size:
@@ -103,12 +83,9 @@ def check_sizes(hr: NDArray[np.int64], lr: NDArray[np.int64], scale: int, paths:
 
 
 def check_overhang(hr: Size, lr: Size, scale: int, lr_path: str, hr_path: str) -> None:
-    """Makes sure that an HR image is ``scale`` times as large as its LR image, or up to 11 pixels larger.
+    """Raises ``InputError`` unless an HR image is ``scale`` times as large as its LR image, or up to 11 pixels larger.
 
     LR images of published benchmarks stem from HR images that were cut on the right and below.
-
-    Raises:
-        InputError: It is not.
     """
     overhang = [large - scale * small for large, small in zip(hr, lr, strict=True)]
     if min(overhang) < 0 or max(overhang) > _LARGEST_OVERHANG:
@@ -128,14 +105,7 @@ def image_path(store: Store, position: int) -> str:
 
 @dataclass(frozen=True)
 class PairedStores:
-    """LR/HR pairs in the order of the LR store.
-
-    Attributes:
-        hr: The HR images.
-        lr: The LR images.
-        scale: HR size divided by LR size.
-        partners: Position in ``hr`` of the partner of every LR image.
-    """
+    """LR/HR pairs in the order of the LR store; ``partners`` are the positions of the HR images."""
 
     hr: Store
     lr: Store

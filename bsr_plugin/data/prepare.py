@@ -73,6 +73,11 @@ class Preparation:
         """Where the LR store goes."""
         return self._path(f'LR_{self.degradation}_x{self.scale}')
 
+    @property
+    def has_index(self) -> bool:
+        """Whether a PIC index is made; one part of several gets none, and other parts may have larger images."""
+        return self.encoding != 'files' and self.shard is None
+
     def _path(self, name: str) -> Path:
         path = self.out / (name if self.encoding == 'files' else f'{name}.lmdb')
         return path if self.shard is None else part_path(path, *self.shard)
@@ -127,14 +132,13 @@ def prepare(task: Preparation) -> Prepared:
 def _prepare(task: Preparation, folder: HRFolder) -> Prepared:
     writers = [_writer(path, task, kind, folder.images) for path, kind in ((task.hr_path, 'HR'), (task.lr_path, 'LR'))]
     made = not all(writer.complete for writer in writers)
-    indexed = task.encoding != 'files' and task.shard is None
     try:
         for writer in writers:
             writer.begin()
         _fill(task, folder.images, writers)
         for writer in writers:
             writer.seal()
-        if indexed and not writers[1].complete:
+        if task.has_index and not writers[1].complete:
             _index(writers[1].partial, task)
     except (InputError, OSError, lmdb.Error):
         for writer in writers:
@@ -142,7 +146,7 @@ def _prepare(task: Preparation, folder: HRFolder) -> Prepared:
         raise
     for writer in writers:
         writer.publish()
-    index = _index(task.lr_path, task) if indexed else None
+    index = _index(task.lr_path, task) if task.has_index else None
     files = {image.file.name for image in folder.images}
     skipped = {file: reason for file, reason in writers[1].left_out.items() if file in files}
     left_out = [*folder.unreadable.values(), *skipped.values()]
@@ -154,8 +158,7 @@ def _index(path: Path, task: Preparation) -> PICIndex:
 
 
 def _check_patch(task: Preparation, images: Sequence[HRImage]) -> None:
-    # PNG folders and parts get no index here, and another part may have larger images.
-    if task.encoding == 'files' or task.shard is not None:
+    if not task.has_index:
         return
     patch = task.lr_window * task.scale
     largest = max(images, key=lambda image: min(image.height, image.width))

@@ -10,29 +10,17 @@ from bsr_plugin.errors import InputError
 
 #: Photographs to train on.
 TRAINING = (
-    'brick.png',
-    'chelsea.png',
-    'coins.png',
-    'grass.png',
-    'gravel.png',
-    'hubble_deep_field.jpg',
-    'ihc.png',
-    'page.png',
-    'rocket.jpg',
-    'text.png',
+    *('brick.png', 'chelsea.png', 'coins.png', 'grass.png', 'gravel.png'),
+    *('hubble_deep_field.jpg', 'ihc.png', 'page.png', 'rocket.jpg', 'text.png'),
 )
 #: Photographs that training never sees. The right-hand view of the motorcycle is in neither set: it is the same scene.
 HELD_OUT = ('astronaut.png', 'camera.png', 'coffee.png', 'motorcycle_left.png')
 
 
 def write_sample(folder: Path) -> tuple[Path, Path]:
-    """Writes the photographs as PNG; files that are there already are left as they are.
+    """Writes the photographs as PNG into the folders ``train`` and ``test``, which it returns.
 
-    Args:
-        folder: Gets the folders ``train`` and ``test``.
-
-    Returns:
-        The two folders.
+    Files that are there already are left as they are.
 
     Raises:
         InputError: The installed scikit-image does not ship one of the photographs.

@@ -1,7 +1,7 @@
 """Where the data sets of the paper come from, and where their images go (section IV-A)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bsr_plugin.errors import InputError
 
@@ -28,13 +28,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Archive:
-    """A file to download.
-
-    Attributes:
-        url: Its address.
-        md5: MD5 sum, in hexadecimal.
-        folders: The folders to unpack; nothing else is.
-    """
+    """A file to download, its MD5 sum in hexadecimal, and the folders to unpack from it."""
 
     url: str
     md5: str
@@ -46,21 +40,10 @@ class Archive:
         return self.url.rpartition('/')[2]
 
 
-def _div2k_hr(part: str, md5: str) -> Archive:
-    folder = f'DIV2K_{part}_HR'
-    return Archive(f'{_DIV2K}/{folder}.zip', md5, (Folder(folder, f'DIV2K/{folder}'),))
-
-
-def _div2k_lr(part: str, track: str, scale: int, md5: str) -> Archive:
-    inside = f'DIV2K_{part}_LR_{track}/X{scale}'
-    archive = f'{_DIV2K}/DIV2K_{part}_LR_{track}_X{scale}.zip'
-    return Archive(archive, md5, (Folder(inside, f'DIV2K/{inside}', scale),))
-
-
-def _div2k_x8(part: str, md5: str) -> Archive:
-    folder = f'DIV2K_{part}_LR_x8'
-    target = f'DIV2K/DIV2K_{part}_LR_bicubic/X8'
-    return Archive(f'{_DIV2K}/{folder}.zip', md5, (Folder(folder, target, 8),))
+def _div2k(inside: str, md5: str, scale: int | None = None, target: str | None = None) -> Archive:
+    """An archive of DIV2K, which is named as its only folder."""
+    url = f'{_DIV2K}/{inside.replace("/", "_")}.zip'
+    return Archive(url, md5, (Folder(inside, f'DIV2K/{target or inside}', scale),))
 
 
 def _benchmark(name: str, inside: str) -> tuple[Archive, ...]:
@@ -72,48 +55,44 @@ def _benchmark(name: str, inside: str) -> tuple[Archive, ...]:
     return (Archive(f'{_EDSR}/benchmark.tar', '4ace41d33c2384b97e6b320cd0afd6ba', (hr, *lr)),)
 
 
-def _flickr2k_lr(track: str) -> tuple[Folder, ...]:
-    return tuple(
-        Folder(f'Flickr2K/Flickr2K_LR_{track}/X{scale}', f'Flickr2K/Flickr2K_LR_{track}/X{scale}', scale)
-        for scale in (2, 3, 4)
-    )
+def _flickr2k(folder: str, scale: int | None = None) -> Folder:
+    return Folder(f'Flickr2K/Flickr2K_{folder}', f'Flickr2K/Flickr2K_{folder}', scale)
 
 
 _DIV2K_HR = (
-    _div2k_hr('train', 'bdc2d9338d4e574fe81bf7d158758658'),
-    _div2k_hr('valid', '9fcdda83005c5e5997799b69f955ff88'),
+    _div2k('DIV2K_train_HR', 'bdc2d9338d4e574fe81bf7d158758658'),
+    _div2k('DIV2K_valid_HR', '9fcdda83005c5e5997799b69f955ff88'),
 )
 
 #: Data set -> the archives it is made of. Addresses and sums are those that the torchsr package lists.
 SOURCES: dict[str, tuple[Archive, ...]] = {
     'DIV2K': (
         *_DIV2K_HR,
-        _div2k_lr('train', 'bicubic', 2, '9a637d2ef4db0d0a81182be37fb00692'),
-        _div2k_lr('train', 'bicubic', 3, 'ad80b9fe40c049a07a8a6c51bfab3b6d'),
-        _div2k_lr('train', 'bicubic', 4, '76c43ec4155851901ebbe8339846d93d'),
-        _div2k_x8('train', '613db1b855721b3d2b26f4194a1d22a6'),
-        _div2k_lr('valid', 'bicubic', 2, '1512c9a3f7bde2a1a21a73044e46b9cb'),
-        _div2k_lr('valid', 'bicubic', 3, '18b1d310f9f88c13618c287927b29898'),
-        _div2k_lr('valid', 'bicubic', 4, '21962de700c8d368c6ff83314480eff0'),
-        _div2k_x8('valid', 'c5aeea2004e297e9ff3abfbe143576a5'),
+        _div2k('DIV2K_train_LR_bicubic/X2', '9a637d2ef4db0d0a81182be37fb00692', 2),
+        _div2k('DIV2K_train_LR_bicubic/X3', 'ad80b9fe40c049a07a8a6c51bfab3b6d', 3),
+        _div2k('DIV2K_train_LR_bicubic/X4', '76c43ec4155851901ebbe8339846d93d', 4),
+        _div2k('DIV2K_train_LR_x8', '613db1b855721b3d2b26f4194a1d22a6', 8, 'DIV2K_train_LR_bicubic/X8'),
+        _div2k('DIV2K_valid_LR_bicubic/X2', '1512c9a3f7bde2a1a21a73044e46b9cb', 2),
+        _div2k('DIV2K_valid_LR_bicubic/X3', '18b1d310f9f88c13618c287927b29898', 3),
+        _div2k('DIV2K_valid_LR_bicubic/X4', '21962de700c8d368c6ff83314480eff0', 4),
+        _div2k('DIV2K_valid_LR_x8', 'c5aeea2004e297e9ff3abfbe143576a5', 8, 'DIV2K_valid_LR_bicubic/X8'),
     ),
     'DIV2K-unknown': (
         *_DIV2K_HR,
-        _div2k_lr('train', 'unknown', 2, '1396d023072c9aaeb999c28b81315233'),
-        _div2k_lr('train', 'unknown', 3, '4e651308aaa54d917fb1264395b7f6fa'),
-        _div2k_lr('train', 'unknown', 4, 'e3c7febb1b3f78bd30f9ba15fe8e3956'),
-        _div2k_lr('valid', 'unknown', 2, 'd319bd9033573d21de5395e6454f34f8'),
-        _div2k_lr('valid', 'unknown', 3, '05184168e3608b5c539fbfb46bcade4f'),
-        _div2k_lr('valid', 'unknown', 4, '8ac3413102bb3d0adc67012efb8a6c94'),
+        _div2k('DIV2K_train_LR_unknown/X2', '1396d023072c9aaeb999c28b81315233', 2),
+        _div2k('DIV2K_train_LR_unknown/X3', '4e651308aaa54d917fb1264395b7f6fa', 3),
+        _div2k('DIV2K_train_LR_unknown/X4', 'e3c7febb1b3f78bd30f9ba15fe8e3956', 4),
+        _div2k('DIV2K_valid_LR_unknown/X2', 'd319bd9033573d21de5395e6454f34f8', 2),
+        _div2k('DIV2K_valid_LR_unknown/X3', '05184168e3608b5c539fbfb46bcade4f', 3),
+        _div2k('DIV2K_valid_LR_unknown/X4', '8ac3413102bb3d0adc67012efb8a6c94', 4),
     ),
     'Flickr2K': (
         Archive(
             f'{_EDSR}/Flickr2K.tar',
             '5d3f39443d5e9489bff8963f8f26cb03',
             (
-                Folder('Flickr2K/Flickr2K_HR', 'Flickr2K/Flickr2K_HR'),
-                *_flickr2k_lr('bicubic'),
-                *_flickr2k_lr('unknown'),
+                _flickr2k('HR'),
+                *(_flickr2k(f'LR_{track}/X{scale}', scale) for track in ('bicubic', 'unknown') for scale in (2, 3, 4)),
             ),
         ),
     ),
@@ -139,21 +118,20 @@ def archives_of(name: str, scales: Sequence[int] | None = None) -> list[Archive]
     Raises:
         InputError: There is no such data set to download, or it has no LR images of a scale.
     """
-    known = {source.lower(): source for source in SOURCES}
     if name.lower() == 'manga109':
         raise InputError(_MANGA109)
-    if name.lower() not in known:
+    known = next((source for source in SOURCES if source.lower() == name.lower()), None)
+    if known is None:
         raise InputError(f"There is no data set '{name}': use {', '.join(SOURCES)}.")
-    archives = SOURCES[known[name.lower()]]
-    offered = {folder.scale for archive in archives for folder in archive.folders} - {None}
+    offered = {folder.scale for archive in SOURCES[known] for folder in archive.folders if folder.scale}
     for scale in scales or ():
         if scale not in offered:
-            listing = ', '.join(map(str, sorted(filter(None, offered))))
-            raise InputError(f'{known[name.lower()]} has no LR images of scale {scale}: it has {listing}.')
-    wanted = offered if scales is None else set(scales)
-    chosen = []
-    for archive in archives:
-        folders = tuple(folder for folder in archive.folders if folder.scale is None or folder.scale in wanted)
-        if folders:
-            chosen.append(Archive(archive.url, archive.md5, folders))
-    return chosen
+            raise InputError(
+                f'{known} has no LR images of scale {scale}: it has {", ".join(map(str, sorted(offered)))}.'
+            )
+    wanted = {None, *(offered if scales is None else scales)}
+    chosen = (
+        replace(archive, folders=tuple(folder for folder in archive.folders if folder.scale in wanted))
+        for archive in SOURCES[known]
+    )
+    return [archive for archive in chosen if archive.folders]

@@ -7,7 +7,7 @@ memory map and a crop reads its own rows from disk, nothing else.
 
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
@@ -21,10 +21,7 @@ from bsr_plugin.data.meta_info import META_FILE, RAW, digest_of, read_meta
 from bsr_plugin.errors import InputError
 from bsr_plugin.parallel import ordered_map
 
-_PART = re.compile(r'(?P<stem>.+)\.part(?P<number>\d+)of(?P<total>\d+)(?P<suffix>\.lmdb)?')
 
-
-@dataclass
 class LMDBStore:
     """An LMDB folder with ``meta_info.txt``, written by ``bsr prepare`` or by BasicSR.
 
@@ -34,27 +31,19 @@ class LMDBStore:
         InputError: The folder is not such a store.
     """
 
-    path: Path
-    names: list[str] = field(init=False)
-    sizes: NDArray[np.int64] = field(init=False)
-    digest: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        meta, data = self.path / META_FILE, self.path / DATA_FILE
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        meta, data = path / META_FILE, path / DATA_FILE
         if not meta.is_file() or not data.is_file():
-            raise InputError(
-                f'{self.path} is not an image LMDB ({META_FILE} or {DATA_FILE} is missing): run bsr prepare.'
-            )
+            raise InputError(f'{path} is not an image LMDB ({META_FILE} or {DATA_FILE} is missing): run bsr prepare.')
         self.entries = read_meta(meta)
         if not self.entries:
-            raise InputError(f'{self.path} has no images: make it again with bsr prepare.')
+            raise InputError(f'{path} has no images: make it again with bsr prepare.')
         self.names = [unquote(entry.key) for entry in self.entries]
-        self.sizes = np.array([entry.shape[:2] for entry in self.entries], np.int64)
+        self.sizes: NDArray[np.int64] = np.array([entry.shape[:2] for entry in self.entries], np.int64)
         known = all(entry.digest for entry in self.entries)
-        status = data.stat()
-        stamp = b'' if known else f'{status.st_size} {status.st_mtime_ns}'.encode()
-        self.digest = digest_of(meta.read_bytes(), stamp)
-        self._database = Database(self.path)
+        self.digest = digest_of(meta.read_bytes(), b'' if known else _stamp(data))
+        self._database = Database(path)
         self._database.check()
 
     def image(self, position: int) -> NDArray[np.uint8]:
@@ -89,7 +78,6 @@ class LMDBStore:
         return value
 
 
-@dataclass
 class FolderStore:
     """A folder of image files.
 
@@ -98,15 +86,12 @@ class FolderStore:
             asked for.
     """
 
-    path: Path
-    names: list[str] = field(init=False)
-    digest: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.files = list_images(self.path)
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files = list_images(path)
         self.names = [file.stem for file in self.files]
-        stamps = [f'{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}' for file in self.files]
-        self.digest = digest_of('\n'.join(stamps).encode())
+        stamps = [f'{file.name} '.encode() + _stamp(file) for file in self.files]
+        self.digest = digest_of(b'\n'.join(stamps))
 
     @cached_property
     def sizes(self) -> NDArray[np.int64]:
@@ -118,18 +103,15 @@ class FolderStore:
         return read_image(self.files[position])
 
 
-@dataclass
 class JoinedStore:
     """The parts that ``bsr prepare --shard i/n`` wrote, read as one store."""
 
-    path: Path
-    parts: list[LMDBStore | FolderStore]
-
-    def __post_init__(self) -> None:
-        self.names = [name for part in self.parts for name in part.names]
-        self.sizes = np.concatenate([part.sizes for part in self.parts])
-        self.digest = digest_of(*(part.digest.encode() for part in self.parts))
-        self._starts = np.cumsum([0, *(len(part.names) for part in self.parts)])
+    def __init__(self, path: Path, parts: Sequence[LMDBStore | FolderStore]) -> None:
+        self.path, self.parts = path, parts
+        self.names = [name for part in parts for name in part.names]
+        self.sizes: NDArray[np.int64] = np.concatenate([part.sizes for part in parts])
+        self.digest = digest_of(*(part.digest.encode() for part in parts))
+        self._starts = np.cumsum([0, *(len(part.names) for part in parts)])
 
     def image(self, position: int) -> NDArray[np.uint8]:
         """The whole image, from the part it lies in."""
@@ -138,11 +120,7 @@ class JoinedStore:
 
 
 def open_store(path: str | os.PathLike[str], backend: str) -> LMDBStore | FolderStore | JoinedStore:
-    """Opens a store, or all parts of one.
-
-    Args:
-        path: An LMDB folder, a folder of images, or the name that the parts ``NAME.partIofN`` share.
-        backend: ``lmdb`` or ``disk``, BasicSR's ``io_backend.type``.
+    """Opens an LMDB folder (``lmdb``) or a folder of images (``disk``), or all parts ``PATH.partIofN`` of one.
 
     Raises:
         InputError: The backend is unknown, nothing is there, a part is missing, or it is not a store.
@@ -162,8 +140,8 @@ def open_store(path: str | os.PathLike[str], backend: str) -> LMDBStore | Folder
 
 def part_path(path: Path, number: int, total: int) -> Path:
     """Where part ``number`` of ``total`` of a store goes: ``HR_x4.lmdb`` -> ``HR_x4.part2of8.lmdb``."""
-    suffix = '.lmdb' if path.suffix == '.lmdb' else ''
-    return path.with_name(f'{path.name.removesuffix(suffix)}.part{number}of{total}{suffix}')
+    stem, suffix = _stem_and_suffix(path)
+    return path.with_name(f'{stem}.part{number}of{total}{suffix}')
 
 
 def find_parts(path: Path) -> list[Path]:
@@ -172,15 +150,12 @@ def find_parts(path: Path) -> list[Path]:
     Raises:
         InputError: Some parts are there and others are not, or they are parts of different divisions.
     """
-    suffix = '.lmdb' if path.suffix == '.lmdb' else ''
-    stem = path.name.removesuffix(suffix)
-    found: dict[int, Path] = {}
-    totals = set()
-    for entry in path.parent.iterdir() if path.parent.is_dir() else ():
-        match = _PART.fullmatch(entry.name)
-        if match and match['stem'] == stem and (match['suffix'] or '') == suffix:
-            found[int(match['number'])] = entry
-            totals.add(int(match['total']))
+    stem, suffix = map(re.escape, _stem_and_suffix(path))
+    name = re.compile(rf'{stem}\.part(\d+)of(\d+){suffix}')
+    entries = path.parent.iterdir() if path.parent.is_dir() else ()
+    matches = {entry: match for entry in entries if (match := name.fullmatch(entry.name))}
+    found = {int(match[1]): entry for entry, match in matches.items()}
+    totals = {int(match[2]) for match in matches.values()}
     if not found:
         return []
     if len(totals) > 1:
@@ -189,3 +164,13 @@ def find_parts(path: Path) -> list[Path]:
     if missing:
         raise InputError(f'{path} lacks part {missing[0]} of {len(found) + len(missing)}: run bsr prepare for it.')
     return [found[number] for number in sorted(found)]
+
+
+def _stamp(file: Path) -> bytes:
+    status = file.stat()
+    return f'{status.st_size} {status.st_mtime_ns}'.encode()
+
+
+def _stem_and_suffix(path: Path) -> tuple[str, str]:
+    suffix = '.lmdb' if path.suffix == '.lmdb' else ''
+    return path.name.removesuffix(suffix), suffix

@@ -11,10 +11,9 @@ import os
 import shutil
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote
 
 import lmdb
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bsr_plugin.atomic import fsync_path, remove_left_overs, write_bytes, write_text
-from bsr_plugin.data.image_file import encode_png
+from bsr_plugin.data.image_file import PNG_COMPRESSION, encode_png
 from bsr_plugin.data.meta_info import META_FILE, RAW, MetaEntry, digest_of, key_for, read_meta
 from bsr_plugin.data.store import LMDBStore
 from bsr_plugin.data.store_description import STORE_FILE, Description, read_description
@@ -31,7 +30,6 @@ from bsr_plugin.errors import InputError
 Encoding = Literal['raw', 'png', 'files']
 
 _VERSION = 2
-_PNG_COMPRESSION = 1
 _JOURNAL = 'journal.txt'
 #: What begins the line of an image that was left out; no key begins with it.
 _LEFT_OUT = '# '
@@ -41,8 +39,7 @@ _OVERHEAD_PER_IMAGE, _OVERHEAD = 3 * 4096, 1 << 22
 _LARGEST_MAP = 1 << 45
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """An image on its way into a store."""
 
     name: str
@@ -50,14 +47,8 @@ class Record:
     value: bytes
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """An image that does not go into a store.
-
-    Attributes:
-        file: Its file name.
-        reason: Why; one sentence.
-    """
+class LeftOut(NamedTuple):
+    """The file name of an image that does not go into a store, and one sentence that says why."""
 
     file: str
     reason: str
@@ -65,8 +56,8 @@ class LeftOut:
 
 def make_record(name: str, image: NDArray[np.uint8], encoding: Encoding) -> Record:
     """Encodes an image, (H, W, 3) BGR, and takes its digest."""
-    value = image.tobytes() if encoding == 'raw' else encode_png(image, _PNG_COMPRESSION)
-    level = RAW if encoding == 'raw' else str(_PNG_COMPRESSION)
+    value = image.tobytes() if encoding == 'raw' else encode_png(image)
+    level = RAW if encoding == 'raw' else str(PNG_COMPRESSION)
     height, width, channels = image.shape
     return Record(name, MetaEntry(key_for(name), (height, width, channels), level, digest_of(value)), value)
 
@@ -96,7 +87,8 @@ class StoreWriter:
         self.partial = path.with_name(f'.{path.name}.partial')
         self._encoding = encoding
         self._made_from = {'version': _VERSION, 'encoding': encoding, **description}
-        self._hidden = '.' if encoding == 'files' else ''
+        hidden = '.' if encoding == 'files' else ''
+        self._listing_file, self._description_file = f'{hidden}{META_FILE}', f'{hidden}{STORE_FILE}'
         self._map_size = pixels * 3 * 11 // 10 + images * _OVERHEAD_PER_IMAGE + _OVERHEAD
         self._images = images
         self.count = 0
@@ -116,7 +108,7 @@ class StoreWriter:
         if self._sealed():
             self._take(self._finished(self.partial))
             return
-        Description(self._made_from).write(self.partial / f'{self._hidden}{STORE_FILE}')
+        Description(self._made_from).write(self.partial / self._description_file)
         # A batch goes into the journal first: what is listed there and not in the store is written again.
         lines = self._stored(self._journal())
         write_text(self.partial / _JOURNAL, ''.join(lines))
@@ -151,9 +143,9 @@ class StoreWriter:
             if self.left_out and not listing:
                 raise InputError(next(iter(self.left_out.values())))
             description = Description(self._made_from, self.left_out, digest_of(listing.encode()))
-            description.write(self.partial / f'{self._hidden}{STORE_FILE}')
+            description.write(self.partial / self._description_file)
             (self.partial / 'lock.mdb').unlink(missing_ok=True)
-            write_text(self.partial / f'{self._hidden}{META_FILE}', listing)
+            write_text(self.partial / self._listing_file, listing)
         (self.partial / _JOURNAL).unlink(missing_ok=True)
         fsync_path(self.partial)
 
@@ -170,7 +162,7 @@ class StoreWriter:
 
     def _finished(self, folder: Path) -> Description:
         """The description of a sealed store, if it is what is wanted and all of it is there."""
-        file = folder / f'{self._hidden}{STORE_FILE}'
+        file = folder / self._description_file
         description = read_description(file) if file.exists() else None
         if description is None or not description.fits(self._made_from):
             raise InputError(
@@ -179,7 +171,7 @@ class StoreWriter:
         if self._encoding != 'files':
             LMDBStore(folder)  # looks at the length
             return description
-        for entry in read_meta(folder / f'.{META_FILE}'):
+        for entry in read_meta(folder / self._listing_file):
             if not (folder / f'{unquote(entry.key)}.png').is_file():
                 raise InputError(f'{folder} lacks {unquote(entry.key)}.png: remove the folder, and make it again.')
         return description
@@ -189,12 +181,12 @@ class StoreWriter:
 
     def _is_ours(self) -> bool:
         try:
-            return read_description(self.partial / f'{self._hidden}{STORE_FILE}').made_from == self._made_from
+            return read_description(self.partial / self._description_file).made_from == self._made_from
         except InputError:
             return False
 
     def _sealed(self) -> bool:
-        return (self.partial / f'{self._hidden}{META_FILE}').exists()
+        return (self.partial / self._listing_file).exists()
 
     def _journal(self) -> list[str]:
         journal = self.partial / _JOURNAL
@@ -206,10 +198,7 @@ class StoreWriter:
         """The lines up to the first image that is not on disk."""
         if self._encoding == 'files':
             present = {key_for(path.stem) for path in self.partial.glob('*.png')}
-            absent = (
-                at for at, line in enumerate(lines) if line[:2] != _LEFT_OUT and line.split('.png ')[0] not in present
-            )
-            return lines[: next(absent, len(lines))]
+            return [*takewhile(lambda line: line.startswith(_LEFT_OUT) or line.split('.png ')[0] in present, lines)]
         with self._database() as database:
             stored = int(database.stat()['entries'])
         listed = list(accumulate(not line.startswith(_LEFT_OUT) for line in lines))
@@ -240,9 +229,7 @@ class StoreWriter:
 
 def _line(item: Record | LeftOut) -> str:
     """The line of the journal for an image, with its end."""
-    if isinstance(item, Record):
-        return f'{item.entry.line()}\n'
-    return f'{_LEFT_OUT}{json.dumps([item.file, item.reason])}\n'
+    return f'{item.entry.line() if isinstance(item, Record) else _LEFT_OUT + json.dumps(item)}\n'
 
 
 def _left_out(lines: Sequence[str]) -> dict[str, str]:

@@ -8,32 +8,17 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
-from bsr_plugin.data.image_file import IMAGE_SUFFIXES
+from bsr_plugin.data.image_file import is_image
 from bsr_plugin.data.sources import Folder
 from bsr_plugin.errors import InputError
 from bsr_plugin.progress import progress
 
 
-@dataclass(frozen=True)
-class Unpacked:
-    """What became of a folder.
-
-    Attributes:
-        target: Where its images are.
-        images: How many there are; 0 if the target was there before and was left as it was.
-    """
-
-    target: Path
-    images: int
-
-
-@dataclass(frozen=True)
-class _Member:
+class _Member(NamedTuple):
     """A file in an archive: its path there, its size, and what opens it."""
 
     path: PurePosixPath
@@ -41,7 +26,7 @@ class _Member:
     open: Callable[[], Any]
 
 
-def unpack(archive: Path, folders: Sequence[Folder], root: Path) -> list[Unpacked]:
+def unpack(archive: Path, folders: Sequence[Folder], root: Path) -> dict[Path, int]:
     """Unpacks folders of images; each appears whole or not at all.
 
     A target that exists is left untouched. Of an archive's paths only the last part is used, for files that lie in one
@@ -52,20 +37,23 @@ def unpack(archive: Path, folders: Sequence[Folder], root: Path) -> list[Unpacke
         folders: What to unpack.
         root: The folder of all data sets.
 
+    Returns:
+        Target -> number of images unpacked into it; 0 for a target that was there.
+
     Raises:
         InputError: The file is not an archive, is damaged, lacks a folder, or the disk is too small.
         OSError: The images cannot be written.
     """
+    done = {root / folder.target: 0 for folder in folders}
     missing = [folder for folder in folders if not (root / folder.target).exists()]
-    done = dict.fromkeys(folders, 0)
     if missing:
         try:
             with _members(archive) as members:
                 for folder in missing:
-                    done[folder] = _unpack_folder(archive, members, folder, root)
+                    done[root / folder.target] = _unpack_folder(archive, members, folder, root)
         except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise InputError(f'{archive} is damaged ({error}): remove it and download it again.') from error
-    return [Unpacked(root / folder.target, count) for folder, count in done.items()]
+    return done
 
 
 @contextmanager
@@ -86,7 +74,7 @@ def _members(archive: Path) -> Iterator[list[_Member]]:
 
 def _unpack_folder(archive: Path, members: list[_Member], folder: Folder, root: Path) -> int:
     inside = PurePosixPath(folder.inside)
-    images = [member for member in members if member.path.parent == inside and _is_image(member.path)]
+    images = [member for member in members if member.path.parent == inside and is_image(member.path)]
     if not images:
         raise InputError(f'{archive} has no images in {folder.inside}: it is another archive than was expected.')
     target = root / folder.target
@@ -103,7 +91,3 @@ def _unpack_folder(archive: Path, members: list[_Member], folder: Folder, root: 
                 shutil.copyfileobj(source, copy)
         made.rename(target)
     return len(images)
-
-
-def _is_image(path: PurePosixPath) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
