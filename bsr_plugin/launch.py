@@ -54,10 +54,7 @@ def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
 
 @_program
 def train(root_path: str | Path) -> int:
-    """Trains as the option file on the command line says.
-
-    Args:
-        root_path: Where ``experiments/`` and ``tb_logger/`` are made.
+    """Trains as the option file on the command line says; makes ``experiments/`` and ``tb_logger/`` in ``root_path``.
 
     Returns:
         The exit status: 0 done, 1 the training cannot go on, 2 wrong input, 130 interrupted before the first iteration.
@@ -91,10 +88,7 @@ def train(root_path: str | Path) -> int:
 
 @_program
 def test(root_path: str | Path) -> int:
-    """Tests as the option file on the command line says.
-
-    Args:
-        root_path: Where ``results/`` is made.
+    """Tests as the option file on the command line says; makes ``results/`` in ``root_path``.
 
     Returns:
         The exit status: 0 done, 1 images were left out (the log names them), 2 wrong input, 130 interrupted.

@@ -33,12 +33,7 @@ class Patch(dict[str, Any]):
 
 
 def patches_of(tensors: Mapping[str, Images], values: Mapping[str, Sequence[Any]]) -> list[Patch]:
-    """The samples of a batch.
-
-    Args:
-        tensors: Tensors of N rows, or N images, by key; samples have views of them.
-        values: Sequences of N values by key.
-    """
+    """The samples of a batch: views of the rows of ``tensors``, and ``values``, N of each by key."""
     wholes = {key: (whole, whole.unbind()) for key, whole in tensors.items()}
     keys = (*tensors, *values)
     rows = zip(*(rows for _, rows in wholes.values()), *values.values(), strict=True)

@@ -86,10 +86,6 @@ def cubic_kernel(x: NDArray[np.float64]) -> NDArray[np.float64]:
 def contributions(length: int, new_length: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Weights and source positions of a one-dimensional resize, after MATLAB's ``contributions``.
 
-    Args:
-        length: Number of samples.
-        new_length: Number of samples wanted.
-
     Returns:
         ``weights`` (new_length, taps), every row summing to 1, and ``positions`` (new_length, taps) into the
         samples, mirrored at both ends with the edge sample repeated. Taps that are zero everywhere are left out.

@@ -18,7 +18,7 @@ _CHUNK = 1 << 16
 _ATTEMPTS, _REST = 5, 1.0
 
 
-def download(url: str, md5: str, folder: Path, rest: float = _REST) -> Path:
+def download(url: str, md5: str, folder: Path) -> Path:
     """Downloads a file unless it is there, whole and right.
 
     What has arrived lies in ``<name>.part`` and is resumed, in this call or a later one. The file gets its name
@@ -28,7 +28,6 @@ def download(url: str, md5: str, folder: Path, rest: float = _REST) -> Path:
         url: Its address.
         md5: MD5 sum, in hexadecimal.
         folder: Where the file goes; made if it is missing.
-        rest: Seconds to wait after the first attempt that brings nothing.
 
     Raises:
         InputError: The server does not have it or cannot be reached, the transfer breaks off again and again, or the
@@ -44,7 +43,7 @@ def download(url: str, md5: str, folder: Path, rest: float = _REST) -> Path:
         return file
 
     folder.mkdir(parents=True, exist_ok=True)
-    _fetch(url, part, rest)
+    _fetch(url, part)
     if pooch.file_hash(part, 'md5') != md5:
         part.unlink()
         raise InputError(
@@ -54,7 +53,7 @@ def download(url: str, md5: str, folder: Path, rest: float = _REST) -> Path:
     return part.replace(file)
 
 
-def _fetch(url: str, part: Path, rest: float) -> None:
+def _fetch(url: str, part: Path) -> None:
     """Brings ``part`` to its full length."""
     failures = 0
     while True:
@@ -76,7 +75,7 @@ def _fetch(url: str, part: Path, rest: float) -> None:
             raise InputError(
                 f'{url} broke off after {_length(part) / 1e6:.1f} MB ({reason}): the same command resumes there.'
             )
-        time.sleep(rest * 2 ** max(0, failures - 1))
+        time.sleep(_REST * 2 ** max(0, failures - 1))
 
 
 def _transfer(url: str, part: Path) -> bool:

@@ -1,6 +1,6 @@
 """``GuardedPairedImageDataset``: BasicSR's ``PairedImageDataset`` with pairs that are checked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -28,10 +28,8 @@ class GuardedPairedImageDataset(PairedImageDataset):
     package (:func:`bsr_plugin.data.image_file.decode`), from raw stores of ``bsr prepare`` too; other keys of
     ``io_backend`` than ``type`` change nothing then.
 
-    With ``io_backend: {type: memcached}`` there are no names to compare, and it is the toolbox's class unchanged.
-
     Args:
-        opt: BasicSR's options; they are not changed.
+        opt: BasicSR's options, with ``io_backend.type`` ``disk`` or ``lmdb``; they are not changed.
 
     Raises:
         InputError: An option is invalid, or images do not belong together. In validation and test, a single image that
@@ -41,18 +39,16 @@ class GuardedPairedImageDataset(PairedImageDataset):
     def __init__(self, opt: Mapping[str, Any]) -> None:
         require(opt, 'dataroot_gt', 'dataroot_lq', 'io_backend', 'scale', 'phase')
         own = {**deepcopy(dict(opt)), **{key: str(Path(opt[key])) for key in ('dataroot_gt', 'dataroot_lq')}}
-        readers: dict[str, Callable[[Any], Any]] = {'disk': _Files, 'lmdb': _LMDBs, 'memcached': lambda opt: None}
+        readers: dict[str, type[_Files] | type[_LMDBs]] = {'disk': _Files, 'lmdb': _LMDBs}
         backend = own['io_backend'].get('type')
         if backend not in readers:
-            raise InputError(f"io_backend type is '{backend}': use {' or '.join(readers)}.")
+            raise InputError(f"io_backend type is '{backend}': use disk, lmdb or memcached.")
         images = readers[backend](own)
         self.paths: list[dict[str, str]]
         try:
             super().__init__(own)
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f'meta_info_file {own.get("meta_info_file")} cannot be read ({error}).') from error
-        if images is None:
-            return
         if backend == 'disk' and own.get('meta_info_file') is not None:
             _check_listed(own['meta_info_file'], self.paths)
         # Where the toolbox's __getitem__ looks for a reader before it makes one.
@@ -68,7 +64,7 @@ class GuardedPairedImageDataset(PairedImageDataset):
         Raises:
             InputError: An image cannot be read, or is not the size of its partner.
         """
-        if self.opt['phase'] != 'train' and hasattr(self, 'names'):
+        if self.opt['phase'] != 'train':
             hr, lr = self._size('gt', index), self._size('lq', index)
             check_overhang(hr, lr, int(self.opt['scale']), self.paths[index]['lq_path'], self.paths[index]['gt_path'])
         return dict(super().__getitem__(index))

@@ -29,11 +29,7 @@ def is_image(path: PurePath) -> bool:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The image files in a folder, sorted by name; hidden files are passed over.
-
-    Raises:
-        InputError: The folder does not exist or holds no image.
-    """
+    """The image files in a folder, sorted by name, without hidden ones; ``InputError`` if there is none."""
     if not folder.is_dir():
         raise InputError(f'{folder} is not a folder: give a folder of images.')
     paths = sorted(filter(is_image, folder.iterdir()))
@@ -43,15 +39,11 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width from the file's header, without decoding it.
-
-    Raises:
-        InputError: The file is not an image, or one that :func:`decode` refuses by its header.
-    """
+    """Height and width from the file's header, with the errors of :func:`decode` that show there."""
     check_is_file(path)
     header = _read_header(path, str(path))
-    turned = header.orientation >= 5
-    return (header.width, header.height) if turned else (header.height, header.width)
+    size = header.height, header.width
+    return size if header.orientation < 5 else size[::-1]
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -65,17 +57,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def decode(data: bytes | memoryview, name: str) -> NDArray[np.uint8]:
-    """Decodes an encoded image.
+    """Decodes an image, called ``name`` in errors, to (H, W, 3) uint8, BGR.
 
     Grey images get three equal channels, palettes their colours, 16-bit samples are rounded to 8 bits, an alpha
     channel is dropped where it is opaque everywhere, and a photograph is turned as its EXIF orientation says.
-
-    Args:
-        data: The encoded bytes.
-        name: What to call the image in an error.
-
-    Returns:
-        (H, W, 3) uint8, BGR.
 
     Raises:
         InputError: Not an image, a translucent one, colours without a single RGB reading (CMYK, L*a*b*), several

@@ -35,19 +35,11 @@ class Database:
         _DATABASES.add(self)
 
     def check(self) -> None:
-        """Makes sure that the database can be read, and leaves it closed.
-
-        Raises:
-            InputError: It cannot be opened, or is cut short.
-        """
+        """Raises ``InputError`` if the database cannot be opened or is cut short, and leaves it closed."""
         _reader_of(self._path)
 
     def get(self, key: bytes) -> memoryview | None:
-        """The stored bytes, a read-only view of the memory map; ``None`` without such a key.
-
-        Raises:
-            InputError: See :meth:`check`; or the database is damaged.
-        """
+        """The stored bytes, a read-only view of the memory map; ``None`` without such a key."""
         if self._reader is None:
             self._reader = _reader_of(self._path)
         value = self._reader.get(key)

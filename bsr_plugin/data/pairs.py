@@ -114,11 +114,7 @@ class PairedStores:
 
     @classmethod
     def open(cls, opt: Mapping[str, Any]) -> 'PairedStores':
-        """Opens the stores a data set's options name.
-
-        Raises:
-            InputError: An option is missing, a store is not one, an image has no partner or one of the wrong size.
-        """
+        """Opens the stores a data set's options name; ``InputError`` if pairs are not complete or sizes do not fit."""
         require(opt, 'dataroot_gt', 'dataroot_lq', 'io_backend', 'scale')
         backend, scale = opt['io_backend'].get('type'), int(opt['scale'])
         hr, lr = open_store(opt['dataroot_gt'], backend), open_store(opt['dataroot_lq'], backend)

@@ -25,12 +25,9 @@ _ORIENTATIONS: dict[tuple[bool, int], Callable[[Any], Any]] = {
 
 
 def oriented(patch: NDArray[np.uint8], turns: int, mirrored: bool) -> NDArray[np.uint8]:
-    """Mirrors a patch left and right, then turns it clockwise (paper, section IV-A: 90, 180 and 270 degrees).
+    """Mirrors (H, W, 3) left and right, then turns it by 0 to 3 quarters clockwise (paper, section IV-A).
 
-    Args:
-        patch: (H, W, 3) uint8; returned itself if there is nothing to do.
-        turns: Quarter turns, 0 to 3.
-        mirrored: Whether to mirror first.
+    Returns the patch itself if there is nothing to do.
     """
     return _ORIENTATIONS[mirrored, turns](patch)
 

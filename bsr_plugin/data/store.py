@@ -23,12 +23,9 @@ from bsr_plugin.parallel import ordered_map
 
 
 class LMDBStore:
-    """An LMDB folder with ``meta_info.txt``, written by ``bsr prepare`` or by BasicSR.
+    """An LMDB folder with ``meta_info.txt``, written by ``bsr prepare`` or by BasicSR; ``InputError`` if it is not one.
 
     The database is opened at the first image, so a store can be handed to worker processes, forked or spawned.
-
-    Raises:
-        InputError: The folder is not such a store.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,11 +64,7 @@ class LMDBStore:
         return view
 
     def value(self, position: int) -> memoryview:
-        """The stored bytes of an image, a read-only view of the memory map.
-
-        Raises:
-            InputError: The database cannot be read, or the key that ``meta_info.txt`` names is not in it.
-        """
+        """The stored bytes of an image, a read-only view of the memory map; ``InputError`` if they are not there."""
         value = self._database.get(self.entries[position].key.encode())
         if value is None:
             raise InputError(f'{self.path} has no image {self.names[position]}: make it again with bsr prepare.')
@@ -79,12 +72,7 @@ class LMDBStore:
 
 
 class FolderStore:
-    """A folder of image files.
-
-    Raises:
-        InputError: Not a folder, or no image in it. A file that is not an image is an error when it or the sizes are
-            asked for.
-    """
+    """A folder of image files; a file that is not an image is an error when it or the sizes are asked for."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -5,8 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-
-# Where the documentation of ``default_collate`` says to register a type of one's own.
 from torch.utils.data._utils.collate import default_collate_fn_map
 
 

@@ -74,11 +74,7 @@ def read(path: Path) -> Any:
 
 
 def check_file(path: Path, expected: Mapping[str, Any]) -> None:
-    """Compares a file with what ``write`` returned for it.
-
-    Raises:
-        InputError: The file is missing or differs.
-    """
+    """Raises ``InputError`` if a file is not what ``write`` returned for it."""
     if not path.is_file():
         raise InputError(f'{path} does not exist')
     if path.stat().st_size != expected['size']:

@@ -215,13 +215,10 @@ class CheckpointedModel(SRModel):
         record = self.best_metric_results[dataset_name][metric]
         if not self.is_train or metric != self.engine.keep_best or record['iter'] != current_iter:
             return
-        if dataset_name == self._first_validation_set():
-            nets, keys = [self.net_g], ['params']
-            if hasattr(self, 'net_g_ema'):
-                nets, keys = [self.net_g, self.net_g_ema], ['params', 'params_ema']
-            best = {'dataset': dataset_name, 'metric': metric, **record}
-            self.save_network(nets, 'net_g', BEST, keys, best=best)
-
-    def _first_validation_set(self) -> str | None:
         sets = self.opt['datasets'].items()
-        return next((dataset['name'] for phase, dataset in sets if phase.split('_')[0] == 'val'), None)
+        if dataset_name == next((each['name'] for phase, each in sets if phase.split('_')[0] == 'val'), None):
+            nets = {'params': self.net_g}
+            if hasattr(self, 'net_g_ema'):
+                nets['params_ema'] = self.net_g_ema
+            best = {'dataset': dataset_name, 'metric': metric, **record}
+            self.save_network([*nets.values()], 'net_g', BEST, [*nets], best=best)

@@ -47,10 +47,7 @@ def read_state(path: Path, models: Path) -> dict[str, Any]:
 
 
 def newest_readable(states: Path, models: Path) -> Found | None:
-    """Finds the newest state of an experiment that can be gone on from.
-
-    Returns:
-        ``None`` if there are no states at all.
+    """Finds the newest state of an experiment that can be gone on from; ``None`` if there are no states at all.
 
     Raises:
         InputError: There are states, but none can be read. To start over must be somebody's decision.

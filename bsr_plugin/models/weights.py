@@ -17,7 +17,6 @@ class WeightsFile:
     """A file of weights.
 
     Attributes:
-        path: Where it lies.
         entries: Name of an entry, such as ``params``, -> weights by name; a bare state dict is the entry ``None``.
         network: Type and arguments of the network; empty in files that do not tell, as those of ``SRModel``.
     """
@@ -97,11 +96,8 @@ def _shape(tensor: Tensor | None) -> str:
 def check_weights(path: Path, param_key: str | None, network: Mapping[str, Any], strict: bool = True) -> None:
     """Makes sure that a network can be loaded, before a run creates or renames anything.
 
-    Args:
-        path: ``path.pretrain_network_g`` of an option file.
-        param_key: ``path.param_key_g``.
-        network: The section ``network_g``.
-        strict: ``path.strict_load_g``.
+    The arguments are an option file's ``path.pretrain_network_g``, ``path.param_key_g``, section ``network_g`` and
+    ``path.strict_load_g``.
 
     Raises:
         InputError: The file is missing, unreadable or refused, lacks the entry, holds values that are not finite, or

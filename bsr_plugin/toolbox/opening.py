@@ -10,7 +10,6 @@ from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch.distributed as dist
 from basicsr.utils import get_root_logger
 from basicsr.utils.logger import initialized_logger
 
@@ -103,8 +102,7 @@ def on_all_ranks(open_it: Callable[[], Opened]) -> Opened:
         opened = open_it()
     except InputError as error:
         failure = str(error)
-    failures = Ranks().gather(failure) if dist.is_initialized() else [failure]
-    for rank, sentence in enumerate(failures):
+    for rank, sentence in enumerate(Ranks().gather(failure)):
         if sentence:
             raise InputError(failure or f'rank {rank}: {sentence}')
     return opened  # type: ignore[return-value]
@@ -144,9 +142,7 @@ def check_loggers(opt: Mapping[str, Any]) -> None:
 
 def check_can_be_made(folder: Path) -> None:
     """Raises ``InputError`` if a folder cannot be made, or renamed and made again."""
-    above = folder.parent
-    while not above.exists() and above != above.parent:
-        above = above.parent
+    above = next(each for each in folder.absolute().parents if each.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise InputError(f'{folder} cannot be made: {above} is not a folder that can be written to.')
 
@@ -166,7 +162,9 @@ def guarded(build_dataset: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """``build_dataset`` with the guards of this package's data sets for BasicSR's ``PairedImageDataset``."""
 
     def build(dataset_opt: dict[str, Any]) -> Any:
-        if dataset_opt['type'] != 'PairedImageDataset':
+        # A memcached server has no names to compare.
+        backend = (dataset_opt.get('io_backend') or {}).get('type')
+        if dataset_opt['type'] != 'PairedImageDataset' or backend == 'memcached':
             return build_dataset(dataset_opt)
         dataset = GuardedPairedImageDataset(dataset_opt)
         get_root_logger().info(f'Dataset [PairedImageDataset] - {dataset_opt["name"]} is built, its pairs checked.')

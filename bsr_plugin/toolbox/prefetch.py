@@ -96,13 +96,9 @@ def _kept_ready(batches: Iterator[Any], number: int) -> Generator[Any, None, Non
 class CUDAPrefetcher(CPUPrefetcher):
     """Copies the next batch to the GPU while the one before is being trained on; without a GPU a ``CPUPrefetcher``.
 
-    The copy runs on a stream of its own, from pinned memory. 8-bit images become floats on it, and images channels_last
-    if BSRModel is asked for that. The training stream waits for the copy, and the memory of a batch is not used again
-    before the training stream is done with it.
-
-    Args:
-        loader: The loader, with ``pin_memory: true``.
-        opt: The options of the run.
+    The copy runs on a stream of its own, from pinned memory (``pin_memory: true``). 8-bit images become floats on it,
+    and images channels_last if BSRModel is asked for that. The training stream waits for the copy, and the memory of a
+    batch is not used again before the training stream is done with it.
     """
 
     def __init__(self, loader: DataLoader[Any], opt: dict[str, Any]) -> None:

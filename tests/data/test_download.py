@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bsr_plugin.data import download as downloading
 from bsr_plugin.data.download import download
 from bsr_plugin.errors import InputError
 
@@ -90,12 +91,17 @@ def server():
     server.close()
 
 
+@pytest.fixture(autouse=True)
+def no_rest(monkeypatch):
+    monkeypatch.setattr(downloading, '_REST', 0)
+
+
 def files_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_file_arrives_whole_and_alone(server, tmp_path):
-    file = download(f'{server.address}/set.tar', MD5, tmp_path / 'archives', rest=0)
+    file = download(f'{server.address}/set.tar', MD5, tmp_path / 'archives')
 
     assert file == tmp_path / 'archives' / 'set.tar'
     assert file.read_bytes() == CONTENT
@@ -105,7 +111,7 @@ def test_a_file_arrives_whole_and_alone(server, tmp_path):
 def test_a_transfer_that_breaks_off_is_gone_on_with(server, tmp_path):
     server.break_after = [1_000_000, 700_000, None]
 
-    file = download(f'{server.address}/set.tar', MD5, tmp_path, rest=0)
+    file = download(f'{server.address}/set.tar', MD5, tmp_path)
 
     assert file.read_bytes() == CONTENT
     first, second, third = server.asked
@@ -119,14 +125,14 @@ def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, tmp_path):
     server.break_after = [1_200_000, 0, 0, 0, 0, 0]
 
     with pytest.raises(InputError, match=r'set\.tar broke off after 1\.2 MB .* same command resumes there'):
-        download(f'{server.address}/set.tar', MD5, tmp_path, rest=0)
+        download(f'{server.address}/set.tar', MD5, tmp_path)
     assert files_in(tmp_path) == ['set.tar.part']
     begun = (tmp_path / 'set.tar.part').read_bytes()
     assert 1_200_000 - LOSS < len(begun) <= 1_200_000
     assert begun == CONTENT[: len(begun)]
 
     server.asked.clear()
-    assert download(f'{server.address}/set.tar', MD5, tmp_path, rest=0).read_bytes() == CONTENT
+    assert download(f'{server.address}/set.tar', MD5, tmp_path).read_bytes() == CONTENT
     assert server.asked == [len(begun)]
 
 
@@ -134,7 +140,7 @@ def test_a_server_that_cannot_begin_in_the_middle_sends_all_of_it(server, tmp_pa
     server.ranges = False
     (tmp_path / 'set.tar.part').write_bytes(b'x' * 500_000)
 
-    assert download(f'{server.address}/set.tar', MD5, tmp_path, rest=0).read_bytes() == CONTENT
+    assert download(f'{server.address}/set.tar', MD5, tmp_path).read_bytes() == CONTENT
     assert server.asked == [500_000]
 
 
@@ -142,7 +148,7 @@ def test_a_server_that_cannot_begin_in_the_middle_sends_all_of_it(server, tmp_pa
 def test_a_part_that_is_already_complete_or_too_long_is_no_obstacle(server, tmp_path, surplus):
     (tmp_path / 'set.tar.part').write_bytes(CONTENT + surplus)
 
-    assert download(f'{server.address}/set.tar', MD5, tmp_path, rest=0).read_bytes() == CONTENT
+    assert download(f'{server.address}/set.tar', MD5, tmp_path).read_bytes() == CONTENT
     assert len(server.asked) == (2 if surplus else 1)
 
 
@@ -150,7 +156,7 @@ def test_a_wrong_digest_is_refused_and_nothing_is_left_behind(server, tmp_path):
     server.content = CONTENT[:-1] + b'?'
 
     with pytest.raises(InputError, match=f'not the file it should be .*{MD5}'):
-        download(f'{server.address}/set.tar', MD5, tmp_path, rest=0)
+        download(f'{server.address}/set.tar', MD5, tmp_path)
 
     assert files_in(tmp_path) == []
 
@@ -158,21 +164,21 @@ def test_a_wrong_digest_is_refused_and_nothing_is_left_behind(server, tmp_path):
 def test_a_damaged_part_is_refused_once_and_then_fetched_anew(server, tmp_path):
     (tmp_path / 'set.tar.part').write_bytes(b'x' * 1_000_000)
     with pytest.raises(InputError, match='MD5'):
-        download(f'{server.address}/set.tar', MD5, tmp_path, rest=0)
+        download(f'{server.address}/set.tar', MD5, tmp_path)
 
-    assert download(f'{server.address}/set.tar', MD5, tmp_path, rest=0).read_bytes() == CONTENT
+    assert download(f'{server.address}/set.tar', MD5, tmp_path).read_bytes() == CONTENT
 
 
 def test_a_file_that_is_there_is_not_asked_for(server, tmp_path):
     (tmp_path / 'set.tar').write_bytes(CONTENT)
 
-    assert download(f'{server.address}/set.tar', MD5, tmp_path, rest=0).read_bytes() == CONTENT
+    assert download(f'{server.address}/set.tar', MD5, tmp_path).read_bytes() == CONTENT
     assert server.asked == []
 
 
 def test_a_file_the_server_does_not_have_is_named_at_once(server, tmp_path):
     with pytest.raises(InputError, match=r'/missing cannot be had: the server answers 404 Not Found'):
-        download(f'{server.address}/missing', MD5, tmp_path, rest=0)
+        download(f'{server.address}/missing', MD5, tmp_path)
     assert server.asked == [0]
     assert files_in(tmp_path) == []
 
@@ -180,14 +186,14 @@ def test_a_file_the_server_does_not_have_is_named_at_once(server, tmp_path):
 def test_a_server_in_trouble_is_asked_again(server, tmp_path):
     server.statuses = [503, 500]
 
-    assert download(f'{server.address}/set.tar', MD5, tmp_path, rest=0).read_bytes() == CONTENT
+    assert download(f'{server.address}/set.tar', MD5, tmp_path).read_bytes() == CONTENT
     assert len(server.asked) == 3
 
 
 def test_a_server_that_is_not_there_is_one_sentence(server, tmp_path):
     server.close()
     with pytest.raises(InputError, match=r'broke off after 0\.0 MB \(the server cannot be reached\)'):
-        download(f'{server.address}/set.tar', MD5, tmp_path, rest=0)
+        download(f'{server.address}/set.tar', MD5, tmp_path)
     server.__init__()  # for the fixture to close
 
 
@@ -198,6 +204,6 @@ def test_a_wrong_file_that_somebody_put_there_is_named_and_kept(server, tmp_path
     with pytest.raises(
         InputError, match=rf'set\.tar is not the file it should be: its MD5 sum is {found}, not {MD5}; re'
     ):
-        download(f'{server.address}/set.tar', MD5, tmp_path, rest=0)
+        download(f'{server.address}/set.tar', MD5, tmp_path)
     assert server.asked == []
     assert (tmp_path / 'set.tar').read_bytes() == b'another archive'

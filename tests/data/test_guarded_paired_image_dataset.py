@@ -16,6 +16,7 @@ from bsr_plugin.data.guarded_paired_image_dataset import GuardedPairedImageDatas
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.readable import ReadableImages
+from bsr_plugin.toolbox.opening import guarded
 
 
 @pytest.fixture
@@ -225,7 +226,7 @@ def test_in_tests_what_does_not_fit_is_named_and_left_out(opt, folders, write_im
         ({'dataroot_lq': None}, r'The data set Pairs lacks the option dataroot_lq\.'),
         ({'gt_size': None}, r'The data set Pairs lacks the option gt_size\.'),
         ({'use_rot': None}, r'The data set Pairs lacks the option use_rot\.'),
-        ({'io_backend': {'type': 'zip'}}, r"io_backend type is 'zip': use disk or lmdb or memcached\."),
+        ({'io_backend': {'type': 'zip'}}, r"io_backend type is 'zip': use disk, lmdb or memcached\."),
         ({'dataroot_gt': '/nowhere/HR'}, r'/nowhere/HR is not a folder: give a folder of images\.'),
         ({'io_backend': {'type': 'lmdb'}}, r'dataroot_gt is .*HR: .* wants the name of an LMDB to end in \.lmdb\.'),
         ({'filename_tmpl': 'x2'}, r"filename_tmpl is 'x2': it must contain \{\}, which stands for the HR name\."),
@@ -262,12 +263,6 @@ def test_an_empty_folder_gets_a_sentence(opt, tmp_path):
         GuardedPairedImageDataset(opt(dataroot_gt=str(tmp_path / 'empty')))
 
 
-def test_memcached_is_the_toolboxs_own(opt, folders):
-    (folders / 'names.txt').write_text('a.png\n')
-    dataset = GuardedPairedImageDataset(
-        opt(io_backend={'type': 'memcached', 'server_list_cfg': 'x'}, meta_info_file=str(folders / 'names.txt'))
-    )
-    assert dataset.file_client is None
-    assert len(dataset) == 1
-    with pytest.raises((ImportError, TypeError)):
-        dataset[0]
+def test_memcached_is_the_toolboxs_own(opt):
+    options = {**opt(io_backend={'type': 'memcached', 'server_list_cfg': 'x'}), 'type': 'PairedImageDataset'}
+    assert guarded(lambda given: ('stock', given))(options) == ('stock', options)

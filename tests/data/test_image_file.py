@@ -249,10 +249,10 @@ def test_any_name(tmp_path, name):
     assert list_images(tmp_path) == [path]
 
 
-@given(arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))), st.integers(0, 9))
-def test_png_round_trip(image, compression):
-    np.testing.assert_array_equal(decode(encode_png(image, compression), 'image'), image)
-    np.testing.assert_array_equal(decode(encode_png(image[..., 1], compression), 'g'), np.stack([image[..., 1]] * 3, 2))
+@given(arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))))
+def test_png_round_trip(image):
+    np.testing.assert_array_equal(decode(encode_png(image), 'image'), image)
+    np.testing.assert_array_equal(decode(encode_png(image[..., 1]), 'g'), np.stack([image[..., 1]] * 3, 2))
 
 
 def test_listing(tmp_path):
