@@ -51,11 +51,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def check_replaceable(path: Path) -> None:
-    """Finds out before long work whether :func:`replacing` can work; makes nothing.
-
-    Raises:
-        OSError: There is a folder, a device or the like at ``path``, or something that is not a folder above it.
-    """
+    """Raises, before long work, the ``OSError`` of :func:`replacing` that can be foreseen; makes nothing."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():

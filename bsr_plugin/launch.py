@@ -17,7 +17,7 @@ EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 
 
 
 def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
-    """Runs a program; what its user can put right is one sentence, and what a job leaves behind is tidied up."""
+    """Turns errors that the user can mend into one sentence and an exit status, and leaves the process group."""
 
     @wraps(run)
     def program(root_path: str | Path) -> int:

@@ -46,7 +46,7 @@ class Database:
         return None if value is None else np.asarray(_Mapped(value, self._reader)).data
 
     def forget(self) -> None:
-        """Lets go of the reader; the next value opens one."""
+        """Drops the reader; the next value opens one."""
         self._reader = None
         self.views = {}
 
@@ -81,7 +81,7 @@ class _Reader:
                 'make it again with bsr prepare.'
             )
         self._transaction = self._environment.begin(buffers=True)
-        # Closed in so many words: py-lmdb leaves open what a forked process inherits, and refuses to open it again. Not
+        # Closed explicitly: py-lmdb leaves open what a forked process inherits, and refuses to open it again. Not
         # in __del__, during which another thread could still get this reader.
         finalize(self, self._environment.close).atexit = False
         self.lock = threading.Lock()
@@ -99,7 +99,7 @@ _DATABASES: 'WeakSet[Database]' = WeakSet()
 #: Readers in use, by device and inode.
 _READERS: 'WeakValueDictionary[tuple[int, int], _Reader]' = WeakValueDictionary()
 _opening = threading.Lock()
-#: Seconds that another thread may take to close what it has just let go of.
+#: Seconds that another thread may take to close what it no longer uses.
 _CLOSING = 5.0
 
 
@@ -126,7 +126,7 @@ def _reader_of(path: Path) -> _Reader:
 
 
 def _open_anew_after_a_fork() -> None:
-    """Makes a forked process let go of what it inherits.
+    """Makes a forked process drop the readers that it inherits.
 
     Only a view that was made before the fork keeps its map, and then that map is used further: there are no locks and
     no reader slots in it that would be the other process's.

@@ -88,8 +88,6 @@ class Prepared:
     """What ``bsr prepare`` made or found.
 
     Attributes:
-        hr_path: The HR store.
-        lr_path: The LR store.
         images: Number of images.
         index: The PIC index; ``None`` for PNG folders, and for one part of several.
         made: False if everything was there already.
@@ -110,9 +108,8 @@ def prepare(task: Preparation) -> Prepared:
     """Makes the stores and the index, or resumes making them. Images that cannot be read are left out.
 
     Raises:
-        InputError: Something is wrong with the images or the target; nothing half-written is left behind.
-        OSError: Something cannot be written or read; likewise.
-        lmdb.Error: LMDB fails; likewise.
+        InputError, OSError, lmdb.Error: Images or the target are wrong, or something cannot be read or written; nothing
+            half-written is left behind.
     """
     folder = scan(task.source, task.scale, task.encoding, task.shard)
     _check_patch(task, folder.images)

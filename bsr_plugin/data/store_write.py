@@ -68,8 +68,8 @@ class StoreWriter:
     Args:
         path: The final folder: ``*.lmdb`` for the encodings ``raw`` and ``png``, any other for ``files``.
         encoding: How images are stored.
-        description: What the store is made from, as JSON values; ``sources`` are lists that begin with a file name. A
-            part that was begun for another description is thrown away.
+        description: What the store is made from (``Description.made_from``). A part that was begun for another
+            description is thrown away.
         pixels: Pixels of all images, which bounds the size of the database.
         images: Number of images.
 
@@ -229,7 +229,9 @@ class StoreWriter:
 
 def _line(item: Record | LeftOut) -> str:
     """The line of the journal for an image, with its end."""
-    return f'{item.entry.line() if isinstance(item, Record) else _LEFT_OUT + json.dumps(item)}\n'
+    if isinstance(item, Record):
+        return f'{item.entry.line()}\n'
+    return f'{_LEFT_OUT}{json.dumps(item)}\n'
 
 
 def _left_out(lines: Sequence[str]) -> dict[str, str]:

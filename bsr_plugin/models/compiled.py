@@ -22,11 +22,7 @@ class MaybeCompiled:
     forward or backward pass. So that is a rehearsal that exchanges no gradients and leaves no traces; after it the
     ranks decide together.
 
-    Args:
-        net: The network; it stays as it is, and what is compiled shares its weights.
-        enabled: Whether to compile.
-        ranks: The processes of the job.
-        logger: Where it is reported that compiling failed.
+    The network stays as it is, and what is compiled shares its weights.
     """
 
     def __init__(self, net: nn.Module, enabled: bool, ranks: Ranks, logger: logging.Logger) -> None:

@@ -4,7 +4,7 @@ import signal
 
 
 class TrainingError(RuntimeError):
-    """A run that must not go on. The message is one sentence for the person who started it."""
+    """Training cannot continue. The message is one sentence for the person who started it."""
 
 
 class NonFiniteError(TrainingError):
@@ -16,10 +16,7 @@ class SaveError(TrainingError):
 
 
 class Interrupted(SystemExit):
-    """The run was asked to stop and has saved its state.
-
-    The exit status is 128 plus the signal's number, as a shell reports it: 130 for Ctrl-C, 143 for SIGTERM.
-    """
+    """The run was asked to stop and has saved its state; the exit status is a shell's, 128 plus the signal's number."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(128 + signal_number)

@@ -44,14 +44,9 @@ class LossWatch:
     def add(
         self, iteration: int, losses: Mapping[str, Tensor], rate: float, batch: Iterable[Tensor], paths: Sequence[str]
     ) -> None:
-        """Notes the losses of an iteration and what they come from; ``check``s them when it is time.
+        """Notes the losses of an iteration (from 1) by term and what they come from; ``check``s them when it is time.
 
-        Args:
-            iteration: Counted from 1.
-            losses: By term.
-            rate: Learning rate.
-            batch: The images that the network was fed and compared with.
-            paths: Where these come from.
+        That is the learning rate, the images that the network was fed and compared with, and the paths of these.
         """
         detached = {name: loss.detach().mean() for name, loss in losses.items()}
         self._unseen.append(_Step(iteration, detached, rate, _finite(batch), paths))

@@ -1,4 +1,4 @@
-"""Which training state a run goes on from."""
+"""Which training state a run resumes from."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ _NEEDED = ('epoch', 'iter', 'optimizers', 'schedulers')
 
 
 class Found(NamedTuple):
-    """The state to go on from, and one sentence for each newer one that cannot be read."""
+    """The state to resume from, and one sentence for each newer one that cannot be read."""
 
     path: Path
     state: dict[str, Any]
@@ -47,7 +47,7 @@ def read_state(path: Path, models: Path) -> dict[str, Any]:
 
 
 def newest_readable(states: Path, models: Path) -> Found | None:
-    """Finds the newest state of an experiment that can be gone on from; ``None`` if there are no states at all.
+    """Finds the newest state of an experiment that can be resumed; ``None`` if there are no states at all.
 
     Raises:
         InputError: There are states, but none can be read. To start over must be somebody's decision.

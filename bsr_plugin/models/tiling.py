@@ -164,7 +164,7 @@ class Tiler:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether PyTorch failed for want of memory, on a GPU or in its CPU allocator."""
+    """Whether PyTorch ran out of memory, on a GPU or in its CPU allocator."""
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     text = str(error)

@@ -23,7 +23,7 @@ Opened = TypeVar('Opened')
 _LOGGER = 'basicsr'
 
 
-class Log(BufferingHandler):
+class EarlyLog(BufferingHandler):
     """The toolbox's log before its file is open.
 
     Whoever asks for the toolbox's logger before that would leave the run without a log file.
@@ -78,7 +78,7 @@ class Program:
 
     def __init__(self, program: Any) -> None:
         self._build_model = program.build_model
-        self.log = Log()
+        self.log = EarlyLog()
         self.opened: dict[Any, Any] = {}
 
     def open_model(self, opt: dict[str, Any]) -> None:

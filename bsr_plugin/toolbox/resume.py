@@ -1,4 +1,4 @@
-"""``--auto_resume`` and ``path.resume_state``: which state a run goes on from, the same on all ranks."""
+"""``--auto_resume`` and ``path.resume_state``: which state a run resumes from, the same on all ranks."""
 
 from pathlib import Path
 from typing import Any

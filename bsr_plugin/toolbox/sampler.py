@@ -38,7 +38,7 @@ class Position:
         """Where a training state was saved.
 
         SRModel's states have ``iter`` and ``epoch`` alone: they are taken to have been saved with the batch and the
-        ranks of ``fresh``, the beginning of the run that goes on from them.
+        ranks of ``fresh``, the beginning of the run that resumes from them.
         """
         if 'position' in state:
             return cls(**state['position'])
@@ -97,7 +97,7 @@ class ResumableSampler(EnlargedSampler):
         Args:
             batch_size: Samples that the rank's loader puts into a batch.
             total_iter: The run's last iteration.
-            state: The training state that the run goes on from, ``None`` for a run that begins.
+            state: The training state that the run resumes from, ``None`` for a new run.
 
         Returns:
             One sentence where the run goes on with another batch or other ranks than before, else ``None``.
@@ -170,7 +170,7 @@ class ResumableSampler(EnlargedSampler):
         return self.start.batches if self.epoch == self.start.epoch else 0
 
     def _done(self) -> int:
-        """Iterations that are done when this epoch begins, or goes on."""
+        """Iterations that are done when this epoch begins, or is resumed."""
         start, epochs = self.start, self.epoch - self.start.epoch
         return start.iteration if epochs <= 0 else start.iteration - start.batches + epochs * start.batches_per_epoch
 

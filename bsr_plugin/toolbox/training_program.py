@@ -34,7 +34,7 @@ class TrainingProgram(Program):
         self._state: dict[str, Any] | None = None
 
     def load_resume_state(self, opt: dict[str, Any]) -> dict[str, Any] | None:
-        """Finds the state to go on from, as the toolbox's function does, and opens the run.
+        """Finds the state to resume from, as the toolbox's function does, and opens the run.
 
         Raises:
             InputError: Something is missing, damaged or does not fit; nothing has been touched.
