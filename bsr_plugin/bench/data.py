@@ -1,5 +1,6 @@
 """What a batch costs: BasicSR's paired data set, and each kind of sampling here, one core each, taken in turn."""
 
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 import cv2
 import torch
 from basicsr.data import build_dataloader, build_dataset
+from basicsr.utils import get_root_logger
 
 from bsr_plugin.bench.data_stores import sub_image_stores, tiled_stores, training_set
 from bsr_plugin.bench.memory import in_own_process, own_memory
@@ -23,6 +25,8 @@ from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.progress import progress
 from bsr_plugin.toolbox.sampler import ResumableSampler
 
+#: Kinds of sampling that are to cost no more than uniform sampling.
+BALANCED = ('rfs', 'half', 'annealed', 'stratified', 'spread', 'band', 'residual')
 ROUNDS = 5
 #: Turns that every kind has in a round.
 TURNS = 10
@@ -80,6 +84,7 @@ def measure_data(setting: DataSetting, work: Path) -> DataFigures:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     torch.manual_seed(0)
+    get_root_logger().setLevel(logging.WARNING)  # every epoch logs what it draws
     task = Preparation(setting.images, work, setting.scale, lr_window=setting.window)
     prepare(task)
     figures = DataFigures(index=_index_cost(task.lr_path, setting))
@@ -90,17 +95,32 @@ def measure_data(setting: DataSetting, work: Path) -> DataFigures:
 
 def _compare_kinds(setting: DataSetting, task: Preparation, stock: tuple[Path, Path], figures: DataFigures) -> None:
     ours = (task.hr_path, task.lr_path)
-    loaders = {
-        'stock': _batches(setting, stock, type='PairedImageDataset'),
-        'uniform': _batches(setting, ours, sampling='uniform', pic_bins=setting.bins),
-        'rfs': _batches(setting, ours, sampling='rfs', pic_bins=setting.bins),
-        'rejection_q999': _batches(setting, ours, sampling='rejection', pic_bins=setting.bins),
-        'rejection': _batches(setting, ours, sampling='rejection', pic_quantile=1.0, pic_bins=setting.bins),
-    }
+    loaders = {'stock': _batches(setting, stock, type='PairedImageDataset')}
+    loaders |= {kind: _batches(setting, ours, **further) for kind, further in _samplers(setting).items()}
     rounds = _in_turn(loaders, setting)
     figures.patches_per_s = {kind: median(rates) for kind, rates in rounds.items()}
-    for above, below in (('rfs', 'uniform'), ('rfs', 'stock'), ('uniform', 'stock'), ('rfs', 'rejection')):
+    balanced = [(kind, 'uniform') for kind in BALANCED]
+    for above, below in (*balanced, ('rfs', 'stock'), ('uniform', 'stock'), ('rfs', 'rejection')):
         figures.ratios[f'{above}/{below}'] = _ratio(rounds[above], rounds[below])
+
+
+def _samplers(setting: DataSetting) -> dict[str, dict[str, Any]]:
+    """Options of every kind of sampling."""
+    kinds: dict[str, dict[str, Any]] = {
+        'uniform': {'sampling': 'uniform'},
+        'rfs': {'sampling': 'rfs'},
+        'half': {'pic_balance': 0.5},
+        'annealed': {'pic_balance': {'from': 0.0, 'to': 1.0, 'between': [0, 100_000]}},
+        'stratified': {'pic_balance': 0.0, 'pic_spacing': 'quantile', 'num_candidates': 'all'},
+        'spread': {'image_choice': 'spread'},
+        'band': {'sampling': 'band'},
+        'residual': {'pic_score': 'residual'},
+        'rejection_q999': {'sampling': 'rejection'},
+        'rejection': {'sampling': 'rejection', 'pic_quantile': 1.0},
+    }
+    kinds = {kind: {**options, 'pic_bins': setting.bins} for kind, options in kinds.items()}
+    kinds['stratified']['pic_bins'] = setting.batch
+    return kinds
 
 
 def _compare_counts(setting: DataSetting, work: Path, figures: DataFigures) -> None:

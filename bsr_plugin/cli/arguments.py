@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from bsr_plugin.data.degradation import Degradation
-from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.pic.intervals import IntervalRule, Spacing
 from bsr_plugin.pic.measure import ChannelRule
 
 
@@ -27,9 +27,10 @@ def add_pic_index(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--pic-bins', type=int, default=bins, metavar='P', help=f'intervals of PIC (default {bins})')
     share = f'share of windows they span (default {quantile})'
     parser.add_argument('--pic-quantile', type=float, default=quantile, metavar='Q', help=share)
+    parser.add_argument('--pic-spacing', choices=get_args(Spacing), default='width', help='default: width')
     parser.add_argument('--pic-channels', choices=get_args(ChannelRule), default='max', help='default: max')
 
 
 def interval_rule(arguments: argparse.Namespace) -> IntervalRule:
     """The intervals that :func:`add_pic_index` asked for."""
-    return IntervalRule(bins=arguments.pic_bins, quantile=arguments.pic_quantile)
+    return IntervalRule(arguments.pic_bins, arguments.pic_quantile, spacing=arguments.pic_spacing)

@@ -13,6 +13,12 @@ _ROWS = {
     'stock': 'BasicSR PairedImageDataset, PNG LMDB of sub-images',
     'uniform': 'RFSPairedImageDataset, uniform',
     'rfs': 'RFSPairedImageDataset, rfs',
+    'half': 'RFSPairedImageDataset, rfs of strength 0.5',
+    'annealed': 'RFSPairedImageDataset, rfs of rising strength',
+    'stratified': 'RFSPairedImageDataset, uniform by strata',
+    'spread': 'RFSPairedImageDataset, rfs, images spread',
+    'band': 'RFSPairedImageDataset, band',
+    'residual': 'RFSPairedImageDataset, rfs by residual',
     'rejection_q999': 'RFSPairedImageDataset, rejection',
     'rejection': 'RFSPairedImageDataset, rejection, full PIC range',
 }

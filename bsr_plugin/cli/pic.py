@@ -12,6 +12,11 @@ from bsr_plugin.report.style import FORMATS, write_figure
 EXAMPLE = 'bsr pic datasets/DIV2K/LR_bicubic_x4.lmdb --picture pic.png'
 
 _BAR = 40
+_MEASURED = {
+    'gradient': 'PIC in grey levels',
+    'residual': 'residual of bicubic interpolation in grey levels',
+    'maps': 'score by the maps',
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +31,15 @@ def add_store_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what ``measured`` reads."""
     parser.add_argument('store', type=Path, metavar='LR_STORE', help='LMDB or folder of LR images')
     add_pic_index(parser)
+    score = 'what intervals are of: gradient (default), residual, or a folder of maps'
+    parser.add_argument('--score', default='gradient', metavar='SCORE', help=score)
+    parser.add_argument('--hr', type=Path, metavar='HR_STORE', help='LMDB or folder of HR images, for the residual')
 
 
 def measured(arguments: argparse.Namespace) -> Distribution:
     """The distribution of the store that is named; builds its index if it has none."""
-    rule = interval_rule(arguments)
-    return distribution_of(arguments.store, arguments.lr_window, rule, arguments.pic_channels)
+    rule, channels = interval_rule(arguments), arguments.pic_channels
+    return distribution_of(arguments.store, arguments.lr_window, rule, channels, arguments.score, arguments.hr)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -54,5 +62,6 @@ def _listing(found: Distribution) -> str:
         bar = '#' * round(_BAR * uniform / max(found.uniform.max(), 1e-9))
         rows.append((f'{index.edges[interval]:.1f} - {top}', f'{uniform:.2%}', f'{balanced:.2%}', bar.ljust(_BAR)))
     windows = int(index.windows.sum())
-    head = f'{windows:,} windows of {index.window} LR pixels in {index.usable.size:,} images; PIC in grey levels'
+    images, score = index.usable.size, _MEASURED[index.key['score']]
+    head = f'{windows:,} windows of {index.window} LR pixels in {images:,} images; {score}'
     return f'{head}\n' + table(('interval', 'uniform', 'rfs', 'uniform'.ljust(_BAR)), rows)

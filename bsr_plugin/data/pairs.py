@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bsr_plugin.data.pic_index_of import Store
-from bsr_plugin.data.store import FolderStore, open_store
+from bsr_plugin.data.store import FolderStore, Store, open_store
 from bsr_plugin.errors import InputError
 
 #: HR pixels by which an HR image of a benchmark may exceed its LR image: what cutting to a multiple of 12 takes off.
@@ -120,6 +119,19 @@ class PairedStores:
         hr, lr = open_store(opt['dataroot_gt'], backend), open_store(opt['dataroot_lq'], backend)
         pairs = cls(hr, lr, scale, partners(hr, lr, lr_namer(opt)))
         check_sizes(hr.sizes[list(pairs.partners)], lr.sizes, scale, [*map(pairs.paths, range(len(pairs)))])
+        return pairs
+
+    @classmethod
+    def of(cls, hr: Store, lr: Store) -> 'PairedStores':
+        """Pairs of two stores by equal names, whose scale is that of the first pair.
+
+        Raises:
+            InputError: An image has no partner or one of the wrong size.
+        """
+        found = partners(hr, lr, lambda name: name)
+        scale = max(1, int(hr.sizes[found[0]][0] // lr.sizes[0][0]))
+        pairs = cls(hr, lr, scale, found)
+        check_sizes(hr.sizes[list(found)], lr.sizes, scale, [*map(pairs.paths, range(len(pairs)))])
         return pairs
 
     def __len__(self) -> int:

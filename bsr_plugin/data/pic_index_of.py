@@ -5,12 +5,10 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock
-from numpy.typing import NDArray
 
-from bsr_plugin.data.memory import drop_pages
-from bsr_plugin.data.store import FolderStore, JoinedStore, LMDBStore
+from bsr_plugin.data.score_maps import GradientMaps, SourcedMaps
+from bsr_plugin.data.store import FolderStore, JoinedStore, Store
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.index import IndexKey, PICIndex
 from bsr_plugin.pic.index_build import build_index
@@ -18,39 +16,47 @@ from bsr_plugin.pic.index_file import IndexFileError
 from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.pic.measure import ChannelRule
 
-Store = LMDBStore | FolderStore | JoinedStore
 
-
-def index_of(store: Store, window: int, channels: ChannelRule, intervals: IntervalRule) -> PICIndex:
+def index_of(
+    store: Store, window: int, channels: ChannelRule, intervals: IntervalRule, score: SourcedMaps | None = None
+) -> PICIndex:
     """Opens the index of a store, building it first if it is missing, stale or damaged, once for all processes.
 
-    Indexes for other windows, intervals or channel rules lie side by side: the name holds a digest of all that.
+    Indexes for other windows, intervals, channel rules or scores lie side by side: the name holds a digest of all that.
 
     Args:
         store: The LR images.
         window: Side of the window in LR pixels.
-        channels: ``max`` or ``sum``.
+        channels: ``max`` or ``sum``, for the PIC.
         intervals: How the intervals are chosen.
+        score: What windows are sorted by; ``None`` for the PIC.
 
     Raises:
         InputError: It has to be built and its folder cannot be written to, or no image is as large as the window.
     """
-    key = IndexKey(window, channels, intervals, store.digest)
+    maps: SourcedMaps = score or GradientMaps(store, channels)
+    key = key_of(store, window, maps, intervals)
     path = index_path(store, key)
     if index := _opened(path, key):
         return index
     if not os.access(path.parent, os.W_OK):
         raise InputError(
             f'{store.path} has no PIC index for a window of {window} pixels and {path.parent} cannot be written to: '
-            f'run "bsr pic {store.path} --lr-window {window}" where it can.'
+            f'run "bsr pic {store.path} --lr-window {window}{maps.words}" where it can.'
         )
     # All ranks of a run, and all runs on a store, come here at the same moment: one builds, the others wait for it.
     lock = path.with_name(f'.{path.name}.lock')
     with FileLock(lock):
         try:
-            return _opened(path, key) or build_index(_ReadOnce(store), key, path)
+            return _opened(path, key) or build_index(maps, key, path)
         finally:
             lock.unlink(missing_ok=True)
+
+
+def key_of(store: Store, window: int, maps: SourcedMaps, intervals: IntervalRule) -> IndexKey:
+    """What the index for a score of a store's windows depends on."""
+    channels: ChannelRule = maps.channels if isinstance(maps, GradientMaps) else 'max'
+    return IndexKey(window, channels, intervals, store.digest, maps.name, maps.source)
 
 
 def _opened(path: Path, key: IndexKey) -> PICIndex | None:
@@ -70,21 +76,3 @@ def index_path(store: Store, key: IndexKey) -> Path:
     hidden = '.' if isinstance(store, FolderStore) else ''
     joined = f'_of{len(store.parts)}' if isinstance(store, JoinedStore) else ''
     return folder / f'{hidden}pic_w{key.window}_p{key.intervals.count}_{label}{joined}.idx'
-
-
-class _ReadOnce:
-    """The images of a store for one pass: copies, so that a store of any size takes the memory of a few images."""
-
-    def __init__(self, store: Store):
-        self._store = store
-        self.digest = store.digest
-        self.sizes = store.sizes
-
-    def image(self, position: int) -> NDArray[np.uint8]:
-        """The whole image, (H, W, 3) BGR."""
-        image = self._store.image(position)
-        if image.flags.writeable:
-            return image
-        copy = image.copy()
-        drop_pages(image)
-        return copy

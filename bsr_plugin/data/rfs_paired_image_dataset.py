@@ -1,6 +1,6 @@
 """``RFSPairedImageDataset``: LR/HR pairs whose batches are balanced by patch information capacity."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,19 +9,26 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import get_dist_info
 from basicsr.utils.registry import DATASET_REGISTRY
 from numpy.typing import NDArray
-from torch.utils.data import Dataset, get_worker_info
+from torch.utils.data import Dataset
 
 from bsr_plugin.data.collate import Images, patches_of
 from bsr_plugin.data.pairs import PairedStores, require
 from bsr_plugin.data.patch import oriented, to_uint8_images, write_planes
 from bsr_plugin.data.pic_index_of import index_of
+from bsr_plugin.data.score_maps import maps_of
 from bsr_plugin.data.uint8_images import UInt8Images
 from bsr_plugin.errors import InputError
+from bsr_plugin.pic.draws import Draws, batch_generator
 from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.pic.measure import ringed_sums, window_with_ring
-from bsr_plugin.pic.sampling import Draws, batch_generator, make_sampler
+from bsr_plugin.pic.sampling import SamplingRule, make_sampler
+from bsr_plugin.pic.tally import tally
 
-_COUNTER_ROWS = 257
+#: Of the batches of an epoch one in so many is drawn twice, the second time for the log. Drawing is a tenth of what a
+#: batch costs, so this is about one percent; drawing by rejection is nearly all of it.
+_LOGGED, _LOGGED_OF_REJECTION = 8, 64
+#: Batches that are logged however short the epoch is; they take some milliseconds.
+_LOGGED_ALWAYS = 32
 
 
 @DATASET_REGISTRY.register()
@@ -33,8 +40,8 @@ class RFSPairedImageDataset(Dataset):
     batch it would have drawn. In the validation and test phases it gives whole images, in order.
 
     A training sample has ``lq`` (3, w, w) and ``gt`` (3, s*w, s*w), float32 RGB in [0, 1]; ``lq_path`` and
-    ``gt_path``; ``pic``, the patch's mean gradient in grey levels, and ``pic_bin``, its interval. Other samples have
-    the first four.
+    ``gt_path``; ``pic``, the patch's mean gradient in grey levels, and ``pic_bin``, the interval of ``pic_score`` that
+    it was drawn from. Other samples have the first four.
 
     Args:
         opt: The options; they are not changed.
@@ -43,10 +50,15 @@ class RFSPairedImageDataset(Dataset):
             * ``io_backend``: ``{type: lmdb}`` or ``{type: disk}``.
             * ``scale``, ``phase``: put there by BasicSR.
             * ``gt_size``: side of an HR patch, a multiple of the scale (training).
-            * ``sampling``: ``rfs`` (default), ``uniform`` or ``rejection``.
-            * ``pic_bins`` (16), ``pic_quantile`` (0.999), ``pic_edges`` (none): the intervals.
+            * ``sampling``: ``rfs`` (default), ``uniform``, ``band`` or ``rejection``.
+            * ``pic_bins`` (16), ``pic_quantile`` (0.999), ``pic_edges`` (none), ``pic_spacing`` (``width``, or
+              ``quantile``): the intervals.
             * ``pic_channels``: ``max`` (default) or ``sum``.
-            * ``num_candidates``: images M a batch is drawn from; by default the batch size.
+            * ``pic_score``: what the intervals are of, ``gradient`` (default), ``residual`` or a folder of maps.
+            * ``pic_balance``: strength of ``rfs``, from 0 (uniform) to 1 (default), or ``{from, to, between}``.
+            * ``pic_band``: ``{share: 0.5, quantiles: [0.5, 0.95]}``, of ``band``.
+            * ``num_candidates``: images M a batch is drawn from; by default the batch size, or ``all``.
+            * ``image_choice``: of a candidate for an interval, by ``share`` (default) or ``spread``.
             * ``use_hflip``, ``use_rot`` (both on): mirror with probability one half; turn by 0, 90, 180 or 270
               degrees with equal probability.
             * ``filename_tmpl`` (``'{}'``): LR name for an HR name in folders, such as ``'{}x4'``.
@@ -76,16 +88,16 @@ class RFSPairedImageDataset(Dataset):
             raise InputError(f'gt_size is {gt_size}, not a multiple of the scale {scale}: use {fit} or {fit + scale}.')
         self._window = gt_size // scale
         self._channels = opt.get('pic_channels', 'max')
-        self.index = index_of(self._pairs.lr, self._window, self._channels, IntervalRule.from_options(opt))
-        self._sampler = make_sampler(opt.get('sampling', 'rfs'), self.index, opt.get('num_candidates'), self._measure)
+        rule, intervals = SamplingRule.from_options(opt), IntervalRule.from_options(opt)
+        score = maps_of(opt.get('pic_score'), self._pairs, self._channels)
+        self.index = index_of(self._pairs.lr, self._window, self._channels, intervals, score)
+        self._sampler = make_sampler(rule, self.index, self._measure)
+        self._logged = _LOGGED_OF_REJECTION if rule.kind == 'rejection' else _LOGGED
         self._turning, self._mirroring = bool(opt.get('use_rot', True)), bool(opt.get('use_hflip', True))
         self._rank, _ = get_dist_info()
         # BasicSR seeds each rank with manual_seed + rank before it builds the data sets.
         seed = opt.get('seed')
         self._seed = (torch.initial_seed() - self._rank if seed is None else int(seed)) % 2**64
-        #: Widened and displaced draws, a row for each worker process so that none has to wait for another.
-        self._counters = torch.zeros(_COUNTER_ROWS, 2, dtype=torch.int64).share_memory_()
-        self._reported = torch.zeros(2, dtype=torch.int64)
         small = len(self) - self.index.usable.size
         if small:
             get_root_logger().warning(
@@ -123,11 +135,9 @@ class RFSPairedImageDataset(Dataset):
                 f'The data set {self.opt.get("name", "")} draws its own patches and was given shuffled indices: use '
                 'bsr_plugin.toolbox.sampler.ResumableSampler, or a loader with shuffle=False.'
             )
-        generator = batch_generator(self._seed, self._rank, number)
-        draws = self._sampler.draw(generator, size, number // size)
+        draws, generator = self._draw(number, size)
         turns = generator.integers(0, 4 if self._turning else 1, size)
         mirrored = generator.random(size) < 0.5 * self._mirroring
-        self._count(draws)
         images = draws.images.tolist()
         lq, gt, pics = self._pixels(draws, turns.tolist(), mirrored.tolist())
         lq_paths, gt_paths = zip(*map(self._pairs.paths, images), strict=True)
@@ -135,6 +145,11 @@ class RFSPairedImageDataset(Dataset):
             {'lq': lq, 'gt': gt},
             {'lq_path': lq_paths, 'gt_path': gt_paths, 'pic': pics.tolist(), 'pic_bin': draws.intervals.tolist()},
         )
+
+    def _draw(self, number: int, size: int) -> tuple[Draws, np.random.Generator]:
+        """The windows of the batch whose first patch has this number, and the generator with what is left of it."""
+        generator = batch_generator(self._seed, self._rank, number)
+        return self._sampler.draw(generator, size, number // size), generator
 
     def _pixels(
         self, draws: Draws, turns: list[int], mirrored: list[bool]
@@ -164,21 +179,23 @@ class RFSPairedImageDataset(Dataset):
         region = window_with_ring(self._pairs.lr_image(image), top, left, self._window)
         return int(ringed_sums(region[None], self._channels)[0])
 
-    def _count(self, draws: Draws) -> None:
-        if draws.widened or draws.displaced:
-            worker = get_worker_info()
-            row = 0 if worker is None else worker.id % (_COUNTER_ROWS - 1) + 1
-            counters = self._counters.numpy()
-            counters[row, 0] += draws.widened
-            counters[row, 1] += draws.displaced
+    def begin_epoch(self, numbers: range, batch_size: int) -> None:
+        """Logs what the epoch draws from every interval, on rank 0; its first batches are drawn for that.
 
-    def begin_epoch(self) -> None:
-        """Logs how many draws of the epoch before had to leave their candidates."""
-        total = self._counters.sum(dim=0)
-        widened, displaced = (total - self._reported).tolist()
-        self._reported = total
-        if widened or displaced:
-            get_root_logger().info(
-                f'RFS since the last epoch: {widened} patches from outside their candidate images, whose windows miss '
-                f'the interval; {displaced} from the nearest interval, theirs being empty in the whole data set.'
-            )
+        Args:
+            numbers: The patches of the epoch.
+            batch_size: Patches in a batch.
+        """
+        batches = len(numbers) // batch_size
+        looked_at = min(batches, max(_LOGGED_ALWAYS, -(-batches // self._logged)))
+        if self._rank or not looked_at:
+            return
+        found = tally(self._replay(numbers[: looked_at * batch_size], batch_size), self.index.bins)
+        get_root_logger().info(
+            f'Patches, different windows and different images by interval in {looked_at:,} of {batches:,} batches of '
+            f'this epoch ({found.widened} from outside their candidate images, whose windows miss the interval; '
+            f'{found.displaced} from the nearest interval, theirs being empty in the whole data set):\n{found}'
+        )
+
+    def _replay(self, numbers: range, batch_size: int) -> Iterator[Draws]:
+        return (self._draw(number, batch_size)[0] for number in numbers[::batch_size])

@@ -107,7 +107,10 @@ class JoinedStore:
         return self.parts[part].image(position - int(self._starts[part]))
 
 
-def open_store(path: str | os.PathLike[str], backend: str) -> LMDBStore | FolderStore | JoinedStore:
+Store = LMDBStore | FolderStore | JoinedStore
+
+
+def open_store(path: str | os.PathLike[str], backend: str) -> Store:
     """Opens an LMDB folder (``lmdb``) or a folder of images (``disk``), or all parts ``PATH.partIofN`` of one.
 
     Raises:

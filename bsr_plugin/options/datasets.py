@@ -10,6 +10,7 @@ from bsr_plugin.options.classes import Backend, by_type
 from bsr_plugin.options.section import Section
 from bsr_plugin.options.values import Count, CountOrZero, PathComponent, Positive, Real, Whole
 from bsr_plugin.pic.intervals import IntervalRule
+from bsr_plugin.pic.sampling import SamplingRule
 
 
 class StoreBackend(Section):
@@ -113,26 +114,45 @@ class RFSTrainingPairs(Loading, Cropping, RFSPairs):
     """Augmentation: random horizontal flips."""
     use_rot: bool = True
     """Augmentation: random rotations by 90, 180 and 270 degrees."""
-    sampling: Literal['rfs', 'uniform', 'rejection'] = 'rfs'
-    """rfs: batches with the same number of patches from every PIC interval; uniform: patches as they come, the
-    ablation "w/o RFS"; rejection: the paper's loop as it is written, with the law of rfs and much slower."""
+    sampling: Literal['rfs', 'uniform', 'band', 'rejection'] = 'rfs'
+    """rfs: batches with the same number of patches from every PIC interval, or as `pic_balance` says; uniform: patches
+    as they come, the ablation "w/o RFS"; band: uniform, but for a share from a band of each image's own quantiles;
+    rejection: the paper's loop as it is written, with the law of rfs and much slower."""
     pic_bins: Whole = IntervalRule.bins
-    """Number p of PIC intervals, of one width; 1 to 256."""
+    """Number p of PIC intervals; 1 to 256."""
     pic_quantile: Real = IntervalRule.quantile
-    """The intervals reach from 0 to this quantile of the PIC of all windows, above 0 and up to 1; the last one is
-    open above."""
+    """Intervals of equal width reach from 0 to this quantile of the PIC of all windows, above 0 and up to 1; the last
+    one is open above."""
     pic_edges: list[Real] | None = None
     """Increasing edges 0, k_1, ..., k_p of the intervals in grey levels, in place of `pic_bins` and `pic_quantile`."""
+    pic_spacing: Literal['width', 'quantile'] = IntervalRule.spacing
+    """width: intervals of equal width; quantile: intervals that hold equal numbers of windows."""
     pic_channels: Literal['max', 'sum'] = 'max'
     """A pixel's gradient: the largest of its three channels', or their sum."""
-    num_candidates: Count | None = None
+    pic_score: str = 'gradient'
+    """What the intervals are of. gradient: PIC, the mean gradient; residual: the mean absolute difference between the
+    HR image and the bicubic one; or a folder of grey PNG files, 8 or 16 bits, named as the LR images and of their
+    size."""
+    pic_balance: Real | dict[str, Any] | None = None
+    """Strength t of rfs and rejection, 0 to 1: an interval of probability P under uniform sampling is drawn in
+    proportion to P^(1 - t). 0 is the law of uniform, 1 (~) draws all intervals alike;
+    `{from: 0, to: 1, between: [0, 20000]}` is linear in the iteration."""
+    pic_band: dict[str, Any] | None = None
+    """The share of a batch that band draws between two quantiles of an image's scores, to within an interval; ~ is
+    `{share: 0.5, quantiles: [0.5, 0.95]}`."""
+    num_candidates: Count | Literal['all'] | None = None
     """Number M of images that a batch is drawn from; ~ is the size of the batch."""
+    image_choice: Literal['share', 'spread'] | None = None
+    """How rfs chooses a candidate for an interval. share (~): by the share of its windows in there, as the paper's loop
+    does; spread: the one that was used least in the batch."""
     seed: CountOrZero | None = None
     """Seed of the stream of batches; ~ is `manual_seed`."""
 
     @model_validator(mode='after')
-    def _intervals(self) -> 'RFSTrainingPairs':
-        count = IntervalRule.from_options(self.model_dump(include={'pic_bins', 'pic_quantile', 'pic_edges'})).count
+    def _sampling(self) -> 'RFSTrainingPairs':
+        given = self.model_dump(exclude_unset=True)
+        count = IntervalRule.from_options(given).count
+        SamplingRule.from_options(given)
         if self.pic_edges and 'pic_bins' in self.model_fields_set and self.pic_bins != count:
             raise InputError(
                 f'pic_bins is {self.pic_bins}, and pic_edges has {count} intervals: leave one of the two out'

@@ -1,6 +1,7 @@
 """The PIC index: which window of which image lies in which interval, drawn from in constant time.
 
-For every LR window the index holds the interval it lies in, one byte, in raster order per image. To reach the k-th
+The intervals may be those of another score of a window than the PIC; nothing here depends on what is measured. For
+every LR window the index holds the interval it lies in, one byte, in raster order per image. To reach the k-th
 window of an interval without scanning an image, it also holds *anchors*: the position of every ``stride``-th window
 of the interval, the stride chosen per image and interval so that anchors are :func:`span_for` windows apart on
 average. A draw looks up one anchor and scans the bytes up to the next; all anchors of an interval are equally likely,
@@ -8,8 +9,9 @@ so the expected length of that scan is at most that, however rare the interval a
 """
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,19 +29,6 @@ _SPAN = 128
 _BYTES = [bytes([code]) for code in range(256)]
 
 
-class LRImages(Protocol):
-    """What the index is built from: the LR images of a store."""
-
-    digest: str
-    """Changes whenever an image does."""
-
-    sizes: NDArray[np.int64]
-    """(N, 2) height and width of every image."""
-
-    def image(self, position: int) -> NDArray[np.uint8]:
-        """The whole image, (H, W, 3) uint8; an array of that shape that may be read-only."""
-
-
 @dataclass(frozen=True)
 class IndexKey:
     """Everything an index depends on; two indexes with equal keys are equal.
@@ -49,12 +38,16 @@ class IndexKey:
         channels: How a pixel's three gradients are merged.
         intervals: How the intervals are chosen.
         digest: Digest of the store of LR images.
+        score: Name of the score: ``gradient`` is the PIC.
+        source: Digest of what the score depends on besides the LR images; empty for ``gradient``.
     """
 
     window: int
     channels: ChannelRule
     intervals: IntervalRule
     digest: str
+    score: str = 'gradient'
+    source: str = ''
 
     def as_header(self) -> dict[str, Any]:
         """The key as plain JSON values."""
@@ -74,14 +67,15 @@ class PICIndex:
 
     Attributes:
         window: Side of the window in LR pixels.
-        edges: (p + 1,) edges of the intervals in grey levels; the last interval is open above.
-        thresholds: (p - 1,) the inner edges as integer PIC sums.
+        edges: (p + 1,) edges of the intervals in grey levels, means over a window; the last interval is open above.
+        thresholds: (p - 1,) the inner edges as integer sums over the pixels of a window.
         bins: Number of intervals p.
         grid: (N, 2) rows and columns of window positions per image, 0 where the image is smaller than a window.
         counts: (N, p) windows of an image in an interval.
         shares: (N, p) the same as shares of the image's windows.
         windows: (N,) windows per image.
         usable: Positions of the images that have a window at all.
+        probabilities: (p,) probability of each interval when an image is drawn at random, then one of its windows.
 
     Args:
         path: The index file.
@@ -113,6 +107,12 @@ class PICIndex:
         self._strides: NDArray[np.uint32] = arrays['strides']
         self._anchor_starts: NDArray[np.int64] = arrays['anchor_starts']
         self._anchors: NDArray[np.uint32] = arrays['anchors']
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """Mean share of every interval over the usable images; computed when it is first asked for."""
+        mean: NDArray[np.float64] = self.shares[self.usable].mean(axis=0)
+        return mean
 
     @property
     def bytes_per_window(self) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,22 @@ from bsr_plugin.errors import InputError
 
 MAX_BINS = 256
 
+Spacing = Literal['width', 'quantile']
+
 
 @dataclass(frozen=True)
 class IntervalRule:
     """How the p intervals are chosen.
 
     Attributes:
-        bins: Number of equal-width intervals p, 1 to 256; ignored when ``edges`` are given.
-        quantile: They span [0, q], q being this quantile of all window PICs; 1.0 spans the full range.
+        bins: Number of intervals p, 1 to 256; ignored when ``edges`` are given.
+        quantile: Intervals of equal width span [0, q], q being this quantile of all window PICs; 1.0 spans the full
+            range. Intervals of equal shares span it always.
         edges: Explicit edges ``(0, k_1, ..., k_p)`` in grey levels (mean gradient), increasing, or ``None``.
+        spacing: ``width``, intervals of equal width, or ``quantile``, intervals that hold equal numbers of windows;
+            windows of one PIC stay together, so intervals may hold unequal numbers, and be fewer than ``bins``.
 
-    The last interval is open above in either case.
+    The last interval is open above in every case.
 
     Raises:
         InputError: A value is out of range or the edges do not increase from 0.
@@ -31,8 +36,11 @@ class IntervalRule:
     bins: int = 16
     quantile: float = 0.999
     edges: tuple[float, ...] | None = None
+    spacing: Spacing = 'width'
 
     def __post_init__(self) -> None:
+        if self.spacing not in get_args(Spacing):
+            raise InputError(f"pic_spacing is '{self.spacing}': use {' or '.join(get_args(Spacing))}.")
         if self.edges is not None:
             _check_edges(self.edges)
             return
@@ -43,35 +51,62 @@ class IntervalRule:
 
     @classmethod
     def from_options(cls, opt: Mapping[str, Any]) -> 'IntervalRule':
-        """The rule that a data set's ``pic_bins``, ``pic_quantile`` and ``pic_edges`` ask for; all may be left out."""
+        """The rule that a data set's ``pic_bins``, ``pic_quantile``, ``pic_edges`` and ``pic_spacing`` ask for.
+
+        All may be left out.
+
+        Raises:
+            InputError: A value is invalid, or intervals of equal shares are given edges or a quantile.
+        """
+        if opt.get('pic_spacing') == 'quantile':
+            for option in ('pic_edges', 'pic_quantile'):
+                if opt.get(option) is not None:
+                    raise InputError(f'pic_spacing is quantile, and {option} is given: leave one of the two out.')
         edges = opt.get('pic_edges')
         return cls(
             bins=opt.get('pic_bins', cls.bins),
             quantile=opt.get('pic_quantile', cls.quantile),
             edges=None if edges is None else tuple(float(edge) for edge in edges),
+            spacing=opt.get('pic_spacing', cls.spacing),
         )
 
     @property
     def count(self) -> int:
-        """Number of intervals p."""
+        """Number of intervals p; intervals of equal shares may turn out fewer."""
         return self.bins if self.edges is None else len(self.edges) - 1
 
-    def edges_for(self, histogram: NDArray[np.int64], pixels: int) -> NDArray[np.float64]:
+    def edges_for(self, histogram: NDArray[np.int64], pixels: int, step: int = 1) -> NDArray[np.float64]:
         """Edges in grey levels for a data set.
 
         Args:
-            histogram: ``histogram[s]`` windows of the data set have the PIC sum ``s``.
+            histogram: ``histogram[s]`` windows of the data set have a PIC sum from ``s * step`` to
+                ``(s + 1) * step - 1``.
             pixels: Pixels per window, which turn sums into mean gradients.
+            step: Sums that are counted as one.
 
         Returns:
             p + 1 increasing numbers, the first 0. The quantile is the smallest PIC that at least that share of the
-            windows does not exceed; a data set of flat images gets the width of one grey level.
+            windows does not exceed, to within ``step``; a data set of flat images gets the width of one grey level.
         """
         if self.edges is not None:
             return np.asarray(self.edges, np.float64)
+        if self.spacing == 'quantile':
+            return self._equal_shares(histogram) * (step / pixels)
         cumulative = np.cumsum(histogram)
-        top = int(np.searchsorted(cumulative, self.quantile * cumulative[-1])) if cumulative.size else 0
-        return np.linspace(0.0, top / pixels if top else 1.0, self.bins + 1, dtype=np.float64)  # type: ignore
+        found = int(np.searchsorted(cumulative, self.quantile * cumulative[-1])) if cumulative.size else 0
+        top = ((found + 1) * step - 1) / pixels if found else 1.0
+        return np.linspace(0.0, top, self.bins + 1, dtype=np.float64)  # type: ignore
+
+    def _equal_shares(self, histogram: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Edges between whole entries of a histogram, as near to equal shares as its entries allow."""
+        below = np.concatenate([[0], np.cumsum(histogram)])
+        targets = below[-1] * (np.arange(1, self.bins) / self.bins)
+        above = below.searchsorted(targets)
+        nearer = np.where(targets - below[above - 1] <= below[above] - targets, below[above - 1], below[above])
+        # Every edge has windows on both sides; those of one value take one edge.
+        numbers = np.unique(nearer[(nearer > 0) & (nearer < below[-1])])
+        highest = int(np.flatnonzero(histogram)[-1])
+        return np.array([0, *below.searchsorted(numbers), highest + 1], np.float64)
 
 
 def thresholds(edges: Sequence[float] | NDArray[np.float64], pixels: int) -> NDArray[np.int64]:

@@ -56,24 +56,25 @@ def _gradient_of_channel(channel: NDArray[Any]) -> NDArray[np.int16]:
     return total
 
 
-def window_sums(gradient: NDArray[np.uint16], window: int) -> NDArray[np.uint32]:
-    """PIC of every ``window`` x ``window`` position of an image (equation 1).
+def window_sums(values: NDArray[np.unsignedinteger], window: int) -> NDArray[np.unsignedinteger]:
+    """Sum over every ``window`` x ``window`` position of an image: of a :func:`gradient_map`, the PIC (equation 1).
 
     Args:
-        gradient: (H, W), from :func:`gradient_map`.
+        values: (H, W) unsigned integers, any score of single pixels.
         window: Side of the window in LR pixels.
 
     Returns:
         (H - window + 1, W - window + 1) exact sums; entry (y, x) belongs to the window whose upper left pixel is
         (y, x). Empty, (0, 0), when the image is smaller than the window.
     """
-    height, width = gradient.shape
+    height, width = values.shape
     if height < window or width < window:
         return np.zeros((0, 0), np.uint32)
     # Sums wrap around at 2^32, and so do their differences: the result is exact while one window's sum fits, which
-    # holds for windows up to 837 pixels whatever the size of the image.
-    integral = np.zeros((height + 1, width + 1), np.uint32)
-    np.cumsum(gradient, axis=0, dtype=np.uint32, out=integral[1:, 1:])
+    # for gradients holds for windows up to 837 pixels whatever the size of the image, for 16-bit maps up to 256.
+    kind = np.uint32 if int(values.max()) * window**2 < 2**32 else np.uint64
+    integral = np.zeros((height + 1, width + 1), kind)
+    np.cumsum(values, axis=0, dtype=kind, out=integral[1:, 1:])
     np.cumsum(integral[1:, 1:], axis=1, out=integral[1:, 1:])
     rows = integral[window:] - integral[:-window]
     return rows[:, window:] - rows[:, :-window]

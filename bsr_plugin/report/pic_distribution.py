@@ -6,12 +6,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bsr_plugin.data.pic_index_of import Store, index_of
-from bsr_plugin.data.store import open_store
+from bsr_plugin.data.pairs import PairedStores
+from bsr_plugin.data.pic_index_of import index_of
+from bsr_plugin.data.score_maps import GRADIENT, RESIDUAL, GradientMaps, ResidualMaps, SourcedMaps, SuppliedMaps
+from bsr_plugin.data.store import Store, open_store
+from bsr_plugin.errors import InputError
+from bsr_plugin.pic.balance import BalanceRule
+from bsr_plugin.pic.balanced import BalancedSampler
+from bsr_plugin.pic.draws import batch_generator
 from bsr_plugin.pic.index import PICIndex
 from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.pic.measure import ChannelRule
-from bsr_plugin.pic.sampling import BalancedSampler, batch_generator
 
 #: Example patches per interval.
 _EXAMPLES = 4
@@ -27,29 +32,49 @@ class Distribution:
     balanced: NDArray[np.float64]
 
 
-def distribution_of(path: Path, window: int, intervals: IntervalRule, channels: ChannelRule = 'max') -> Distribution:
+def distribution_of(
+    path: Path,
+    window: int,
+    intervals: IntervalRule,
+    channels: ChannelRule = 'max',
+    score: str = 'gradient',
+    hr: Path | None = None,
+) -> Distribution:
     """Measures the shares of an LMDB (``*.lmdb``) or folder of LR images, whose PIC index is built if it has none.
 
-    Patches are ``window`` LR pixels wide.
+    Patches are ``window`` LR pixels wide. The score is ``gradient``, ``residual``, which compares with the HR images of
+    ``hr``, or a folder of maps.
 
     Raises:
         InputError: There is no such store, or it has no index and cannot be given one.
     """
-    store = open_store(path, 'lmdb' if path.suffix == '.lmdb' else 'disk')
-    index = index_of(store, window, channels, intervals)
+    store = _opened(path)
+    index = index_of(store, window, channels, intervals, _maps(score, store, hr, channels))
     return Distribution(store, index, uniform_shares(index), balanced_shares(index))
+
+
+def _maps(score: str, lr: Store, hr: Path | None, channels: ChannelRule) -> SourcedMaps:
+    if score == GRADIENT:
+        return GradientMaps(lr, channels)
+    if score != RESIDUAL:
+        return SuppliedMaps(Path(score), lr)
+    if hr is None:
+        raise InputError('The residual compares LR with HR images: name the HR images with --hr.')
+    return ResidualMaps(PairedStores.of(_opened(hr), lr))
+
+
+def _opened(path: Path) -> Store:
+    return open_store(path, 'lmdb' if path.suffix == '.lmdb' else 'disk')
 
 
 def uniform_shares(index: PICIndex) -> NDArray[np.float64]:
     """Share of each interval among patches drawn uniformly: a random image, a random window of it."""
-    usable = index.usable
-    shares: NDArray[np.float64] = (index.counts[usable] / index.windows[usable, None]).mean(axis=0)
-    return shares
+    return index.probabilities
 
 
 def balanced_shares(index: PICIndex, batches: int = 256, batch_size: int = 16) -> NDArray[np.float64]:
     """Share of each interval among patches that random filter sampling really draws, by drawing them."""
-    sampler = BalancedSampler(index, None)
+    sampler = BalancedSampler(index, BalanceRule().of(index))
     drawn = [sampler.draw(batch_generator(0, 0, batch_size * k), batch_size, k).intervals for k in range(batches)]
     return np.bincount(np.concatenate(drawn), minlength=index.bins) / (batches * batch_size)
 

@@ -74,7 +74,7 @@ class ResumableSampler(EnlargedSampler):
     Data sets are shuffled as ``EnlargedSampler`` shuffles them, and what is left of an epoch behind its last whole
     batch is left out, as its loader does. A data set that draws its own patches (``numbers_patches``) is given the
     numbers of this rank's stream of patches instead, consecutive over the whole run, with as many batches in an epoch
-    as the toolbox counts on; its ``begin_epoch()`` is called before each epoch.
+    as the toolbox counts on; its ``begin_epoch(numbers, batch_size)`` is called before each epoch.
 
     The arguments are those of ``EnlargedSampler``. Until :meth:`plan` is called, batches are single samples and the run
     has no end.
@@ -142,14 +142,13 @@ class ResumableSampler(EnlargedSampler):
     def set_epoch(self, epoch: int) -> None:
         """Begins an epoch, counted from 0."""
         super().set_epoch(epoch)
-        if hasattr(self.dataset, 'begin_epoch'):
-            self.dataset.begin_epoch()
+        if self._numbered and hasattr(self.dataset, 'begin_epoch'):
+            self.dataset.begin_epoch(self._numbers(), self.start.batch_size)
 
     def __iter__(self) -> Iterator[int]:
         """The indices, or the numbers, of this epoch that are still to be drawn."""
         if self._numbered:
-            number = self.position_after(0).patches
-            return iter(range(number, number + len(self)))
+            return iter(self._numbers())
         first = self._first() * self.start.batch_size
         return iter(list(super().__iter__())[first : first + len(self)])
 
@@ -159,6 +158,11 @@ class ResumableSampler(EnlargedSampler):
         if self._total is not None:
             batches = min(batches, max(0, self._total - self._done()))
         return batches * self.start.batch_size
+
+    def _numbers(self) -> range:
+        """The numbers of the patches of this epoch that are still to be drawn."""
+        number = self.position_after(0).patches
+        return range(number, number + len(self))
 
     def _fresh(self, batch_size: int) -> Position:
         """The beginning of a run."""

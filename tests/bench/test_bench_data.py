@@ -12,7 +12,8 @@ from bsr_plugin.data.degradation import degrade
 from bsr_plugin.data.store import LMDBStore
 from bsr_plugin.errors import InputError
 
-KINDS = ['stock', 'uniform', 'rfs', 'rejection_q999', 'rejection']
+FURTHER = ['half', 'annealed', 'stratified', 'spread', 'band', 'residual']
+KINDS = ['stock', 'uniform', 'rfs', *FURTHER, 'rejection_q999', 'rejection']
 
 
 @pytest.fixture(scope='module')
@@ -56,7 +57,8 @@ def test_tiles_need_an_image_of_their_size(photographs, tmp_path):
 
 def test_ratios_are_those_of_rates_of_the_same_round(photographs, tmp_path, monkeypatch):
     """A machine that gets slower by the round slows all kinds; ratios do not show it."""
-    rates = {'stock': 10.0, 'uniform': 400.0, 'rfs': 300.0, 'rejection_q999': 8.0, 'rejection': 4.0}
+    rates = {'stock': 10.0, 'uniform': 400.0, 'rfs': 300.0, **dict.fromkeys(FURTHER, 200.0)}
+    rates |= {'rejection_q999': 8.0, 'rejection': 4.0}
     calls = []
 
     def draw(batches, batch, seconds):
@@ -73,9 +75,10 @@ def test_ratios_are_those_of_rates_of_the_same_round(photographs, tmp_path, monk
     assert figures.patches_per_s['rfs'] == pytest.approx(300 / 3)  # the median of 1, 2, 3, 4 and 5 times as slow
     assert figures.ratios == pytest.approx(
         {'rfs/uniform': 0.75, 'rfs/stock': 30, 'uniform/stock': 40, 'rfs/rejection': 75}
+        | {f'{kind}/uniform': 0.5 for kind in FURTHER}
     )
-    assert len(calls) == 5 + 5 * 5 * data.TURNS
-    assert sum(calls[5:]) == pytest.approx(5 * 5 * 1.0)
+    assert len(calls) == 11 + 11 * 5 * data.TURNS
+    assert sum(calls[11:]) == pytest.approx(11 * 5 * 1.0)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from torch.utils.data import DataLoader, default_collate
 
+from bsr_plugin.data import rfs_paired_image_dataset
 from bsr_plugin.data.degradation import degrade
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.errors import InputError
@@ -77,7 +78,7 @@ def samples(opt, batches, size):
     ]
 
 
-@pytest.mark.parametrize('sampling', ['rfs', 'uniform', 'rejection'])
+@pytest.mark.parametrize('sampling', ['rfs', 'uniform', 'band', 'rejection'])
 def test_patches_are_the_right_pixels(options, pairs, sampling):
     dataset, drawn = samples(options(sampling=sampling, num_candidates=5), 8, 8)
     assert len(dataset) == 5
@@ -137,12 +138,12 @@ def set_of_each_sampling(stores):
     """A data set for each way of sampling, which all examples share: whatever it keeps must not show."""
     opt = {'name': 'Toy', 'type': 'RFSPairedImageDataset', 'phase': 'train', 'scale': 2, 'gt_size': 24, 'pic_bins': 4}
     opt |= {'dataroot_gt': str(stores.hr_path), 'dataroot_lq': str(stores.lr_path), 'io_backend': {'type': 'lmdb'}}
-    kinds = ('rfs', 'uniform', 'rejection')
+    kinds = ('rfs', 'uniform', 'band', 'rejection')
     return {kind: build_dataset({**opt, 'sampling': kind, 'num_candidates': 3, 'seed': 7}) for kind in kinds}
 
 
 @given(
-    st.sampled_from(['rfs', 'uniform', 'rejection']),
+    st.sampled_from(['rfs', 'uniform', 'band', 'rejection']),
     st.integers(1, 6),
     st.permutations(range(4)),
     st.integers(0, 10**6),
@@ -234,33 +235,77 @@ def test_small_images_are_skipped_and_counted(options, log):
     assert len(dataset) == 5
 
 
-def reported(dataset, batches, workers, log):
-    """Draws one epoch and gives the numbers of its report, which has to come once."""
-    dataset.begin_epoch()
-    drawn = list(DataLoader(dataset, 8, sampler=range(8 * batches), num_workers=workers, collate_fn=list))
-    assert not [line for line in log if line.startswith('RFS')]
-    dataset.begin_epoch()
-    dataset.begin_epoch()
-    (line,) = [line for line in log if line.startswith('RFS')]
-    return drawn, [int(number) for number in re.findall(r'\d+', line)]
+def reported(dataset, numbers, size, log):
+    """The numbers of the report of one epoch: batches looked at and all, widened, displaced, and the table's rows."""
+    dataset.begin_epoch(numbers, size)
+    (line,) = [line for line in log if line.startswith('Patches, different windows')]
+    head, table = line.split(':\n', 1)
+    rows = [[int(number) for number in row.split()[1:]] for row in table.splitlines()]
+    log.clear()
+    return [int(number.replace(',', '')) for number in re.findall(r'\d[\d,]*', head)], rows
 
 
-@pytest.mark.parametrize('workers', [0, 2])
-def test_widened_patches_are_reported(options, log, workers):
+@pytest.mark.parametrize('sampling', ['rfs', 'uniform', 'band', 'rejection'])
+def test_an_epoch_is_logged_as_it_will_be_drawn(options, log, sampling):
+    dataset = build_dataset(options(sampling=sampling, pic_bins=3))
+    numbers = range(8 * 5, 8 * 25)
+    head, rows = reported(dataset, numbers, 8, log)
+    drawn = [
+        sample for batch in DataLoader(dataset, 8, sampler=numbers, num_workers=2, collate_fn=list) for sample in batch
+    ]
+    assert head == [20, 20, 0, 0]
+    intervals, patches, windows, images = rows
+    assert intervals == [0, 1, 2]
+    assert patches == [sum(one['pic_bin'] == k for one in drawn) for k in range(3)]
+    assert images == [len({one['lq_path'] for one in drawn if one['pic_bin'] == k}) for k in range(3)]
+    # Patches with the same PIC of the same image are the same window, but for rare coincidences.
+    different = [len({(one['lq_path'], one['pic']) for one in drawn if one['pic_bin'] == k}) for k in range(3)]
+    assert np.array(windows) - different == pytest.approx(0, abs=3)
+    assert all(0 < count <= total for count, total in zip(windows, patches, strict=True))
+
+
+def test_windows_that_come_again_are_seen_in_the_log(options, log):
+    # The top interval holds a handful of windows, which a long epoch draws again and again.
+    dataset = build_dataset(options(pic_quantile=1.0, pic_bins=8))
+    rare = int(np.flatnonzero(dataset.index.counts.sum(axis=0))[-1])
+    held = int(dataset.index.counts[:, rare].sum())
+    _, (_, patches, windows, images) = reported(dataset, range(8 * 2000), 8, log)
+    assert windows[rare] <= held < patches[rare]
+    assert images[rare] <= (dataset.index.counts[:, rare] > 0).sum()
+
+
+def test_of_a_long_epoch_an_eighth_is_drawn_for_the_log(options, log, monkeypatch):
+    dataset = build_dataset(options())
+    assert reported(dataset, range(4 * 1000, 4 * 3003), 4, log)[0][:2] == [251, 2003]
+    assert reported(dataset, range(4 * 40), 4, log)[0][:2] == [32, 40]
+    assert reported(dataset, range(4 * 7), 4, log)[0][:2] == [7, 7]
+    slow = build_dataset(options(sampling='rejection'))
+    assert reported(slow, range(4 * 6400), 4, log)[0][:2] == [100, 6400]
+    dataset.begin_epoch(range(12, 12), 4)
+    assert not log
+    monkeypatch.setattr(rfs_paired_image_dataset, 'get_dist_info', lambda: (1, 2))
+    other_rank = build_dataset(options())
+    log.clear()
+    other_rank.begin_epoch(range(160), 4)
+    assert not log  # rank 0 speaks
+
+
+def test_widened_patches_are_reported(options, log):
     # One candidate a batch. All images have interval 1, and only c lacks interval 0.
     dataset = build_dataset(options(num_candidates=1, pic_edges=[0, 45, 500]))
     assert (dataset.index.counts > 0).tolist() == [[True, True]] * 2 + [[False, True], [True, True], [False, False]]
-    drawn, found = reported(dataset, 12, workers, log)
+    head, _ = reported(dataset, range(8 * 12), 8, log)
+    drawn = [dataset.__getitems__(list(range(8 * k, 8 * k + 8))) for k in range(12)]
     candidates = [next(one['lq_path'][-5] for one in batch if one['pic_bin'] == 1) for batch in drawn]
     assert 0 < candidates.count('c') < 12
-    assert found == [4 * candidates.count('c'), 0]
+    assert head == [12, 12, 4 * candidates.count('c'), 0]
 
 
 def test_displaced_patches_are_reported(options, log):
     dataset = build_dataset(options(num_candidates=5, pic_edges=[0, 45, 500, 501, 502]))
-    drawn, found = reported(dataset, 4, 0, log)
-    assert Counter(sample['pic_bin'] for batch in drawn for sample in batch) == {0: 8, 1: 24}
-    assert found == [0, 16]
+    head, rows = reported(dataset, range(32), 8, log)
+    assert rows[:2] == [[0, 1, 2, 3], [8, 24, 0, 0]]
+    assert head == [4, 4, 0, 16]
 
 
 @pytest.mark.parametrize('phase', ['train', 'val'])
@@ -282,8 +327,22 @@ def test_options_are_not_changed(options, phase):
         ({'io_backend': {'type': 'zip'}}, r"io_backend type is 'zip': use lmdb or disk\."),
         ({'gt_size': 25}, r'gt_size is 25, not a multiple of the scale 2: use 24 or 26\.'),
         ({'gt_size': 1}, r'gt_size is 1, not a multiple of the scale 2: use 2 or 4\.'),
-        ({'sampling': 'balanced'}, r"sampling is 'balanced': use rfs, uniform, rejection\."),
-        ({'num_candidates': 0}, r'num_candidates is 0: use 1 or more'),
+        ({'sampling': 'balanced'}, r"sampling is 'balanced': use rfs, uniform, band, rejection\."),
+        ({'num_candidates': 0}, r'num_candidates is 0: use 1 or more, all, or ~ for the batch size\.'),
+        ({'num_candidates': 'some'}, r'num_candidates is some: use 1 or more, all, or ~'),
+        ({'image_choice': 'even'}, r"image_choice is 'even': use share, spread\."),
+        ({'pic_balance': 2}, r'pic_balance is 2: use a number from 0 \(uniform\) to 1 \(rfs\)\.'),
+        (
+            {'pic_balance': 0.5, 'sampling': 'uniform'},
+            r"pic_balance is given, which sampling 'uniform' does not read: ",
+        ),
+        ({'pic_band': {}, 'sampling': 'rfs'}, r'pic_band is given, .* leave it out, or use sampling band\.'),
+        ({'image_choice': 'share', 'sampling': 'rejection'}, r"image_choice is given, which sampling 'rejection' does"),
+        ({'pic_band': {'share': 2}, 'sampling': 'band'}, r'pic_band has share 2: use a number from 0 to 1\.'),
+        ({'pic_score': 'residual', 'sampling': 'rejection'}, r"pic_score is 'residual', and sampling 'rejection' mea"),
+        ({'pic_score': 'gradiant'}, r"pic_score is 'gradiant': use gradient, residual, or a folder with a map for ev"),
+        ({'pic_spacing': 'even'}, r"pic_spacing is 'even': use width or quantile\."),
+        ({'pic_spacing': 'quantile', 'pic_quantile': 0.9}, r'pic_spacing is quantile, and pic_quantile is given'),
         ({'pic_bins': 300}, r'pic_bins is 300: use 1 to 256 intervals\.'),
         ({'pic_quantile': 1.5}, r'pic_quantile is 1\.5: use a number above 0 and up to 1\.'),
         ({'pic_edges': [0, 9, 4]}, r'pic_edges is \[0\.0, 9\.0, 4\.0\]: the edges must start at 0 and increase\.'),

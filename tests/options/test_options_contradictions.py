@@ -61,6 +61,26 @@ ONE_EACH = 'use one per channel, or a single number such as 0.44'
                 '`datasets.train`: pic_edges is [0.0, 5.0, 5.0, 4.0]: the edges must start at 0 and increase.',
             ],
         ),
+        ({'datasets.train.pic_balance': 0.5, 'datasets.train.image_choice': 'spread'}, []),
+        ({'datasets.train.pic_balance': {'from': 0, 'to': 1, 'between': [0, 2e4]}}, []),
+        ({'datasets.train.sampling': 'band', 'datasets.train.pic_band': {'share': 0.3}}, []),
+        ({'datasets.train.num_candidates': 'all', 'datasets.train.pic_spacing': 'quantile'}, []),
+        ({'datasets.train.pic_score': 'residual'}, []),
+        (
+            {'datasets.train.pic_balance': 1.5},
+            ['`datasets.train`: pic_balance is 1.5: use a number from 0 (uniform) to 1 (rfs).'],
+        ),
+        (
+            {'datasets.train.sampling': 'uniform', 'datasets.train.pic_balance': 0.5},
+            [
+                "`datasets.train`: pic_balance is given, which sampling 'uniform' does not read: leave it out, or use "
+                'sampling rfs or rejection.'
+            ],
+        ),
+        (
+            {'datasets.train.sampling': 'rejection', 'datasets.train.pic_score': 'residual'},
+            ["`datasets.train`: pic_score is 'residual', and sampling 'rejection' measures gradients alone: use rfs."],
+        ),
         (
             {'datasets.train.pic_edges': [0, 5, 20], 'datasets.train.pic_bins': 16},
             ['`datasets.train`: pic_bins is 16, and pic_edges has 2 intervals: leave one of the two out'],

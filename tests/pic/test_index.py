@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bsr_plugin import parallel
 from bsr_plugin.errors import InputError
-from bsr_plugin.pic import index_file
+from bsr_plugin.pic import index_build, index_file
 from bsr_plugin.pic.index import IndexKey, PICIndex, anchors_of, span_for
 from bsr_plugin.pic.index_build import build_index
 from bsr_plugin.pic.index_file import IndexFileError, check_arrays
@@ -155,8 +155,23 @@ def test_no_image_as_large_as_the_window(in_memory, textured, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_long_histogram_counts_several_sums_as_one(in_memory, textured, tmp_path, monkeypatch):
+    images = in_memory([textured(40, 50, 60, seed) for seed in range(3)])
+    indexes = []
+    for longest in (1 << 25, 1 << 12):
+        monkeypatch.setattr(index_build, '_LONGEST_HISTOGRAM', longest)
+        key = IndexKey(8, 'max', IntervalRule(8, spacing='quantile'), str(longest))
+        indexes.append(build_index(images, key, tmp_path / f'{longest}.idx'))
+    exact, coarse = (index.thresholds for index in indexes)
+    # 6120 * 64 possible sums in at most 4096 entries: 128 sums in one.
+    assert (coarse % 128 == 0).all()
+    assert not (exact % 128 == 0).all()
+    assert np.abs(exact - coarse).max() <= 128
+    assert np.ptp(indexes[1].counts.sum(axis=0) / indexes[1].counts.sum()) < 0.02
+
+
 def test_a_failed_build_leaves_nothing_behind(in_memory, textured, tmp_path):
-    images = in_memory([textured(9, 9, 9, 0)])
+    images = in_memory([textured(9, 9, 9, 0)], 'mean')
     with pytest.raises(InputError, match='pic_channels'):
         build_index(images, IndexKey(4, 'mean', IntervalRule(edges=(0, 1)), ''), tmp_path / 'pic.idx')
     assert list(tmp_path.iterdir()) == []

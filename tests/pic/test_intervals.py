@@ -86,6 +86,54 @@ def test_256_intervals_fit_a_byte():
     assert intervals.tolist() == [min(value, 255) for value in range(300)]
 
 
+@given(HISTOGRAMS, st.integers(1, 256), st.integers(1, 12))
+def test_intervals_of_equal_shares(histogram, bins, window):
+    sums, pixels = np.array(sums_of(histogram)), window**2
+    edges = IntervalRule(bins, spacing='quantile').edges_for(np.array(histogram), pixels)
+    inner = thresholds(edges, pixels)
+    counts = np.bincount(interval_of(sums, inner), minlength=len(edges) - 1)
+    assert edges[0] == 0
+    assert (np.diff(edges) > 0).all()
+    assert edges[-1] * pixels == pytest.approx(max(sums) + 1)
+    # No interval is empty, none is split that could be, and there are no more than were asked for.
+    assert counts.min() > 0
+    assert len(counts) <= bins
+    # Every edge is the possible one nearest to a multiple of a p-th of the windows, and every such multiple has one.
+    possible = sorted({int((sums < value).sum()) for value in set(sums.tolist())} | {len(sums)})
+    below = np.cumsum(counts)[:-1].tolist()
+    nearest = {
+        min(possible, key=lambda number: (abs(number * bins - k * len(sums)), number)) for k in range(1, bins)
+    } - {0, len(sums)}
+    assert below == sorted(nearest)
+
+
+def test_equal_shares_without_ties_are_equal():
+    histogram = np.zeros(3000, np.int64)
+    histogram[::3] = 1
+    edges = IntervalRule(8, spacing='quantile').edges_for(histogram, 4)
+    assert np.bincount(interval_of(np.arange(0, 3000, 3), thresholds(edges, 4))).tolist() == [125] * 8
+
+
+def test_equal_shares_of_one_value_are_one_interval():
+    assert IntervalRule(16, spacing='quantile').edges_for(np.array([0, 0, 9]), 4).tolist() == [0, 0.75]
+    # Nine tenths have one value: they stay together, and the rest is divided.
+    edges = IntervalRule(4, spacing='quantile').edges_for(np.array([90, 0, 5, 5]), 1)
+    assert thresholds(edges, 1).tolist() == [1]
+
+
+@given(HISTOGRAMS, st.integers(1, 64), st.sampled_from(['width', 'quantile']), st.integers(1, 5))
+def test_sums_counted_together_give_the_edges_to_within_that(histogram, bins, spacing, step):
+    rule = IntervalRule(bins, 1.0, spacing=spacing)
+    coarse = np.add.reduceat(histogram, np.arange(0, len(histogram), step))
+    fine, found = (rule.edges_for(np.array(h), 9, s) for h, s in ((histogram, 1), (coarse, step)))
+    if spacing == 'width' and not any(coarse[1:]):
+        assert found[-1] == 1
+    else:  # never below the largest sum, and less than a step above it
+        assert 0 <= found[-1] - fine[-1] < step / 9
+    if spacing == 'quantile':
+        assert np.rint(found * 9 / step) == pytest.approx(found * 9 / step, abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
@@ -94,6 +142,7 @@ def test_256_intervals_fit_a_byte():
         ({'quantile': 0}, r'pic_quantile is 0: use a number above 0 and up to 1\.'),
         ({'quantile': 1.01}, r'pic_quantile is 1\.01: use a number above 0 and up to 1\.'),
         ({'quantile': math.nan}, r'pic_quantile is nan: use a number above 0 and up to 1\.'),
+        ({'spacing': 'log'}, r"pic_spacing is 'log': use width or quantile\."),
         ({'edges': (0,)}, r'pic_edges has 1 numbers: give 0, k_1, \.\.\., k_p with p from 1 to 256\.'),
         ({'edges': tuple(range(258))}, r'pic_edges has 258 numbers'),
         ({'edges': (1, 2)}, r'pic_edges is \[1, 2\]: the edges must start at 0 and increase\.'),
@@ -111,3 +160,10 @@ def test_a_rule_is_read_from_the_options_of_a_data_set():
     assert IntervalRule.from_options({}) == IntervalRule()
     assert IntervalRule.from_options({'pic_bins': 4, 'pic_quantile': 0.5}) == IntervalRule(4, 0.5)
     assert IntervalRule.from_options({'pic_edges': [0, 1, 7]}).edges == (0.0, 1.0, 7.0)
+    assert IntervalRule.from_options({'pic_bins': 9, 'pic_spacing': 'quantile'}) == IntervalRule(9, spacing='quantile')
+
+
+@pytest.mark.parametrize('other', [{'pic_quantile': 0.9}, {'pic_edges': [0, 1]}])
+def test_equal_shares_span_everything(other):
+    with pytest.raises(InputError, match=f'pic_spacing is quantile, and {next(iter(other))} is given: leave one'):
+        IntervalRule.from_options({'pic_spacing': 'quantile', **other})

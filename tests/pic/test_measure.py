@@ -109,6 +109,15 @@ def test_sums_are_exact_beyond_32_bits_of_integral():
     assert sums[-1, -2] == (800 * 800 - 20) * 1530 + 20 * 7
 
 
+@pytest.mark.parametrize(('value', 'window'), [(65535, 256), (65535, 257), (6120, 837), (6120, 838), (65535, 400)])
+def test_sums_are_exact_on_both_sides_of_32_bits(value, window):
+    values = np.full((window + 2, window + 1), value, np.uint16)
+    values[-1, -1] = 1
+    sums = window_sums(values, window)
+    assert sums.dtype == (np.uint32 if value * window**2 < 2**32 else np.uint64)
+    assert sums.tolist() == [[value * window**2] * 2] * 2 + [[value * window**2, value * (window**2 - 1) + 1]]
+
+
 def test_sums_are_those_of_an_independent_filter(textured):
     gradient = gradient_map(textured(70, 50, 60, 2), 'sum')
     direct = cv2.boxFilter(gradient.astype(np.float64), -1, (12, 12), anchor=(0, 0), normalize=False)[:59, :39]

@@ -2,12 +2,17 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bsr_plugin.errors import InputError
+from bsr_plugin.pic.balance import BalanceRule
+from bsr_plugin.pic.band import BandRule
+from bsr_plugin.pic.draws import batch_generator
 from bsr_plugin.pic.measure import ringed_sums, window_with_ring
-from bsr_plugin.pic.sampling import batch_generator, make_sampler, quotas
+from bsr_plugin.pic.quotas import quotas as rounded
+from bsr_plugin.pic.sampling import SamplingRule
+from bsr_plugin.pic.whole_set import WholeSet
 
 WINDOW = 8
 
@@ -41,21 +46,15 @@ def flat_and_busy(indexed):
     return indexed([flat, busy], 1, edges=(0, 1, 10, 20, 30, 60, 70, 80))
 
 
-@given(st.integers(1, 300), st.integers(1, 256), st.integers(0, 10**12))
-def test_quotas(batch_size, bins, ordinal):
-    room = quotas(batch_size, bins, ordinal)
-    assert room.shape == (bins,)
-    assert room.sum() == batch_size
-    assert room.max() - room.min() <= 1
-    served = sum(quotas(batch_size, bins, ordinal + batch) for batch in range(bins))
-    assert served.tolist() == [batch_size] * bins
+def quotas(batch_size, bins, ordinal):
+    return rounded(np.full(bins, 1 / bins), batch_size, ordinal)
 
 
 @pytest.mark.parametrize('kind', ['rfs', 'rejection'])
 @pytest.mark.parametrize('batch_size', [1, 3, 5, 16])
 @pytest.mark.parametrize('candidates', [None, 1, 3, 50])
-def test_batches_have_their_quotas_and_true_intervals(index, pixels, kind, batch_size, candidates):
-    sampler = make_sampler(kind, index, candidates, measured(pixels, index))
+def test_batches_have_their_quotas_and_true_intervals(sampler_of, index, pixels, kind, batch_size, candidates):
+    sampler = sampler_of(kind, index, candidates, measured(pixels, index))
     full = index.counts[index.usable].all()
     for ordinal in range(5):
         draws = sampler.draw(batch_generator(3, 0, ordinal), batch_size, ordinal)
@@ -71,13 +70,13 @@ def test_batches_have_their_quotas_and_true_intervals(index, pixels, kind, batch
             assert interval == min(np.searchsorted(index.edges, mean, side='right') - 1, 4)
 
 
-@pytest.mark.parametrize('kind', ['rfs', 'rejection', 'uniform'])
-def test_a_batch_is_a_pure_function(index, pixels, kind):
+@pytest.mark.parametrize('kind', ['rfs', 'rejection', 'uniform', 'band'])
+def test_a_batch_is_a_pure_function(sampler_of, index, pixels, kind):
     def draw(sampler, seed, rank, position):
         draws = sampler.draw(batch_generator(seed, rank, position), 7, 2)
         return draws.images.tolist(), draws.positions.tolist(), draws.intervals.tolist()
 
-    used, fresh = (make_sampler(kind, index, 3, measured(pixels, index)) for _ in range(2))
+    used, fresh = (sampler_of(kind, index, 3, measured(pixels, index)) for _ in range(2))
     for position in (0, 7, 700):
         draw(used, 5, 1, position + 1)
     where = [(5, 1, 7), (6, 1, 7), (5, 2, 7), (5, 1, 14), (2**64 - 1, 0, 0)]
@@ -92,8 +91,8 @@ def test_generators_share_no_numbers():
 
 
 @pytest.mark.parametrize('kind', ['rfs', 'rejection'])
-def test_places_in_a_batch_are_in_random_order(index, pixels, kind):
-    sampler = make_sampler(kind, index, None, measured(pixels, index))
+def test_places_in_a_batch_are_in_random_order(sampler_of, index, pixels, kind):
+    sampler = sampler_of(kind, index, None, measured(pixels, index))
     first = Counter(int(sampler.draw(batch_generator(0, 0, k), 5, 0).intervals[0]) for k in range(1000))
     # Each of the 5 intervals comes first with probability 1/5: 200 +- 12.6.
     assert sorted(first) == [0, 1, 2, 3, 4]
@@ -103,8 +102,8 @@ def test_places_in_a_batch_are_in_random_order(index, pixels, kind):
 @pytest.mark.parametrize(
     ('candidates', 'batch_size', 'images'), [(None, 8, 4), (2, 8, 2), (3, 8, 3), (None, 2, 2), (99, 6, 4)]
 )
-def test_uniform_takes_candidates_in_turn(index, candidates, batch_size, images):
-    sampler = make_sampler('uniform', index, candidates, None)
+def test_uniform_takes_candidates_in_turn(sampler_of, index, candidates, batch_size, images):
+    sampler = sampler_of('uniform', index, candidates, None)
     for position in range(20):
         draws = sampler.draw(batch_generator(0, 0, position), batch_size, position)
         times = Counter(draws.images.tolist())
@@ -127,8 +126,8 @@ def test_occupied_intervals_of_the_fixture(flat_and_busy):
 
 
 @pytest.mark.parametrize('kind', ['rfs', 'rejection'])
-def test_empty_intervals_are_filled_from_the_nearest(flat_and_busy, kind):
-    sampler = make_sampler(kind, flat_and_busy, 2, constant(flat_and_busy))
+def test_empty_intervals_are_filled_from_the_nearest(sampler_of, flat_and_busy, kind):
+    sampler = sampler_of(kind, flat_and_busy, 2, constant(flat_and_busy))
     draws = sampler.draw(batch_generator(0, 0, 0), 14, 0)
     # Two each of 0..6: the lower neighbour serves 1 and 3 on a tie, and 5 and 6 go to 4.
     assert Counter(draws.intervals.tolist()) == {0: 4, 2: 4, 4: 6}
@@ -137,8 +136,8 @@ def test_empty_intervals_are_filled_from_the_nearest(flat_and_busy, kind):
     assert draws.intervals.tolist() == found.tolist()
 
 
-def test_windows_that_candidates_lack_come_from_the_whole_data_set(flat_and_busy):
-    balanced, loop = (make_sampler(kind, flat_and_busy, 1, constant(flat_and_busy)) for kind in ('rfs', 'rejection'))
+def test_windows_that_candidates_lack_come_from_the_whole_data_set(sampler_of, flat_and_busy):
+    balanced, loop = (sampler_of(kind, flat_and_busy, 1, constant(flat_and_busy)) for kind in ('rfs', 'rejection'))
     seen = Counter()
     for position in range(200):
         batches = [sampler.draw(batch_generator(1, 0, position), 7, 0) for sampler in (balanced, loop)]
@@ -155,11 +154,11 @@ def test_windows_that_candidates_lack_come_from_the_whole_data_set(flat_and_busy
 
 @pytest.mark.parametrize('batch_size', [3, 16])
 @pytest.mark.parametrize('kind', ['rfs', 'rejection'])
-def test_256_intervals_and_small_batches(indexed, textured, kind, batch_size):
+def test_256_intervals_and_small_batches(sampler_of, indexed, textured, kind, batch_size):
     pixels = [textured(14, 18, 60, seed) for seed in range(3)]
     index = indexed(pixels, WINDOW, bins=256, quantile=1.0)
     occupied = np.flatnonzero(index.counts.any(axis=0))
-    sampler = make_sampler(kind, index, 3, measured(pixels, index))
+    sampler = sampler_of(kind, index, 3, measured(pixels, index))
     for ordinal in (0, 1, 40):
         draws = sampler.draw(batch_generator(0, 0, ordinal), batch_size, ordinal)
         asked = np.flatnonzero(quotas(batch_size, 256, ordinal))
@@ -168,14 +167,41 @@ def test_256_intervals_and_small_batches(indexed, textured, kind, batch_size):
         assert (draws.widened, draws.displaced) == (0, sum(b not in occupied for b in asked))
 
 
+def test_the_rule_of_the_options():
+    assert SamplingRule.from_options({}) == SamplingRule('rfs', None, BalanceRule(1.0, 1.0), 'share', BandRule())
+    opt = {'sampling': 'band', 'num_candidates': 'all', 'pic_band': {'quantiles': [0, 1]}, 'pic_balance': None}
+    assert SamplingRule.from_options(opt) == SamplingRule('band', 'all', band=BandRule(0.5, (0, 1)))
+
+
 @pytest.mark.parametrize(
-    ('kind', 'candidates', 'sentence'),
+    ('option', 'sentence'),
     [
-        ('balanced', None, r"sampling is 'balanced': use rfs, uniform, rejection\."),
-        ('rfs', 0, r'num_candidates is 0: use 1 or more, or ~ for the batch size\.'),
-        ('uniform', -3, r'num_candidates is -3'),
+        ({'sampling': 'balanced'}, r"sampling is 'balanced': use rfs, uniform, band, rejection\."),
+        ({'num_candidates': 0}, r'num_candidates is 0: use 1 or more, all, or ~ for the batch size\.'),
+        ({'num_candidates': -3}, r'num_candidates is -3'),
+        ({'num_candidates': 2.5}, r'num_candidates is 2\.5'),
+        ({'sampling': 'band', 'pic_band': 0.5}, r'pic_band is 0\.5: give share and quantiles\.'),
+        ({'sampling': 'band', 'pic_band': {'part': 1}}, r"pic_band is \{'part': 1\}: give share and quantiles\."),
+        ({'sampling': 'band', 'pic_band': {'quantiles': [0.5]}}, r'pic_band has quantiles \[0\.5\]: use two numbers'),
+        ({'sampling': 'band', 'pic_band': {'quantiles': [0.5, 0.5]}}, r'quantiles \[0\.5, 0\.5\]: use two numbers'),
+        ({'sampling': 'band', 'pic_band': {'quantiles': [0.5, 1.5]}}, r'quantiles \[0\.5, 1\.5\]: use two numbers'),
+        ({'sampling': 'band', 'pic_band': {'quantiles': ['a', 1]}}, r"quantiles \['a', 1\]: use two numbers"),
+        ({'sampling': 'band', 'pic_band': {'share': -1}}, r'pic_band has share -1: use a number from 0 to 1\.'),
     ],
 )
-def test_bad_options(index, kind, candidates, sentence):
+def test_bad_options(option, sentence):
     with pytest.raises(InputError, match=sentence):
-        make_sampler(kind, index, candidates, None)
+        SamplingRule.from_options(option)
+
+
+@given(st.data())
+@settings(max_examples=30)
+def test_an_image_of_the_whole_data_set_has_the_interval_whatever_the_place(index, data):
+    whole = WholeSet(index)
+    intervals = np.array(data.draw(st.lists(st.integers(0, index.bins - 1), min_size=1, max_size=9)))
+    # The last numbers below 1, which added to an interval round up to the next one.
+    which = np.array([data.draw(st.sampled_from([0.0, 0.3, 1 - 2**-53, 1 - 2**-52])) for _ in intervals])
+    images = whole.pick(whole.nearest[intervals], which)
+    assert (index.counts[images, whole.nearest[intervals]] > 0).all()
+    for k in range(index.bins):
+        assert whole.having(k).tolist() == np.flatnonzero(index.counts[:, k]).tolist()

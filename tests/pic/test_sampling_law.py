@@ -14,11 +14,16 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare
 
-from bsr_plugin.pic.sampling import Draws, batch_generator, make_sampler, quotas
+from bsr_plugin.pic.draws import Draws, batch_generator
+from bsr_plugin.pic.quotas import quotas as rounded
 
 WINDOW = 6
 #: A right sampler stays above the first in all cases (the draws are seeded), a wrong one falls below the second.
 PLAUSIBLE, IMPOSSIBLE = 1e-3, 1e-8
+
+
+def quotas(batch_size, bins, ordinal):
+    return rounded(np.full(bins, 1 / bins), batch_size, ordinal)
 
 
 @dataclass
@@ -230,7 +235,7 @@ def in_table_order(store, generator, able, interval):
 
 
 @pytest.fixture(scope='module')
-def oracle(stores):
+def oracle(sampler_of, stores):
     """Draws of the loop of Table 1, by case."""
     kept = {}
 
@@ -238,18 +243,18 @@ def oracle(stores):
         if at not in kept:
             case = CASES[at]
             store = stores[case.rule]
-            kept[at] = collect(make_sampler('rejection', store.index, case.candidates, store.measure), case, seed=2)
+            kept[at] = collect(sampler_of('rejection', store.index, case.candidates, store.measure), case, seed=2)
         return kept[at]
 
     return draws
 
 
 @pytest.mark.parametrize('at', range(len(CASES)))
-def test_rfs_has_the_law_of_the_loop(stores, oracle, at):
+def test_rfs_has_the_law_of_the_loop(sampler_of, stores, oracle, at):
     case = CASES[at]
     store = stores[case.rule]
     law = exact_law(store, case.candidates)
-    drawn = collect(make_sampler('rfs', store.index, case.candidates, None), case, seed=1)
+    drawn = collect(sampler_of('rfs', store.index, case.candidates, None), case, seed=1)
     assert fits(drawn, law) > PLAUSIBLE
     assert fits(oracle(at), law) > PLAUSIBLE
     assert agree(drawn, oracle(at)) > PLAUSIBLE
@@ -287,17 +292,17 @@ def test_a_wrong_law_is_noticed(stores, oracle, at, wrong, batches):
     assert agree(drawn, oracle(at)) < IMPOSSIBLE
 
 
-def test_a_single_interval_is_uniform_sampling(stores):
+def test_a_single_interval_is_uniform_sampling(sampler_of, stores):
     store = stores['one']
-    drawn = collect(make_sampler('uniform', store.index, 2, None), CASES[4], seed=5)
+    drawn = collect(sampler_of('uniform', store.index, 2, None), CASES[4], seed=5)
     assert fits(drawn, exact_law(store, 2)) > PLAUSIBLE
 
 
 @pytest.mark.parametrize('kind', ['rfs', 'rejection'])
-def test_counts_of_an_empty_interval_are_exact(stores, kind):
+def test_counts_of_an_empty_interval_are_exact(sampler_of, stores, kind):
     store = stores['gap']
     assert store.index.counts.sum(axis=0)[2] == 0
-    sampler = make_sampler(kind, store.index, 4, store.measure)
+    sampler = sampler_of(kind, store.index, 4, store.measure)
     for ordinal in range(12):
         # Three of four intervals get 2 patches each in turn, one 3; the empty one's go to the lower neighbour.
         draws = sampler.draw(batch_generator(0, 0, ordinal), 9, ordinal)
@@ -307,9 +312,9 @@ def test_counts_of_an_empty_interval_are_exact(stores, kind):
 
 
 @pytest.mark.parametrize('candidates', [1, 2, 3])
-def test_rfs_and_the_loop_widen_alike(stores, candidates):
+def test_rfs_and_the_loop_widen_alike(sampler_of, stores, candidates):
     store = stores['five']
-    samplers = [make_sampler(kind, store.index, candidates, store.measure) for kind in ('rfs', 'rejection')]
+    samplers = [sampler_of(kind, store.index, candidates, store.measure) for kind in ('rfs', 'rejection')]
     widened = []
     for number in range(300):
         batches = [sampler.draw(batch_generator(0, 0, number), 10, number) for sampler in samplers]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bsr_plugin.cli import main
 from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.data.store import open_store
 from bsr_plugin.pic.intervals import IntervalRule
@@ -43,3 +44,16 @@ def test_the_figure_of_a_store_is_that_of_its_index(project):
     assert heights == pytest.approx([*uniform_shares(index), *balanced_shares(index)])
     assert heights[4:] == pytest.approx([0.25] * 4)
     assert sum(map(len, example_patches(store, index))) == len(figure.axes[1].images)
+
+
+def test_the_distribution_of_another_score(project, capsys):
+    paths = {'hr': project.lr_store.with_name('HR_x2.lmdb'), 'score': 'residual'}
+    found = distribution_of(project.lr_store, 16, IntervalRule(4, spacing='quantile'), **paths)
+    assert found.index.key['score'] == 'residual'
+    counts = found.index.counts.sum(axis=0)
+    assert counts / counts.sum() == pytest.approx([0.25] * 4, abs=0.02)
+    words = ['pic', str(project.lr_store), '--lr-window', '16', '--score', 'residual']
+    assert main([*words, '--hr', str(paths['hr'])]) == 0
+    assert 'residual of bicubic interpolation in grey levels' in capsys.readouterr().out
+    assert main(words) == 2
+    assert 'name the HR images with --hr.' in capsys.readouterr().err

@@ -14,19 +14,22 @@ from bsr_plugin.toolbox.sampler import Position, ResumableSampler
 
 
 class Images(list):
-    """A data set of numbers, which counts its epochs."""
+    """A data set of numbers."""
 
     numbers_patches = False
-    epochs = 0
-
-    def begin_epoch(self):
-        self.epochs += 1
 
 
 class Patches(Images):
-    """The same, but one that draws its own patches: any number is a patch."""
+    """One that draws its own patches: any number is a patch. It remembers what it is told of its epochs."""
 
     numbers_patches = True
+
+    def __init__(self, images):
+        super().__init__(images)
+        self.epochs = []
+
+    def begin_epoch(self, numbers, batch_size):
+        self.epochs.append((numbers, batch_size))
 
     def __getitem__(self, number):
         return number
@@ -179,9 +182,15 @@ def test_too_few_images_for_a_batch_are_refused_with_the_ratio_that_does():
 
 
 def test_the_data_set_is_told_of_each_epoch():
-    dataset = Images(range(4))
-    loop(dataset, batch=2, total=7)
-    assert dataset.epochs == 5  # four, and the one with nothing left
+    dataset = Patches(range(4))
+    batches, state = loop(dataset, batch=2, total=7)
+    told = [(range(0, 4), 2), (range(4, 8), 2), (range(8, 12), 2), (range(12, 14), 2), (range(14, 14), 2)]
+    assert dataset.epochs == told  # four, and the one with nothing left
+    assert [number for numbers, _ in told for number in numbers] == [number for batch in batches for number in batch]
+    resumed = Patches(range(4))
+    _, state = loop(Patches(range(4)), batch=2, total=7, stop=3)
+    loop(resumed, batch=2, total=7, state=state)
+    assert resumed.epochs == [(range(6, 8), 2), *told[2:]]
 
 
 def test_length_is_what_is_left():

@@ -1,0 +1,111 @@
+"""How strongly batches are balanced: the probability of every interval, batch by batch.
+
+Uniform sampling draws interval k with a probability pi_k; random filter sampling draws all p intervals equally often.
+In between lies q_k proportional to pi_k^(1 - t): the strength t is 0 for the one and 1 for the other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bsr_plugin.errors import InputError, is_number
+from bsr_plugin.pic.index import PICIndex
+
+_SCHEDULE = ('from', 'to', 'between')
+
+
+class Balance(Protocol):
+    """What a batch is balanced by; it may be anything that the ordinal alone decides."""
+
+    def probabilities(self, ordinal: int) -> NDArray[np.float64]:
+        """(p,) probability of each interval in the batch with this ordinal; they sum to 1."""
+
+
+@dataclass(frozen=True)
+class BalanceRule:
+    """The strength t of balancing, constant or linear in the ordinal of the batch.
+
+    Attributes:
+        start: Strength until the first of ``between``, 0 to 1.
+        end: Strength from the second of ``between`` on, 0 to 1.
+        between: Ordinals of the batches, which are the iterations, between which the strength changes.
+
+    A strength above 1 has no meaning: the rarer an interval, the more patches it would get, without bound, so that a
+    handful of windows would fill the batch, and one that no image has would have to fill all of it.
+
+    Raises:
+        InputError: A strength is not from 0 to 1, or the ordinals do not increase.
+    """
+
+    start: float = 1.0
+    end: float = 1.0
+    between: tuple[int, int] = (0, 1)
+
+    def __post_init__(self) -> None:
+        for strength in (self.start, self.end):
+            if not is_number(strength) or not 0 <= strength <= 1:
+                raise InputError(f'pic_balance is {strength}: use a number from 0 (uniform) to 1 (rfs).')
+        if not all(is_number(at) and at == int(at) >= 0 for at in self.between) or self.between[0] >= self.between[1]:
+            raise InputError(
+                f'pic_balance is between {list(self.between)}: give two iterations, the earlier one first.'
+            )
+
+    @classmethod
+    def from_option(cls, option: Any) -> 'BalanceRule':
+        """The rule of the option ``pic_balance``: a number, or ``{from: 0.0, to: 1.0, between: [0, 20000]}``."""
+        if option is None:
+            return cls()
+        if not isinstance(option, Mapping):
+            return cls(option, option)
+        if set(option) != set(_SCHEDULE):
+            raise InputError(f'pic_balance has {", ".join(map(str, option))}: give a number, or from, to and between.')
+        between = option['between']
+        if not isinstance(between, list | tuple) or len(between) != 2:
+            raise InputError(f'pic_balance is between {between}: give two iterations, the earlier one first.')
+        return cls(option['from'], option['to'], tuple(between))
+
+    def strength(self, ordinal: int) -> float:
+        """Strength t of the batch with this ordinal."""
+        first, last = self.between
+        done = min(max(ordinal - first, 0), last - first) / (last - first)
+        return self.start + done * (self.end - self.start)
+
+    def of(self, index: PICIndex) -> Balance:
+        """The rule applied to a data set."""
+        if self.start == self.end:
+            return _Constant(_tempered(index, self.start))
+        return _Annealed(self, index)
+
+
+@dataclass(frozen=True)
+class _Constant:
+    values: NDArray[np.float64]
+
+    def probabilities(self, ordinal: int) -> NDArray[np.float64]:
+        """The same for every batch."""
+        return self.values
+
+
+@dataclass(frozen=True)
+class _Annealed:
+    rule: BalanceRule
+    index: PICIndex
+
+    def probabilities(self, ordinal: int) -> NDArray[np.float64]:
+        """Those of the strength that the batch has."""
+        return _tempered(self.index, self.rule.strength(ordinal))
+
+
+def _tempered(index: PICIndex, strength: float) -> NDArray[np.float64]:
+    """Probabilities proportional to those of uniform sampling to the power 1 - t.
+
+    At t = 1 an interval that no image has counts like the others (0^0 is 1), and its patches come from its neighbour.
+    """
+    if strength == 1:
+        return np.full(index.bins, 1 / index.bins)
+    powers = index.probabilities ** (1 - strength)
+    normed: NDArray[np.float64] = powers / powers.sum()
+    return normed

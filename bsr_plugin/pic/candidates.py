@@ -1,0 +1,168 @@
+"""The candidate images of a batch, and which of them serves which place in it."""
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bsr_plugin.pic.index import PICIndex
+from bsr_plugin.pic.whole_set import WholeSet
+
+#: How a candidate is chosen for an interval.
+ImageChoice = Literal['share', 'spread']
+
+#: Candidate of a place whose interval no candidate has.
+NOBODY = -1
+
+#: Number of candidates M, all images, or by default as many as the batch has patches.
+CandidateNumber = int | Literal['all'] | None
+
+
+def number_of_candidates(asked: CandidateNumber, batch_size: int, usable: int) -> int:
+    """How many of the ``usable`` images are candidates."""
+    return usable if asked == 'all' else min(asked or batch_size, usable)
+
+
+def choose_candidates(generator: np.random.Generator, usable: NDArray[np.int64], number: int) -> NDArray[np.int64]:
+    """M different images at random, in random order."""
+    return generator.choice(usable, number, replace=False)
+
+
+def spread_images(
+    generator: np.random.Generator, usable: NDArray[np.int64], asked: CandidateNumber, batch_size: int
+) -> NDArray[np.int64]:
+    """(N,) the candidates in turn, in random order: as many different images as a batch can have."""
+    number = number_of_candidates(asked, batch_size, usable.size)
+    return np.resize(choose_candidates(generator, usable, min(number, batch_size)), batch_size)
+
+
+class Choice(Protocol):
+    """Gives every place in a batch its image."""
+
+    def images(
+        self, generator: np.random.Generator, candidates: NDArray[np.int64] | None, intervals: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """An image for every place.
+
+        Args:
+            generator: The random numbers of the batch.
+            candidates: (M,) the candidate images; ``None`` for the whole data set.
+            intervals: (N,) interval of every place; one that some image has, if there are no candidates to lack it.
+
+        Returns:
+            (N,) images that have windows in these intervals, :data:`NOBODY` where no candidate does.
+        """
+
+
+class ShareChoice:
+    """``share``: a candidate with probability proportional to the share of its windows in the interval.
+
+    This is what accepting and rejecting random crops of the candidates comes to (paper, Table 1).
+    """
+
+    def __init__(self, index: PICIndex, whole: WholeSet):
+        self._index = index
+        self._whole = whole
+
+    def images(
+        self, generator: np.random.Generator, candidates: NDArray[np.int64] | None, intervals: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """An image for every place; see :class:`Choice`."""
+        which = generator.random(intervals.size)
+        if candidates is None:
+            return self._whole.pick(intervals, which)
+        # (M, N) cumulative share of each place's interval over the candidates.
+        shares = np.add.accumulate(self._index.shares.take(candidates, axis=0).take(intervals, axis=1), axis=0)
+        total = shares[-1]
+        found = candidates.take((shares > which * total).argmax(axis=0))
+        if not total.all():
+            found[total == 0] = NOBODY
+        return found
+
+
+class SpreadChoice:
+    """``spread``: the places of a batch go to as many different candidates as can serve them.
+
+    From the rarest interval of the data set to the commonest, each place goes to the candidate that has the interval
+    and was used least in this batch, ties at random.
+    """
+
+    def __init__(self, index: PICIndex, whole: WholeSet):
+        self._index = index
+        self._whole = whole
+
+    def images(
+        self, generator: np.random.Generator, candidates: NDArray[np.int64] | None, intervals: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """An image for every place; see :class:`Choice`."""
+        rarest_first = self._index.probabilities.take(intervals).argsort(kind='stable')
+        ordered = intervals[rarest_first].tolist()
+        if candidates is None:
+            chosen = np.array(_spread_over_all(generator, self._whole, ordered))
+        else:
+            has = self._index.counts.take(candidates, axis=0) > 0
+            places = np.array(_spread(has, ordered, generator.random(len(ordered)).tolist()))
+            chosen = np.where(places == NOBODY, NOBODY, candidates[places])
+        found = np.empty_like(intervals)
+        found[rarest_first] = chosen
+        return found
+
+
+def _spread(has: NDArray[np.bool_], intervals: list[int], which: list[float]) -> list[int]:
+    """For each interval in turn a candidate that has it, of those that were used least.
+
+    Args:
+        has: (M, p) whether a candidate has windows in an interval.
+        intervals: Intervals to serve, one after the other.
+        which: A number from 0 to 1 for each of them, which chooses among candidates that were used alike.
+
+    Returns:
+        Positions of candidates; :data:`NOBODY` for an interval that none has.
+    """
+    # Sets of candidates as bits of integers: those that have each interval, and those that were used 0, 1, ... times.
+    packed = np.packbits(has.T, axis=1, bitorder='little')
+    size, octets = packed.shape[1], packed.tobytes()
+    having = {k: int.from_bytes(octets[k * size : (k + 1) * size], 'little') for k in set(intervals)}
+    used = [(1 << len(has)) - 1]
+    chosen = []
+    for interval, number in zip(intervals, which, strict=True):
+        times = 0
+        while times < len(used) and not used[times] & having[interval]:
+            times += 1
+        if times == len(used):
+            chosen.append(NOBODY)
+            continue
+        tied = used[times] & having[interval]
+        for _ in range(int(number * tied.bit_count())):
+            tied &= tied - 1
+        one = tied & -tied
+        chosen.append(one.bit_length() - 1)
+        used[times] ^= one
+        if times + 1 == len(used):
+            used.append(0)
+        used[times + 1] |= one
+    return chosen
+
+
+def _spread_over_all(generator: np.random.Generator, whole: WholeSet, intervals: list[int]) -> list[int]:
+    """The same over the whole data set, whose number of images costs nothing; gives the images."""
+    used: dict[int, int] = {}
+    chosen = []
+    for interval in intervals:
+        image = _least_used(generator, whole.having(interval), used)
+        used[image] = used.get(image, 0) + 1
+        chosen.append(image)
+    return chosen
+
+
+def _least_used(generator: np.random.Generator, images: NDArray[np.int64], used: Mapping[int, int]) -> int:
+    """One of the images that were used least, each with the same probability."""
+    # Where most are unused, a guess finds one of them in two tries on average, without looking at all.
+    while images.size > 2 * len(used):
+        image = int(images[int(generator.random() * images.size)])
+        if image not in used:
+            return image
+    times = np.array([used.get(image, 0) for image in images.tolist()])
+    tied = images[times == times.min()]
+    return int(tied[int(generator.random() * tied.size)])

@@ -1,0 +1,54 @@
+"""What a sampler gives, and the random numbers it gives it from.
+
+A batch is a pure function of (seed, rank, number): every batch has its own counter-based generator, and nothing is
+carried from one batch to the next.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: PIC sum of the window at raster position ``p`` of image ``i``, measured from its pixels: ``measure(i, p)``.
+MeasureWindow = Callable[[int, int], int]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The windows of one batch, in random order.
+
+    Attributes:
+        images: (N,) position of the image in the store.
+        positions: (N,) raster position of the window within the image.
+        intervals: (N,) interval of the window's PIC, or of another score that the index was built for.
+        widened: Windows that no candidate image could give, drawn from the whole data set.
+        displaced: Windows of an interval that no image has, drawn from the nearest interval that has any.
+    """
+
+    images: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    intervals: NDArray[np.int64]
+    widened: int = 0
+    displaced: int = 0
+
+
+class Sampler(Protocol):
+    """Draws the windows of a batch."""
+
+    def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
+        """The windows of the batch with this ordinal, the number of batches that the rank drew before it."""
+
+
+def batch_generator(seed: int, rank: int, position: int) -> np.random.Generator:
+    """The random numbers of one batch (NumPy's counter-based Philox).
+
+    Args:
+        seed: Seed of the run.
+        rank: Rank of the process; ranks never share numbers.
+        position: Number of patches the rank drew before this batch; batches never share numbers.
+    """
+    key = np.array([seed, rank], np.uint64)
+    # The position is the counter's most significant word: 2^192 numbers lie between two batches.
+    return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, 0, position], np.uint64)))

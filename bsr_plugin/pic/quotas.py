@@ -1,0 +1,60 @@
+"""How many patches of a batch each interval gets: whole numbers whose running means are given probabilities.
+
+With C_k the batch size times the cumulative probability of the intervals up to k, and a phase u in [0, 1) of the batch,
+interval k gets ``floor(C_k + u) - floor(C_(k-1) + u)`` patches: systematic sampling. The numbers sum to the batch size
+and each is less than one away from its expectation. The phases of batches 0, 1, 2, ... are spread evenly, so that over
+many batches nothing is left of the rounding.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: 2^64 divided by the golden ratio, rounded to an odd number.
+_GOLDEN = 11400714819323198485
+#: Closer than this to a whole number, a p-th part of a patch is taken to be whole: cumulative sums are rounded.
+_WHOLE = 1e-6
+
+
+def quotas(probabilities: NDArray[np.float64], batch_size: int, ordinal: int) -> NDArray[np.int64]:
+    """Patches per interval in one batch.
+
+    The phase of batch b is ``((b mod p) + f) / p``, f being the fractional part of ``floor(b / p)`` times the golden
+    ratio. Where the C_k are multiples of 1/p, as equal probabilities make them, p consecutive batches together give
+    every interval exactly its share (Hermite's identity). For any probabilities the numbers after B batches are off by
+    a few patches, of order p + log B, and their means by that divided by B.
+
+    Args:
+        probabilities: (p,) probability of every interval, up to a common factor.
+        batch_size: Number of patches N.
+        ordinal: Number b of the batch, counted from 0.
+
+    Returns:
+        (p,) numbers that sum to N; each differs by less than 1 from N times its probability.
+    """
+    bins = probabilities.size
+    whole, rest = _cumulative(probabilities.tobytes(), batch_size)
+    round_number, turn = divmod(ordinal, bins)
+    # floor(C_k + u) is p * C_k + (b mod p) + f divided by p and rounded down, and needs no fractions but two.
+    ends: NDArray[np.int64] = (whole + (rest + golden_fraction(round_number) >= 1) + turn) // bins
+    ends[1:] -= ends[:-1]
+    return ends
+
+
+@lru_cache(maxsize=64)
+def _cumulative(probabilities: bytes, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Products p * C_k for every interval, as whole numbers and fractions."""
+    sums = np.frombuffer(probabilities).cumsum()
+    total = batch_size * sums.size
+    scaled = sums * (total / sums[-1])
+    whole = np.floor(scaled + _WHOLE)
+    rest = scaled - whole
+    rest[rest < _WHOLE] = 0
+    whole[-1], rest[-1] = total, 0
+    return whole.astype(np.int64), rest
+
+
+def golden_fraction(number: int) -> float:
+    """Fractional part of ``number`` times the golden ratio, the most even sequence in [0, 1); exact for any number."""
+    return ((number * _GOLDEN % 2**64) >> 11) / 2**53
