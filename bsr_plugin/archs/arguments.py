@@ -6,10 +6,11 @@ from typing import Any
 
 from torch import Tensor
 
+from bsr_plugin.archs.bsr_arch import UPSCALES
 from bsr_plugin.errors import InputError
 
 #: Convolutions that every BSRNet has.
-_CONVOLUTIONS = ('conv_first', 'body.0.blocks.0.conv1', 'conv_fuse', 'upsample.0', 'conv_last')
+_CONVOLUTIONS = ('conv_first', 'body.0.blocks.0.conv1', 'conv_fuse', 'conv_last')
 _BLOCK = re.compile(r'body\.(\d+)\.blocks\.(\d+)\.conv1\.weight')
 
 
@@ -25,25 +26,42 @@ def arguments_of(weights: Mapping[str, Tensor]) -> dict[str, Any]:
     Raises:
         InputError: The tensors are those of another network.
     """
-    for name in _CONVOLUTIONS:
-        if f'{name}.weight' not in weights or weights[f'{name}.weight'].dim() != 4:
-            raise InputError(f'the weights are not those of a BSRNet: the convolution {name} is missing')
+    _check_convolutions(weights, *_CONVOLUTIONS)
     num_feat, num_in_ch = weights['conv_first.weight'].shape[:2]
+    direct_upscale = _direct_upscale(weights, num_in_ch)
+    if not direct_upscale:
+        _check_convolutions(weights, 'upsample.0')
     blocks = [match for match in map(_BLOCK.fullmatch, weights) if match]
     num_group, num_block = (1 + max(int(match[place]) for match in blocks) for place in (1, 2))
     arguments = {
         'num_in_ch': num_in_ch,
-        'num_out_ch': weights['conv_last.weight'].shape[0],
+        'num_out_ch': num_in_ch if direct_upscale else weights['conv_last.weight'].shape[0],
         'num_feat': num_feat,
         'num_group': num_group,
         'num_block': num_block,
-        'upscale': _upscale(weights, num_feat),
+        'upscale': direct_upscale or _upscale(weights, num_feat),
         'attention': _attention(weights),
+        'expansion': weights['body.0.blocks.0.conv1.weight'].shape[0] // num_feat,
+        'upsampler': 'direct' if direct_upscale else 'pixelshuffle',
     }
     if num_group > 1:
         # F_0 is concatenated with the outputs of all groups, or with the last one's.
         arguments['skip_connections'] = weights['conv_fuse.weight'].shape[1] > 2 * num_feat
     return arguments
+
+
+def _check_convolutions(weights: Mapping[str, Tensor], *names: str) -> None:
+    for name in names:
+        if f'{name}.weight' not in weights or weights[f'{name}.weight'].dim() != 4:
+            raise InputError(f'the weights are not those of a BSRNet: the convolution {name} is missing')
+
+
+def _direct_upscale(weights: Mapping[str, Tensor], num_in_ch: int) -> int | None:
+    """Of a network whose one convolution makes the sub-pixels of as many channels as come in; None of another one."""
+    if 'upsample.0.weight' in weights:
+        return None
+    num_sub_pixel = weights['conv_last.weight'].shape[0]
+    return next((factor for factor in UPSCALES if num_sub_pixel == num_in_ch * factor**2), None)
 
 
 def _upscale(weights: Mapping[str, Tensor], num_feat: int) -> int:

@@ -11,7 +11,17 @@ of ``conv1`` and -s Q^T in that of ``conv2``, the first RB maps y = Qx to y - c 
 
     RB_2(RB_1(x)) = (1 - c) x        exactly, though every ReLU is at work
 
-c is chosen so that the m RBs of an FMG together have the gain r = 1 / (n m), for n FMGs. Then
+A wide RB, whose ``conv1`` has E >= 2 times as many channels, needs no partner: both halves fit in it. With
+k = floor(E / 2) orthogonal matrices Q_j, a^2 = c / k, and the centre taps a [Q_1; -Q_1; ...; Q_k; -Q_k] in ``conv1``
+and their transpose times -1 in ``conv2``::
+
+    RB(x) = x - a^2 sum_j Q_j^T (relu(Q_j x) - relu(-Q_j x)) = x - a^2 sum_j Q_j^T Q_j x = (1 - c) x        exactly
+
+Every hidden channel gets the same share of it, so none is ahead of the others. An odd E leaves one more Q in ``conv1``,
+as large as the others, whose channels ``conv2`` starts at 0.
+
+c is chosen so that the m RBs of an FMG together have the gain r = 1 / (n m), for n FMGs. (r = 1/2 for a single wide RB
+in a single FMG: a gain of 1 would need no weights at all, and weights of 0 on both sides of a ReLU never move.) Then
 
 - FMG(x) = (1 + r) x, and F_n = (1 + r)^n F_0 is less than e^(1/m) times F_0, however deep the network is;
 - in every RB of an FMG the size of the signal that enters, times the size of the gradient that leaves, is the same;
@@ -25,12 +35,13 @@ weights of all groups agree within a factor of two.
 The other layers keep the image. ``conv_first`` lays the centre pixel, and the differences of its neighbours from it,
 along orthogonal directions; differences, because neighbours are nearly equal, and features that all follow one
 brightness let every first step of Adam pull the same way. ``upsample`` copies each channel to all its sub-pixels, so
-there is no checkerboard (Aitken et al. 2017), and ``conv_last`` reads the centre pixel. The output of a new network
-is therefore the nearest-neighbour upsampling of its input.
+there is no checkerboard (Aitken et al. 2017), and ``conv_last`` reads the centre pixel; a direct upsampler does both in
+one. The output of a new network is therefore the nearest-neighbour upsampling of its input.
 
 Orthogonal centre taps are the delta-orthogonal initialisation of Xiao et al. 2018; ReLUs that undo each other are the
-"looks linear" initialisation of Balduzzi et al. 2017. An odd number of RBs leaves one without a partner, whose
-``conv2`` starts at 0. With one RB per FMG there is no pair: F_i = 2^i F_0, and the fusion alone makes up for it.
+"looks linear" initialisation of Balduzzi et al. 2017. An odd number of narrow RBs leaves one without a partner,
+whose ``conv2`` starts at 0. With one narrow RB per FMG there is no pair: F_i = 2^i F_0, and the fusion alone makes up
+for it.
 """
 
 import math
@@ -44,11 +55,16 @@ Chain = Sequence[tuple[nn.Conv2d, nn.Conv2d]]
 
 
 @torch.no_grad()
-def init_ends(first: nn.Conv2d, last: nn.Conv2d) -> None:
+def init_ends(first: nn.Conv2d, last: nn.Conv2d, copies: int = 1) -> None:
     """Embeds the centre pixel and its neighbours in orthogonal directions, of which ``last`` reads the centre pixel.
 
     With fewer features than the neighbourhood has values, the neighbours share directions; the centre pixel keeps its
     own. Random: drawn from PyTorch's global generator, as in ``init_chain``.
+
+    Args:
+        first: The convolution that makes the features F_0.
+        last: The convolution that makes the output.
+        copies: How many consecutive output channels of ``last`` are sub-pixels of one colour.
     """
     num_feat, num_in_ch = first.weight.shape[:2]
     basis = _orthogonal(num_feat, max(num_feat, num_in_ch))
@@ -62,15 +78,16 @@ def init_ends(first: nn.Conv2d, last: nn.Conv2d) -> None:
     nn.init.zeros_(_bias(first))
     _centre(first).copy_(basis[:, :num_in_ch] - neighbours.sum(2))
 
-    num_shared = min(num_in_ch, last.out_channels)
-    centre = torch.zeros(last.out_channels, num_feat)
+    num_out_ch = last.out_channels // copies
+    num_shared = min(num_in_ch, num_out_ch)
+    centre = torch.zeros(num_out_ch, num_feat)
     centre[:num_shared] = basis[:, :num_shared].T
-    _set_centre(last, centre)
+    _set_centre(last, centre.repeat_interleave(copies, dim=0))
 
 
 @torch.no_grad()
 def init_chain(chain: Chain, num_group: int) -> float:
-    """Lets the pairs of RBs of one FMG shrink its input.
+    """Lets the RBs of one FMG shrink its input, narrow ones in pairs and wide ones each by itself.
 
     Args:
         chain: The convolutions of the FMG's RBs.
@@ -79,9 +96,20 @@ def init_chain(chain: Chain, num_group: int) -> float:
     Returns:
         The factor by which the whole FMG now multiplies its input.
     """
-    num_pair = len(chain) // 2
-    gain = 1 / (num_group * len(chain)) if num_pair else 1.0
-    strength = math.sqrt(1 - gain ** (1 / max(1, num_pair)))
+    wide = chain[0][0].out_channels > chain[0][0].in_channels
+    num_step = len(chain) if wide else len(chain) // 2
+    gain = 1 / max(2, num_group * len(chain)) if num_step else 1.0
+    strength = math.sqrt(1 - gain ** (1 / max(1, num_step)))
+    if wide:
+        for conv1, conv2 in chain:
+            _shrink_alone(conv1, conv2, strength)
+    else:
+        _shrink_in_pairs(chain, strength)
+    return 1 + gain
+
+
+def _shrink_in_pairs(chain: Chain, strength: float) -> None:
+    """Makes two RBs in a row a product with 1 - strength^2, and one that is left over the identity."""
     for first, second in zip(chain[::2], chain[1::2], strict=False):
         rotation = strength * _orthogonal(first[0].out_channels, first[0].in_channels)
         for sign, (conv1, conv2) in ((1, first), (-1, second)):
@@ -91,7 +119,18 @@ def init_chain(chain: Chain, num_group: int) -> float:
         conv1, conv2 = chain[-1]
         _set_centre(conv1, _orthogonal(conv1.out_channels, conv1.in_channels))
         _set_centre(conv2, torch.zeros(conv2.out_channels, conv2.in_channels))
-    return 1 + gain
+
+
+def _shrink_alone(conv1: nn.Conv2d, conv2: nn.Conv2d, strength: float) -> None:
+    """Makes a wide RB a product with 1 - strength^2."""
+    num_feat, num_hidden = conv1.in_channels, conv1.out_channels
+    num_pair = num_hidden // (2 * num_feat)
+    rotations = [_orthogonal(num_feat, num_feat) for _ in range(math.ceil(num_hidden / (2 * num_feat)))]
+    mirrored = torch.cat([sign * rotation for rotation in rotations for sign in (1, -1)])[:num_hidden]
+    matrix = strength / math.sqrt(num_pair) * mirrored
+    _set_centre(conv1, matrix)
+    matrix[2 * num_pair * num_feat :] = 0
+    _set_centre(conv2, -matrix.T)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from basicsr.archs.arch_util import Upsample
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
+from bsr_plugin.archs.attention import Attention, attention_of
 from bsr_plugin.archs.balanced_init import init_chain, init_ends, init_fusion, init_upsample
 from bsr_plugin.errors import InputError, is_number
 
@@ -17,12 +18,12 @@ UPSCALES = (2, 3, 4, 8)
 
 
 class ResidualBlock(nn.Module):
-    """RB(x) = x + conv2(relu(conv1(x))), 3x3 convolutions (Fig. 5, left)."""
+    """RB(x) = x + conv2(relu(conv1(x))), 3x3 convolutions (Fig. 5, left), ``expansion`` times as wide at the ReLU."""
 
-    def __init__(self, num_feat: int) -> None:
+    def __init__(self, num_feat: int, expansion: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(num_feat, num_feat, 3, 1, 1)
-        self.conv2 = nn.Conv2d(num_feat, num_feat, 3, 1, 1)
+        self.conv1 = nn.Conv2d(num_feat, expansion * num_feat, 3, 1, 1)
+        self.conv2 = nn.Conv2d(expansion * num_feat, num_feat, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, num_feat, H, W) to the same shape."""
@@ -32,9 +33,9 @@ class ResidualBlock(nn.Module):
 class FeatureMappingGroup(nn.Module):
     """FMG(x) = x + RB(...RB(x)) with ``num_block`` residual blocks (Fig. 5, right), one of ``num_group``."""
 
-    def __init__(self, num_feat: int, num_block: int, num_group: int) -> None:
+    def __init__(self, num_feat: int, num_block: int, num_group: int, expansion: int) -> None:
         super().__init__()
-        blocks = [ResidualBlock(num_feat) for _ in range(num_block)]
+        blocks = [ResidualBlock(num_feat, expansion) for _ in range(num_block)]
         #: What a new group multiplies its input by.
         self.initial_gain = init_chain([(block.conv1, block.conv2) for block in blocks], num_group)
         self.blocks = nn.Sequential(*blocks)
@@ -42,61 +43,6 @@ class FeatureMappingGroup(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, num_feat, H, W) to the same shape."""
         return x + self.blocks(x)
-
-
-class Attention(nn.Module):
-    """The weight A of an FMG output F in the concatenation; A = 1 here."""
-
-    #: A of a new network.
-    initial_weight = 1.0
-
-    def weight(self, feature: Tensor) -> Tensor:
-        """(N, num_feat, H, W) to A, (N or 1, 1, H or 1, W or 1), in the same type."""
-        return torch.ones(1, 1, 1, 1, dtype=feature.dtype, device=feature.device)
-
-    def forward(self, feature: Tensor) -> Tensor:
-        """A * F."""
-        return feature
-
-
-class SpatialAttention(Attention):
-    """A = sigmoid(conv(F)): one weight in (0, 1) per pixel, shared by all channels."""
-
-    initial_weight = 0.5
-
-    def __init__(self, num_feat: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(num_feat, 1, 3, 1, 1)
-        # A = 1/2 everywhere at first, so that no region is shut out before anything is learned.
-        nn.init.zeros_(self.conv.weight)
-        nn.init.zeros_(cast(Tensor, self.conv.bias))
-
-    def weight(self, feature: Tensor) -> Tensor:
-        """A, (N, 1, H, W)."""
-        return torch.sigmoid(self.conv(feature))
-
-    def forward(self, feature: Tensor) -> Tensor:
-        """A * F."""
-        return feature * self.weight(feature)
-
-
-class ScalarAttention(Attention):
-    """A = sigmoid(a): one learned weight in (0, 1) for the whole feature map."""
-
-    initial_weight = 0.5
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.logit = nn.Parameter(torch.zeros(1, 1, 1, 1))
-
-    def weight(self, feature: Tensor) -> Tensor:
-        """A, (1, 1, 1, 1)."""
-        # In the features' type, or it would widen what autocast has made narrow.
-        return torch.sigmoid(self.logit).to(feature.dtype)
-
-    def forward(self, feature: Tensor) -> Tensor:
-        """A * F."""
-        return feature * self.weight(feature)
 
 
 @ARCH_REGISTRY.register()
@@ -113,6 +59,11 @@ class BSRNet(nn.Module):
     F_0 always enters with weight 1. Without skip connections (the ablation "w/o SC") only F_0 and A_n F_n are
     concatenated. All convolutions are 3x3 with zero padding, but ``conv_fuse``, which is 1x1; ``upsample`` is BasicSR's
     convolution and pixel shuffle, one stage per factor 2 or one for factor 3.
+
+    Beyond the paper, two options for small networks, both from WDSR (Yu et al. 2018): RBs that are wider at the ReLU,
+    and the direct upsampler, where ``conv_last`` makes all sub-pixels on the LR grid, before a single pixel shuffle::
+
+        I_SR = shuffle(conv_last(conv_fuse([F_0, A_1 F_1, ..., A_n F_n])))
 
     A new network is nearest-neighbour upsampling, with features and gradients of one size in all groups; see
     ``bsr_plugin.archs.balanced_init`` for how and why.
@@ -132,6 +83,9 @@ class BSRNet(nn.Module):
         img_range: Pixel value range of input and output: 1 for images in [0, 1], 255 for those in [0, 255].
         rgb_mean: Mean colour in [0, 1], in the channels' order: one number per channel, which needs as many input
             as output channels, or a single number for all of them. The default is DIV2K's.
+        expansion: Channels between the two convolutions of an RB, in multiples of ``num_feat``; the paper's is 1.
+        upsampler: ``'pixelshuffle'``, with convolutions on the finer grids; ``'direct'``, with a single one on the LR
+            grid, for as many output as input channels.
 
     Attributes:
         receptive_field (int): Largest distance in LR pixels, along a row or a column, from the LR pixel that an output
@@ -159,37 +113,54 @@ class BSRNet(nn.Module):
         attention: Literal['spatial', 'scalar', 'none'] = 'spatial',
         img_range: float = 1.0,
         rgb_mean: float | Sequence[float] = (0.4488, 0.4371, 0.4040),
+        expansion: int = 1,
+        upsampler: Literal['pixelshuffle', 'direct'] = 'pixelshuffle',
     ) -> None:
         super().__init__()
-        _check_counts(num_in_ch, num_out_ch, num_feat, num_group, num_block)
+        _check_counts(
+            num_in_ch=num_in_ch,
+            num_out_ch=num_out_ch,
+            num_feat=num_feat,
+            num_group=num_group,
+            num_block=num_block,
+            expansion=expansion,
+        )
         if isinstance(upscale, bool) or upscale not in UPSCALES:
             raise InputError(f'upscale is {upscale!r}: use 2, 3, 4 or 8')
         if not isinstance(skip_connections, bool):
             raise InputError(f'skip_connections is {skip_connections!r}: use true or false')
+        _check_upsampler(upsampler, num_in_ch, num_out_ch)
 
         self.num_in_ch = num_in_ch
         self.skip_connections = skip_connections
         self.img_range = _checked_range(img_range)
         self.register_buffer('mean', _mean_colour(rgb_mean, num_in_ch, num_out_ch), persistent=False)
 
-        groups = [FeatureMappingGroup(num_feat, num_block, num_group) for _ in range(num_group)]
+        groups = [FeatureMappingGroup(num_feat, num_block, num_group, expansion) for _ in range(num_group)]
         factors = list(accumulate((group.initial_gain for group in groups), mul))
         kept = factors if skip_connections else factors[-1:]
-        attentions = [_attention(attention, num_feat) for _ in kept]
+        attentions = [attention_of(attention, num_feat) for _ in kept]
 
         self.conv_first = nn.Conv2d(num_in_ch, num_feat, 3, 1, 1)
         self.body = nn.ModuleList(groups)
         self.attention = nn.ModuleList(attentions)
         self.conv_fuse = nn.Conv2d((1 + len(kept)) * num_feat, num_feat, 1)
-        self.upsample = Upsample(upscale, num_feat)
-        self.conv_last = nn.Conv2d(num_feat, num_out_ch, 3, 1, 1)
-        init_ends(self.conv_first, self.conv_last)
         init_fusion(self.conv_fuse, [1.0, *(attentions[0].initial_weight * factor for factor in kept)])
-        init_upsample(self.upsample)
+        self.direct = upsampler == 'direct'
+        if not self.direct:
+            self.upsample = Upsample(upscale, num_feat)
+            self.conv_last = nn.Conv2d(num_feat, num_out_ch, 3, 1, 1)
+            init_ends(self.conv_first, self.conv_last)
+            init_upsample(self.upsample)
+        else:
+            self.upsample = nn.PixelShuffle(upscale)
+            self.conv_last = nn.Conv2d(num_feat, num_out_ch * upscale**2, 3, 1, 1)
+            init_ends(self.conv_first, self.conv_last, copies=upscale**2)
 
-        # conv_first, two per RB, the attention's convolution, and 2 for the reconstruction: a 3x3 convolution on the
-        # LR grid, and those on finer grids, which together reach less than one LR pixel beyond the own one's edge.
-        self.receptive_field = 1 + 2 * num_group * num_block + int(attention == 'spatial') + 2
+        # conv_first, two per RB, the attention's convolution, and the reconstruction: a 3x3 convolution on the LR grid,
+        # and those on finer grids, which together reach less than one LR pixel beyond the own one's edge.
+        reconstruction = 1 if self.direct else 2
+        self.receptive_field = 1 + 2 * num_group * num_block + int(attention == 'spatial') + reconstruction
 
     def forward(self, x: Tensor) -> Tensor:
         """Super-resolves a batch.
@@ -208,7 +179,8 @@ class BSRNet(nn.Module):
         for index, attention in enumerate(self.attention):
             weighted.append(attention(features[index + 1]))
         fused = self.conv_fuse(torch.cat(weighted, dim=1))
-        return (self.conv_last(self.upsample(fused)) + self.mean) * self.img_range
+        image = self.upsample(self.conv_last(fused)) if self.direct else self.conv_last(self.upsample(fused))
+        return (image + self.mean) * self.img_range
 
     @torch.jit.unused
     def attention_maps(self, x: Tensor) -> list[Tensor]:
@@ -241,21 +213,20 @@ class BSRNet(nn.Module):
         return features if self.skip_connections else [features[0], features[-1]]
 
 
-def _attention(kind: str, num_feat: int) -> Attention:
-    if kind == 'spatial':
-        return SpatialAttention(num_feat)
-    if kind == 'scalar':
-        return ScalarAttention()
-    if kind == 'none':
-        return Attention()
-    raise InputError(f"attention is {kind!r}: use 'spatial', 'scalar' or 'none'")
-
-
-def _check_counts(*counts: int) -> None:
-    names = ('num_in_ch', 'num_out_ch', 'num_feat', 'num_group', 'num_block')
-    for name, count in zip(names, counts, strict=True):
+def _check_counts(**counts: int) -> None:
+    for name, count in counts.items():
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise InputError(f'{name} is {count!r}: use a whole number of at least 1')
+
+
+def _check_upsampler(upsampler: str, num_in_ch: int, num_out_ch: int) -> None:
+    if upsampler not in ('pixelshuffle', 'direct'):
+        raise InputError(f"upsampler is {upsampler!r}: use 'pixelshuffle' or 'direct'")
+    if upsampler == 'direct' and num_in_ch != num_out_ch:
+        raise InputError(
+            f"num_out_ch is {num_out_ch} and num_in_ch {num_in_ch}: upsampler 'direct' needs as many output as input "
+            "channels, use 'pixelshuffle'"
+        )
 
 
 def _checked_range(img_range: float) -> float:

@@ -13,9 +13,9 @@ from bsr_plugin.models.weights import check_fit, open_weights
 def load_bsrnet(path: Path, param_key: str | None = None, network: Mapping[str, Any] | None = None) -> BSRNet:
     """Loads a BSRNet from any checkpoint, in eval mode, float32, on the CPU.
 
-    Shape, scale, attention and skip connections are read from the tensors. ``img_range`` and ``rgb_mean`` are not in
-    them: they come from the file's entry ``network_g``, which BSRModel writes, or from ``network``, and otherwise have
-    the defaults of ``BSRNet``.
+    Shape, scale, upsampler, attention and skip connections are read from the tensors. ``img_range`` and ``rgb_mean``
+    are not in them: they come from the file's entry ``network_g``, which BSRModel writes, or from ``network``, and
+    otherwise have the defaults of ``BSRNet``.
 
     Args:
         path: A file of BSRModel or SRModel, or a bare state dict.

@@ -19,13 +19,18 @@ ARGUMENTS = st.fixed_dictionaries(
         'upscale': st.sampled_from(UPSCALES),
         'skip_connections': st.booleans(),
         'attention': st.sampled_from(('spatial', 'scalar', 'none')),
+        'expansion': st.integers(1, 5),
+        'upsampler': st.just('pixelshuffle'),
     }
 )
+DIRECT = st.integers(1, 4).map(lambda channels: dict.fromkeys(('num_in_ch', 'num_out_ch'), channels))
+DIRECT = DIRECT.map(lambda channels: {**channels, 'upsampler': 'direct'})
 
 
 @settings(deadline=None, max_examples=40)
-@given(ARGUMENTS)
-def test_the_tensors_tell_every_argument_but_the_constants(arguments):
+@given(ARGUMENTS, st.just({}) | DIRECT)
+def test_the_tensors_tell_every_argument_but_the_constants(arguments, direct):
+    arguments = {**arguments, **direct}
     with torch.device('meta'):
         network = BSRNet(rgb_mean=0.4, **arguments)
     assert arguments_of(network.state_dict()) == arguments
@@ -46,3 +51,14 @@ def test_tensors_of_another_network_are_refused(gone):
     flat = {name: value.flatten() if name.startswith(gone) else value for name, value in weights.items()}
     with pytest.raises(InputError, match='not those of a BSRNet'):
         arguments_of(flat)
+
+
+@pytest.mark.parametrize('upscale', UPSCALES)
+def test_convolutions_of_no_upsampler_are_refused(upscale):
+    options = {'num_feat': 8, 'num_group': 1, 'num_block': 1, 'upscale': upscale}
+    direct = BSRNet(upsampler='direct', **options).state_dict()
+    with pytest.raises(InputError, match=r'the convolution conv_last is missing'):
+        arguments_of({name: value for name, value in direct.items() if not name.startswith('conv_last')})
+    direct['conv_last.weight'] = direct['conv_last.weight'][1:]
+    with pytest.raises(InputError, match=r'the convolution upsample\.0 is missing'):
+        arguments_of(direct)

@@ -50,6 +50,11 @@ def photograph_batch():
         {'upscale': 8, 'skip_connections': False, 'num_feat': 27, 'num_group': 2, 'num_block': 4},
         {'upscale': 4, 'skip_connections': False, 'attention': 'none', 'num_feat': 3, 'num_group': 1, 'num_block': 2},
         {'upscale': 2, 'img_range': 255, 'num_group': 1, 'num_block': 1},
+        {'upscale': 2, 'expansion': 2, 'num_feat': 8, 'num_group': 1, 'num_block': 1},
+        {'upscale': 4, 'expansion': 3, 'num_feat': 16, 'num_group': 10, 'num_block': 12},
+        {'upscale': 8, 'expansion': 5, 'num_feat': 5, 'num_group': 2, 'num_block': 3, 'upsampler': 'direct'},
+        {'upscale': 2, 'upsampler': 'direct', 'skip_connections': False, 'num_feat': 8, 'num_group': 2, 'num_block': 2},
+        {'upscale': 3, 'upsampler': 'direct', 'img_range': 255, 'num_feat': 3, 'num_group': 1, 'num_block': 1},
     ],
 )
 def test_a_new_network_is_nearest_neighbour_upsampling(options):
@@ -69,9 +74,35 @@ def test_each_group_multiplies_its_input_by_little(num_group, num_block):
     assert others[-1].norm() < math.exp(1 / num_block) * first.norm()
 
 
-def test_every_relu_is_at_work():
+@pytest.mark.parametrize('expansion', [2, 3, 4, 5])
+@pytest.mark.parametrize(('num_group', 'num_block'), [(4, 2), (3, 3), (2, 1), (1, 1)])
+def test_wide_blocks_shrink_their_input_each_by_itself(expansion, num_group, num_block):
+    net = BSRNet(num_feat=8, num_group=num_group, num_block=num_block, expansion=expansion, upscale=2).double()
+    gain = 1 / (num_group * num_block) if num_group * num_block > 1 else 1 / 2
+    x = torch.randn(2, 8, 6, 6, dtype=torch.float64)
+    for group in net.body:
+        for block in group.blocks:
+            torch.testing.assert_close(block(x), x * gain ** (1 / num_block), rtol=0, atol=1e-5)
+        torch.testing.assert_close(group(x), x * (1 + gain), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(('expansion', 'idle'), [(2, 0), (3, 8), (4, 0), (5, 8)])
+def test_hidden_channels_that_are_left_over_are_as_large_as_the_others_and_learn(expansion, idle):
+    net = BSRNet(num_feat=8, num_group=2, num_block=2, expansion=expansion, upscale=2)
+    block = net.body[0].blocks[0]
+    rows, columns = block.conv1.weight.flatten(1).norm(dim=1), block.conv2.weight.transpose(0, 1).flatten(1).norm(dim=1)
+    torch.testing.assert_close(rows, rows[:1].expand(8 * expansion))
+    torch.testing.assert_close(columns[: len(rows) - idle], rows[: len(rows) - idle])
+    assert (columns[len(rows) - idle :] == 0).all()
+    x = torch.rand(1, 3, 8, 8)
+    (net(x) - torch.rand(1, 3, 16, 16)).square().mean().backward()
+    assert (block.conv2.weight.grad.abs().amax((0, 2, 3)) > 0).all(), 'every hidden channel has a gradient'
+
+
+@pytest.mark.parametrize('expansion', [1, 2, 4])
+def test_every_relu_is_at_work(expansion):
     """The network is linear as a whole, but none of its RBs is."""
-    net = BSRNet(num_feat=16, num_group=2, num_block=4, upscale=2)
+    net = BSRNet(num_feat=16, num_group=2, num_block=4, expansion=expansion, upscale=2)
     shares = []
     for block in (block for group in net.body for block in group.blocks):
         block.conv1.register_forward_hook(lambda *call: shares.append((call[2] > 0).float().mean().item()))
@@ -80,8 +111,17 @@ def test_every_relu_is_at_work():
     assert all(0.3 < share < 0.7 for share in shares)
 
 
-def test_gradients_of_all_groups_and_blocks_are_alike():
-    net = BSRNet()
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        {'expansion': 2, 'num_feat': 16},
+        {'expansion': 3, 'num_feat': 16},
+        {'expansion': 4, 'num_feat': 16, 'upsampler': 'direct'},
+    ],
+)
+def test_gradients_of_all_groups_and_blocks_are_alike(options):
+    net = BSRNet(**options)
     lr, hr = photograph_batch()
     HybridL1L2LpLoss()(net(lr[:2]), hr[:2]).backward()
 
@@ -106,10 +146,14 @@ def test_features_are_orthogonal_and_free_of_the_common_brightness():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('amp', [False, True], ids=['float32', 'bfloat16'])
+@pytest.mark.parametrize(
+    ('options', 'amp'),
+    [({}, False), ({}, True), ({'num_feat': 16, 'expansion': 4, 'upsampler': 'direct'}, False)],
+    ids=['float32', 'bfloat16', 'wide and direct'],
+)
 @pytest.mark.usefixtures('one_thread')
-def test_the_full_network_trains_from_the_first_step(amp):
-    net, loss = BSRNet(), HybridL1L2LpLoss()
+def test_the_full_network_trains_from_the_first_step(options, amp):
+    net, loss = BSRNet(**options), HybridL1L2LpLoss()
     lr, hr = photograph_batch()
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.9, 0.99))
     losses = []

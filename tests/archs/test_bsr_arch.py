@@ -31,7 +31,9 @@ def pixel_shuffle(x, factor):
     return x.permute(0, 1, 4, 2, 5, 3).reshape(n, channels // factor**2, height * factor, width * factor)
 
 
-def by_the_equations(state, x, *, upscale, skip_connections, attention, mean, img_range=1.0, groups=3, blocks=2):
+def by_the_equations(
+    state, x, *, upscale, skip_connections, attention, mean, upsampler='pixelshuffle', img_range=1.0, groups=3, blocks=2
+):
     """Section III-C with plain convolutions; gives I_SR and the A_i."""
 
     def conv(name, value):
@@ -58,6 +60,8 @@ def by_the_equations(state, x, *, upscale, skip_connections, attention, mean, im
         else:
             maps.append(torch.ones_like(output[:, :1]))
     fused = conv('conv_fuse', torch.cat([outputs[0]] + [a * f for a, f in zip(maps, kept, strict=True)], dim=1))
+    if upsampler == 'direct':
+        return (pixel_shuffle(conv('conv_last', fused), upscale) + mean) * img_range, maps
     for stage, factor in enumerate({2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}[upscale]):
         fused = pixel_shuffle(conv(f'upsample.{2 * stage}', fused), factor)
     return (conv('conv_last', fused) + mean) * img_range, maps
@@ -66,14 +70,21 @@ def by_the_equations(state, x, *, upscale, skip_connections, attention, mean, im
 @pytest.mark.parametrize('upscale', [2, 3, 4, 8])
 @pytest.mark.parametrize('attention', ['spatial', 'scalar', 'none'])
 @pytest.mark.parametrize('skip_connections', [True, False])
-def test_forward_is_the_papers_equations(upscale, attention, skip_connections):
-    options = {'upscale': upscale, 'attention': attention, 'skip_connections': skip_connections}
-    net = random_net(rgb_mean=MEAN, **options)
+@pytest.mark.parametrize(('upsampler', 'expansion'), [('pixelshuffle', 1), ('direct', 1), ('pixelshuffle', 2)])
+def test_forward_is_the_papers_equations(upscale, attention, skip_connections, upsampler, expansion):
+    options = {
+        'upscale': upscale,
+        'attention': attention,
+        'skip_connections': skip_connections,
+        'upsampler': upsampler,
+    }
+    net = random_net(rgb_mean=MEAN, expansion=expansion, **options)
     x = torch.rand(2, 3, 5, 7, dtype=torch.float64)
 
     expected, maps = by_the_equations(net.state_dict(), x, mean=MEAN, **options)
 
     torch.testing.assert_close(net(x), expected, rtol=0, atol=1e-12)
+    assert expected.shape == (2, 3, 5 * upscale, 7 * upscale)
     assert expected.std() > 0.1
     found = net.attention_maps(x)
     assert len(found) == len(maps) == (3 if skip_connections else 1)
@@ -115,12 +126,24 @@ def test_parameters_of_the_default_network():
     assert sum(p.numel() for p in BSRNet(attention='none').parameters()) == body + head
     few = BSRNet(skip_connections=False)
     assert sum(p.numel() for p in few.parameters()) == body + conv(64, 1, 3) + head - 9 * 64 * 64
+    direct = head - 2 * conv(64, 256, 3) - conv(64, 3, 3) + conv(64, 48, 3)
+    assert sum(p.numel() for p in BSRNet(attention='none', upsampler='direct').parameters()) == body + direct
+    wide = 10 * 12 * (conv(64, 192, 3) + conv(192, 64, 3))
+    assert sum(p.numel() for p in BSRNet(attention='none', expansion=3).parameters()) == wide + head
 
 
 @pytest.mark.parametrize('upscale', [2, 3, 4, 8])
-@pytest.mark.parametrize(('attention', 'radius'), [('spatial', 1 + 2 * 2 * 2 + 1 + 2), ('none', 1 + 2 * 2 * 2 + 2)])
-def test_receptive_field_is_exact(upscale, attention, radius):
-    net = random_net(upscale=upscale, attention=attention, num_group=2)
+@pytest.mark.parametrize(
+    ('options', 'radius'),
+    [
+        ({'attention': 'spatial'}, 1 + 2 * 2 * 2 + 1 + 2),
+        ({'attention': 'none'}, 1 + 2 * 2 * 2 + 2),
+        ({'attention': 'spatial', 'upsampler': 'direct', 'expansion': 2}, 1 + 2 * 2 * 2 + 1 + 1),
+        ({'attention': 'none', 'upsampler': 'direct'}, 1 + 2 * 2 * 2 + 1),
+    ],
+)
+def test_receptive_field_is_exact(upscale, options, radius):
+    net = random_net(upscale=upscale, num_group=2, **options)
     with torch.no_grad():
         for parameter in net.parameters():
             # Positive, so that no path from an input to an output cancels another; small, so that no sigmoid saturates.
@@ -140,8 +163,9 @@ def test_receptive_field_is_exact(upscale, attention, radius):
 
 
 @pytest.mark.parametrize('upscale', [3, 4])
-def test_a_tile_with_the_receptive_field_around_it_is_the_whole_image(upscale):
-    net = random_net(upscale=upscale, num_group=1, num_block=1)
+@pytest.mark.parametrize('options', [{}, {'upsampler': 'direct', 'expansion': 3}])
+def test_a_tile_with_the_receptive_field_around_it_is_the_whole_image(upscale, options):
+    net = random_net(upscale=upscale, num_group=1, num_block=1, **options)
     radius = net.receptive_field
     x = torch.rand(1, 3, 4 + 2 * radius, 4 + 2 * radius, dtype=torch.float64)
     whole = torch.nn.functional.pad(x, [9] * 4, mode='reflect')
@@ -164,8 +188,9 @@ def test_any_size_of_at_least_one_pixel(height, width):
     torch.testing.assert_close(net(x), by_the_equations(net.state_dict(), x, **options)[0], rtol=0, atol=1e-12)
 
 
-def test_attention_maps_stop_before_the_reconstruction():
-    net = random_net()
+@pytest.mark.parametrize('options', [{}, {'upsampler': 'direct', 'expansion': 2}])
+def test_attention_maps_stop_before_the_reconstruction(options):
+    net = random_net(**options)
     net.conv_fuse.register_forward_hook(lambda *_: pytest.fail('the reconstruction ran'))
     assert [tuple(found.shape) for found in net.attention_maps(torch.rand(2, 3, 4, 5).double())] == [(2, 1, 4, 5)] * 3
 
@@ -194,11 +219,19 @@ def test_channels_last_gives_the_same_values():
     torch.testing.assert_close(result, expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(('attention', 'skip_connections'), [('spatial', True), ('scalar', False), ('none', True)])
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'attention': 'spatial', 'skip_connections': True},
+        {'attention': 'scalar', 'skip_connections': False},
+        {'attention': 'none', 'skip_connections': True},
+        {'upsampler': 'direct', 'expansion': 2},
+    ],
+)
 @pytest.mark.parametrize('way', ['script', 'trace', 'export', 'compile'])
 @pytest.mark.filterwarnings('ignore::DeprecationWarning', 'ignore::torch.jit.TracerWarning')
-def test_captured_networks_take_every_size(way, attention, skip_connections):
-    net = random_net(attention=attention, skip_connections=skip_connections).eval()
+def test_captured_networks_take_every_size(way, options):
+    net = random_net(**options).eval()
     example = torch.rand(2, 3, 6, 5, dtype=torch.float64)
     if way == 'script':
         captured = torch.jit.script(net)
@@ -246,6 +279,14 @@ def test_basicsr_builds_it_by_name():
         ({'skip_connections': 'no'}, "skip_connections is 'no': use true or false"),
         ({'attention': 'channel'}, "attention is 'channel': use 'spatial', 'scalar' or 'none'"),
         ({'attention': None}, "attention is None: use 'spatial', 'scalar' or 'none'"),
+        ({'expansion': 0}, 'expansion is 0: use a whole number of at least 1'),
+        ({'expansion': 1.5}, 'expansion is 1.5: use a whole number of at least 1'),
+        ({'upsampler': 'nearest'}, "upsampler is 'nearest': use 'pixelshuffle' or 'direct'"),
+        (
+            {'upsampler': 'direct', 'num_out_ch': 1, 'rgb_mean': 0.4},
+            "num_out_ch is 1 and num_in_ch 3: upsampler 'direct' needs as many output as input channels, "
+            "use 'pixelshuffle'",
+        ),
         ({'img_range': 0}, 'img_range is 0: use the range of the pixel values, 1 or 255'),
         ({'img_range': float('nan')}, 'img_range is nan: use the range of the pixel values, 1 or 255'),
         ({'rgb_mean': None}, 'rgb_mean is None: use one number per channel, between 0 and 1'),

@@ -18,6 +18,8 @@ ARGUMENTS = st.fixed_dictionaries(
         'upscale': st.sampled_from((2, 3, 4, 8)),
         'skip_connections': st.booleans(),
         'attention': st.sampled_from(('spatial', 'scalar', 'none')),
+        'expansion': st.integers(1, 3),
+        'upsampler': st.sampled_from(('pixelshuffle', 'direct')),
     }
 )
 
@@ -71,6 +73,8 @@ def test_what_the_engines_save_gives_the_network_back(build, batches, train, tmp
         ({'upscale': 4}, 'upscale is 2, but its entry network_g says 4'),
         ({'attention': 'none'}, 'attention is spatial, but its entry network_g says none'),
         ({'skip_connections': False}, 'skip_connections is True, but its entry network_g says False'),
+        ({'expansion': 2}, 'expansion is 1, but its entry network_g says 2'),
+        ({'upsampler': 'direct'}, 'upsampler is pixelshuffle, but its entry network_g says direct'),
         ({'type': 'EDSR'}, 'holds the weights of EDSR, not of BSRNet'),
         ({'window': 8}, 'was made by a later version of bsr_plugin: .*window'),
         ({'img_range': 0}, 'img_range is 0'),

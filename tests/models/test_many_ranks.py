@@ -73,9 +73,16 @@ def _repository():
     return bsr_plugin.__path__[0].rpartition('/')[0]
 
 
-@pytest.mark.parametrize('switches', [{}, {'accumulate': 2, 'channels_last': True, 'fused': True}])
+@pytest.mark.parametrize(
+    ('switches', 'network'),
+    [
+        ({}, {}),
+        ({'accumulate': 2, 'channels_last': True, 'fused': True}, {}),
+        ({}, {'expansion': 3, 'upsampler': 'direct'}),
+    ],
+)
 def test_gradients_losses_and_weights_are_those_of_one_process_with_the_joint_batch(
-    two_ranks, build, tmp_path, switches
+    two_ranks, build, tmp_path, switches, network
 ):
     program = """
         model.feed_data(half(1))
@@ -89,11 +96,11 @@ def test_gradients_losses_and_weights_are_those_of_one_process_with_the_joint_ba
         model.save(0, 3)
         dist.barrier()
     """
-    status, output = two_ranks(program, train=switches)
+    status, output = two_ranks(program, train=switches, network_g=network)
     assert status == 0, output
     ranks = [torch.load(tmp_path / f'rank{rank}.pth', weights_only=True) for rank in (0, 1)]
     torch.manual_seed(0)
-    alone = build(datasets={'train': {'batch_size_per_gpu': 8}})
+    alone = build(network_g=network, datasets={'train': {'batch_size_per_gpu': 8}})
     joint = _joint_batches()
     alone.feed_data(joint[0])
     alone.losses = alone._gradients(alone.net_g)
