@@ -15,6 +15,9 @@ ImageChoice = Literal['share', 'spread']
 #: Candidate of a place whose interval no candidate has.
 NOBODY = -1
 
+#: Up to so many images it is faster to look at all of them than to guess.
+_FEW = 64
+
 #: Number of candidates M, all images, or by default as many as the batch has patches.
 CandidateNumber = int | Literal['all'] | None
 
@@ -98,6 +101,8 @@ class SpreadChoice:
         """An image for every place; see :class:`Choice`."""
         rarest_first = self._index.probabilities.take(intervals).argsort(kind='stable')
         ordered = intervals[rarest_first].tolist()
+        if candidates is None and self._index.usable.size <= _FEW:
+            candidates = self._index.usable
         if candidates is None:
             chosen = np.array(_spread_over_all(generator, self._whole, ordered))
         else:

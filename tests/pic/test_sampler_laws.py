@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from bsr_plugin.pic import candidates as module_of_candidates
 from bsr_plugin.pic.band import BandRule
 from bsr_plugin.pic.draws import batch_generator
 from bsr_plugin.pic.measure import window_sums
@@ -295,10 +296,20 @@ def spread_law(store, batch_size, candidates, ties='random', order='rarest'):
 
 
 @pytest.mark.parametrize(
-    ('rule', 'batch_size', 'candidates'),
-    [('three', 3, 2), ('three', 3, 3), ('three', 3, 'all'), ('five', 5, 3), ('five', 5, 4), ('three', 6, 1)],
+    ('rule', 'batch_size', 'candidates', 'few'),
+    [
+        ('three', 3, 2, 64),
+        ('three', 3, 3, 64),
+        ('three', 3, 'all', 64),
+        ('three', 3, 'all', 0),
+        ('five', 5, 3, 64),
+        ('five', 5, 4, 64),
+        ('five', 5, 4, 0),
+        ('three', 6, 1, 64),
+    ],
 )
-def test_spread(tables, sampler_of, rule, batch_size, candidates):
+def test_spread(tables, sampler_of, monkeypatch, rule, batch_size, candidates, few):
+    monkeypatch.setattr(module_of_candidates, '_FEW', few)
     store = tables[rule]
     number = 4 if candidates == 'all' else candidates
     found, windows = drawn(sampler_of('rfs', store.index, candidates, image_choice='spread'), store, batch_size, seed=6)
