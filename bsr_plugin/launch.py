@@ -71,8 +71,9 @@ def train(root_path: str | Path) -> int:
     stock_writer = program.init_tb_logger
 
     def init_tb_logger(log_dir: str) -> Any:
-        writers.append(stock_writer(log_dir))
-        return writers[-1]
+        writer = stock_writer(log_dir)
+        writers.append(writer)
+        return writer and _with_validations_on_disk(writer)
 
     replace_in_training_program(program)
     build_dataset = guarded(program.build_dataset)
@@ -84,6 +85,22 @@ def train(root_path: str | Path) -> int:
             for writer in filter(None, writers):
                 writer.close()
     return EXIT_DONE
+
+
+def _with_validations_on_disk(writer: Any) -> Any:
+    """Has a TensorBoard writer leave no figure of a validation in its buffer, where a process that is killed loses it.
+
+    A run that resumes behind the validation would not make it again.
+    """
+    stock = writer.add_scalar
+
+    def add_scalar(tag: str, *values: Any, **settings: Any) -> None:
+        stock(tag, *values, **settings)
+        if tag.startswith('metrics/'):
+            writer.flush()
+
+    writer.add_scalar = add_scalar
+    return writer
 
 
 @_program

@@ -1,0 +1,90 @@
+"""``bsr study``: a grid of variants and seeds, trained, tested and compared."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, count_of, table
+from bsr_plugin.errors import InputError
+
+if TYPE_CHECKING:
+    from bsr_plugin.study.folder import CellFolder
+    from bsr_plugin.study.planning import Plan
+    from bsr_plugin.study.running import Outcome
+
+EXAMPLE = 'bsr study options/studies/sampling_sample_x2.yml --out studies/sampling --jobs 2'
+
+#: What a shell gives a program that a signal ended.
+_SIGNALLED = 128
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument('file', type=Path, metavar='STUDY', help='study file: name, base, seeds, reference, variants')
+    parser.add_argument(
+        '--out', type=Path, metavar='DIR', help='gets runs/, study.json, index.html, tables.md, tables.csv, tables.tex'
+    )
+    parser.add_argument(
+        '--jobs', type=int, metavar='N', help='runs at a time (default: one on each GPU, or one on each core)'
+    )
+    parser.add_argument('--list', action='store_true', help='check everything, list the runs, and start none')
+    parser.add_argument(
+        '--restart', action='store_true', help='remove the runs whose options have changed since, and begin them anew'
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command.
+
+    Raises:
+        InputError: The study file or its options are wrong, or the folder is in use or holds runs of other options.
+    """
+    from bsr_plugin.study.folder import CellFolder
+    from bsr_plugin.study.planning import plan_study
+
+    plan = plan_study(arguments.file)
+    if arguments.list:
+        print(_listing([CellFolder(arguments.out or Path(), cell) for cell in plan.cells], bool(arguments.out)))
+        return EXIT_DONE
+    if arguments.out is None:
+        raise InputError('--out is missing: name the folder of the study.')
+    outcome = _run(plan, arguments)
+    if outcome.failures:
+        print('\n'.join(outcome.failures))
+    if outcome.signal_number:
+        print('stopped: the same command goes on')
+        return _SIGNALLED + outcome.signal_number
+    return EXIT_PARTLY if outcome.failures else EXIT_DONE
+
+
+def _run(plan: 'Plan', arguments: argparse.Namespace) -> 'Outcome':
+    from bsr_plugin.study.progress import Progress
+    from bsr_plugin.study.running import Runner, locked, prepare
+    from bsr_plugin.study.slots import slots, visible_gpus
+
+    gpus = visible_gpus() if any(cell.train['num_gpu'] != 0 for cell in plan.cells) else []
+    places = slots(arguments.jobs, gpus)
+    with locked(arguments.out):
+        folders = prepare(plan, arguments.out, arguments.restart)
+        progress = Progress(folders)
+        waiting = [folder for folder in folders if not folder.is_done()]
+        try:
+            return Runner(waiting, places, progress, lambda: None).run()
+        finally:
+            progress.close()
+
+
+def _listing(folders: Sequence['CellFolder'], has_folder: bool) -> str:
+    rows = [(folder.cell.variant, str(folder.cell.seed), _state(folder, has_folder)) for folder in folders]
+    total = sum(folder.cell.iterations for folder in folders)
+    return f'{table(("variant", "seed", ""), rows)}\n{count_of(len(folders), "run")}, {total:,} iterations'
+
+
+def _state(folder: 'CellFolder', has_folder: bool) -> str:
+    total = f'{folder.cell.iterations:,} iterations'
+    if not has_folder:
+        return total
+    if folder.is_changed():
+        return 'of other options'
+    return 'done' if folder.is_done() else f'{folder.iteration():,} of {total}'

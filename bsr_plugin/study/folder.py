@@ -1,0 +1,188 @@
+"""The folder of a run: its option files, what it trained, and whether that is all there.
+
+A study's folder has one for each run, ``runs/VARIANT/SEED/``::
+
+    train.yml, test.yml   options, written out in full; the run belongs to them
+    output.log            what its processes printed
+    experiments/NAME/     checkpoints and log, NAME being VARIANT_SEED
+    tb_logger/NAME/       TensorBoard log
+    validations/N.json    figures of a validation that a killed process did not write down
+    results/NAME/         the final test: metrics.json
+    done.json             says that metrics.json is complete; written last
+"""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from bsr_plugin.atomic import write_text
+from bsr_plugin.errors import InputError
+from bsr_plugin.evaluation.results import FILE_NAME, RunResult, read_results
+from bsr_plugin.evaluation.training_log import Record, read_log
+from bsr_plugin.models.checkpoint import states_in
+from bsr_plugin.models.resume import newest_readable
+from bsr_plugin.options.loader import read_options
+from bsr_plugin.study.planning import Cell, Options, as_file
+
+
+class CellFolder:
+    """The folder of a run.
+
+    Args:
+        study: Folder of the study.
+        cell: The run.
+    """
+
+    def __init__(self, study: Path, cell: Cell) -> None:
+        self.cell = cell
+        self.path = study / 'runs' / cell.variant / str(cell.seed)
+        name = cell.train['name']
+        self.train_file, self.test_file = self.path / 'train.yml', self.path / 'test.yml'
+        self.output = self.path / 'output.log'
+        self.experiment = self.path / 'experiments' / name
+        self.models, self.states = self.experiment / 'models', self.experiment / 'training_states'
+        self.log = self.path / 'tb_logger' / name
+        self.results = self.path / 'results' / name
+        self._validations = self.path / 'validations'
+        self._done = self.path / 'done.json'
+
+    # Options
+
+    def test_options(self, weights: str) -> Options:
+        """The options of a test of one of the run's networks, such as ``net_g_latest.pth``."""
+        path = {**self.cell.test['path'], 'pretrain_network_g': str(self.models / weights)}
+        return {**self.cell.test, 'path': path}
+
+    def is_changed(self) -> bool:
+        """Whether the folder belongs to other options than those of the study."""
+        if not self.path.exists():
+            return False
+        kept = {file: read_options(file) for file in (self.train_file, self.test_file) if file.is_file()}
+        for options in kept.values():
+            options.pop('bsr_plugin', None)
+        own = {self.train_file: self.cell.train, self.test_file: self.test_options('net_g_latest.pth')}
+        return any(_without_weights(options) != _without_weights(own[file]) for file, options in kept.items())
+
+    def write_options(self) -> None:
+        """Writes the option files."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.train_file, as_file(self.cell.train))
+        write_text(self.test_file, as_file(self.test_options('net_g_latest.pth')))
+
+    def remove(self) -> None:
+        """Removes the folder and all that is in it."""
+        # First, so that what is left of it never counts.
+        self._done.unlink(missing_ok=True)
+        shutil.rmtree(self.path)
+
+    # Training
+
+    def iteration(self) -> int:
+        """The iteration of the newest checkpoint; 0 for none."""
+        return next(iter(states_in(self.states)), 0) if self.states.is_dir() else 0
+
+    def forget_what_cannot_be_resumed(self) -> None:
+        """Removes what a process left that was killed before its first checkpoint."""
+        if not self.iteration():
+            for folder in (self.experiment.parent, self.log.parent, self._validations):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def unrecorded_validation(self) -> int | None:
+        """The iteration that the training resumes at, where its validation is due and its figures are not known.
+
+        A validation comes after the checkpoint of its iteration; a process killed in between resumes behind it.
+
+        Raises:
+            InputError: There are checkpoints, but none can be read.
+        """
+        found = newest_readable(self.states, self.models) if self.states.is_dir() else None
+        if found is None:
+            return None
+        iteration = int(found.state['iter'])
+        due = iteration % int(self.cell.train['val']['val_freq']) == 0 and iteration < self.cell.iterations
+        return iteration if due and not all(iteration in curve for curve in self.curves().values()) else None
+
+    def record_validation(self, iteration: int, results: Path) -> None:
+        """Keeps the figures of a test of the checkpoint of an iteration."""
+        means = {part.name: part.mean for part in read_results(results).sets}
+        self._validations.mkdir(exist_ok=True)
+        write_text(self._validations / f'{iteration}.json', json.dumps(means, indent=1) + '\n')
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics."""
+        return list(self.cell.test['val']['metrics'])
+
+    def scalars(self) -> dict[str, list[Record]]:
+        """The records of the TensorBoard log; none if there is no log."""
+        return read_log(self.log) if any(self.log.glob('*tfevents*')) else {}
+
+    def curves(self) -> dict[tuple[str, str], dict[int, float]]:
+        """Set and metric -> iteration -> the mean over the set that a validation found, with a float32's precision."""
+        scalars = self.scalars()
+        curves = {
+            (name, metric): {each.iteration: each.value for each in scalars.get(f'metrics/{name}/{metric}', ())}
+            for name in self.cell.sets
+            for metric in self.metrics
+        }
+        for file in self._validations.glob('*.json') if self._validations.is_dir() else ():
+            means = json.loads(file.read_text(encoding='utf-8'))
+            for (name, metric), curve in curves.items():
+                curve.setdefault(int(file.stem), _float32(means[name][metric]))
+        return {key: dict(sorted(curve.items())) for key, curve in curves.items()}
+
+    # Results
+
+    def is_done(self) -> bool:
+        """Whether the results are complete and as they were written."""
+        try:
+            done = json.loads(self._done.read_text(encoding='utf-8'))
+            return bool(done['metrics'] == self._digest())
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def mark_done(self) -> None:
+        """Declares the results complete."""
+        write_text(self._done, json.dumps({'metrics': self._digest()}) + '\n')
+
+    def result(self) -> RunResult:
+        """What the final test measured.
+
+        Raises:
+            InputError: The results are missing or damaged.
+        """
+        return read_results(self.results)
+
+    def clear_results(self) -> None:
+        """Removes the results of tests that were not finished."""
+        shutil.rmtree(self.results.parent, ignore_errors=True)
+
+    def incomplete(self, results: Path) -> str | None:
+        """Why results do not serve: one sentence; ``None`` where every image of every set was measured."""
+        try:
+            result = read_results(results)
+        except InputError as error:
+            return str(error)
+        there = {part.name for part in result.sets}
+        missing = [f'{name} was not measured.' for name in self.cell.sets if name not in there]
+        return next(iter([*missing, *result.left_out]), None)
+
+    def _digest(self) -> str:
+        return hashlib.sha256((self.results / FILE_NAME).read_bytes()).hexdigest()
+
+
+def _without_weights(options: Options) -> dict[str, Any]:
+    """Test options wherever the study lies; training options as they are."""
+    path = dict(options.get('path') or {})
+    weights = path.get('pretrain_network_g')
+    if 'val' in options and 'val_freq' not in options['val'] and weights:
+        path['pretrain_network_g'] = Path(weights).name
+    return {**options, 'path': path}
+
+
+def _float32(value: float) -> float:
+    import numpy as np
+
+    return float(np.float32(value))
