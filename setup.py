@@ -55,6 +55,7 @@ setup(
         'pyyaml>=6.0',
         'requests>=2.31',
         'scikit-image>=0.22',
+        'scipy>=1.11',
         'tb-nightly>=2.17a0',  # TensorBoard, in the distribution that basicsr asks for
         'torch>=2.6',
         'torchvision>=0.21',

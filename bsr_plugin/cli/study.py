@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(plan: 'Plan', arguments: argparse.Namespace) -> 'Outcome':
+    from bsr_plugin.study.collection import Collection
     from bsr_plugin.study.progress import Progress
     from bsr_plugin.study.running import Runner, locked, prepare
     from bsr_plugin.study.slots import slots, visible_gpus
@@ -69,8 +70,10 @@ def _run(plan: 'Plan', arguments: argparse.Namespace) -> 'Outcome':
         folders = prepare(plan, arguments.out, arguments.restart)
         progress = Progress(folders)
         waiting = [folder for folder in folders if not folder.is_done()]
+        collection = Collection(plan, arguments.out, folders)
+        collection.write()
         try:
-            return Runner(waiting, places, progress, lambda: None).run()
+            return Runner(waiting, places, progress, collection.write).run()
         finally:
             progress.close()
 

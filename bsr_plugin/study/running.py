@@ -164,7 +164,7 @@ class Runner:
     """
 
     def __init__(
-        self, folders: Sequence[CellFolder], slots: Sequence[Slot], progress: Progress, finished: Callable[[], None]
+        self, folders: Sequence[CellFolder], slots: Sequence[Slot], progress: Progress, finished: Callable[[], object]
     ) -> None:
         self._waiting = deque(folders)
         self._free = list(reversed(slots))

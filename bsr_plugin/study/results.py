@@ -1,0 +1,275 @@
+"""``study.json``: what a study found, from the runs that are done."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from bsr_plugin.atomic import write_text
+from bsr_plugin.errors import InputError
+from bsr_plugin.evaluation.results import kind_of
+from bsr_plugin.study.learning_curves import (
+    MeanCurve,
+    iterations_to_reach,
+    mean_curve,
+)
+from bsr_plugin.study.measured import ALL_SETS, MeasuredRun
+from bsr_plugin.study.planning import Plan
+from bsr_plugin.study.statistics import Figure, figure, paired_difference
+
+FILE_NAME = 'study.json'
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A variant's difference from the reference, over the seeds that both have.
+
+    Attributes:
+        variant: The variant.
+        reference: What it is compared with.
+        set: The validation set, or ``mean of all sets``.
+        metric: The metric.
+        mean: Mean of the differences; ``None`` where a figure is not finite.
+        low: Lower end of the 95 % confidence interval; ``None`` for a single pair.
+        high: Upper end.
+        n: Number of pairs.
+    """
+
+    variant: str
+    reference: str
+    set: str
+    metric: str
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Reach:
+    """When a variant's learning curves reach the reference's final figure of the same seed.
+
+    Attributes:
+        variant: The variant.
+        reference: Whose final figure is to be reached.
+        set: The validation set, or ``mean of all sets``.
+        metric: The metric, a PSNR.
+        seeds: Seed -> iterations, ``None`` for never.
+        median: Median of these, never being later than anything; ``None`` for never.
+    """
+
+    variant: str
+    reference: str
+    set: str
+    metric: str
+    seeds: dict[int, float | None]
+    median: float | None
+
+
+@dataclass(frozen=True)
+class Times:
+    """What depends on the machine.
+
+    Attributes:
+        seconds_per_iteration: Variant -> seed -> median of the training.
+        reach: As in :class:`StudyResult`, in seconds.
+    """
+
+    seconds_per_iteration: dict[str, dict[int, float]] = field(default_factory=dict)
+    reach: list[Reach] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study found; only its ``times`` depend on the machine.
+
+    Attributes:
+        name: Its name.
+        reference: The variant that the others are compared with.
+        seeds: Its seeds.
+        metrics: Name of a metric -> its section of the option file.
+        planned: Number of runs.
+        done: Number of runs that are done; the rest is of these.
+        variants: Variant -> set -> metric -> figure of the final network over the seeds.
+        differences: Differences from the reference.
+        means: Variant -> metric -> figure of the mean of all sets, where there are several.
+        images: Variant -> set -> image -> metric -> figure.
+        values: Variant -> seed -> set -> metric -> value.
+        curves: Variant -> set -> metric -> learning curve.
+        reach: Iterations to the reference's final PSNR.
+        times: What depends on the machine.
+        format: Version of this file's form.
+    """
+
+    name: str
+    reference: str
+    seeds: list[int]
+    metrics: dict[str, dict[str, Any]]
+    planned: int
+    done: int
+    variants: dict[str, dict[str, dict[str, Figure]]]
+    differences: list[Difference]
+    means: dict[str, dict[str, Figure]]
+    images: dict[str, dict[str, dict[str, dict[str, Figure]]]]
+    values: dict[str, dict[int, dict[str, dict[str, float | None]]]]
+    curves: dict[str, dict[str, dict[str, MeanCurve]]]
+    reach: list[Reach]
+    times: Times
+    format: int = FORMAT
+
+
+def study_result(plan: Plan, runs: Sequence[MeasuredRun]) -> StudyResult:
+    """The figures of the runs that are done.
+
+    Args:
+        plan: The study.
+        runs: The runs, in any order.
+    """
+    by_cell = {(run.variant, run.seed): run for run in runs}
+    done = [by_cell[name, seed] for name in plan.variants for seed in plan.seeds if (name, seed) in by_cell]
+    metrics = plan.cells[0].test['val']['metrics']
+    of_variant = {name: [run for run in done if run.variant == name] for name in plan.variants}
+    tables = {name: _by_set(own) for name, own in of_variant.items()}
+    reach = list(_reach(plan, done, metrics))
+    return StudyResult(
+        name=plan.name,
+        reference=plan.reference,
+        seeds=list(plan.seeds),
+        metrics=metrics,
+        planned=len(plan.cells),
+        done=len(done),
+        variants={name: {key: own for key, own in sets.items() if key != ALL_SETS} for name, sets in tables.items()},
+        differences=list(_differences(plan, of_variant)),
+        means={name: sets[ALL_SETS] for name, sets in tables.items() if ALL_SETS in sets},
+        images={name: _by_image(own) for name, own in of_variant.items()},
+        values={name: {run.seed: _finite(run) for run in own} for name, own in of_variant.items()},
+        curves={name: _curves(own) for name, own in of_variant.items()},
+        reach=reach,
+        times=_times(of_variant, reach),
+    )
+
+
+def _by_set(runs: Sequence[MeasuredRun]) -> dict[str, dict[str, Figure]]:
+    return {
+        name: {metric: figure([run.means[name][metric] for run in runs]) for metric in metrics}
+        for name, metrics in (runs[0].means if runs else {}).items()
+    }
+
+
+def _by_image(runs: Sequence[MeasuredRun]) -> dict[str, dict[str, dict[str, Figure]]]:
+    return {
+        name: {
+            image: {metric: figure([run.images[name][image][metric] for run in runs]) for metric in values}
+            for image, values in images.items()
+        }
+        for name, images in (runs[0].images if runs else {}).items()
+    }
+
+
+def _finite(run: MeasuredRun) -> dict[str, dict[str, float | None]]:
+    return {
+        name: {metric: value if math.isfinite(value) else None for metric, value in values.items()}
+        for name, values in run.means.items()
+        if name != ALL_SETS
+    }
+
+
+def _curves(runs: Sequence[MeasuredRun]) -> dict[str, dict[str, MeanCurve]]:
+    curves: dict[str, dict[str, MeanCurve]] = {}
+    for name, metric in runs[0].curves if runs else ():
+        curves.setdefault(name, {})[metric] = mean_curve([run.curves[name, metric] for run in runs])
+    return curves
+
+
+def _differences(plan: Plan, runs: Mapping[str, Sequence[MeasuredRun]]) -> Iterator[Difference]:
+    reference = runs[plan.reference]
+    for variant in plan.variants:
+        own = runs[variant]
+        if variant == plan.reference or not own or not reference:
+            continue
+        for name, metrics in own[0].means.items():
+            for metric in metrics:
+                both = ({run.seed: run.means[name][metric] for run in each} for each in (own, reference))
+                if found := paired_difference(*both):
+                    yield Difference(variant, plan.reference, name, metric, found.mean, found.low, found.high, found.n)
+
+
+def _reach(plan: Plan, runs: Sequence[MeasuredRun], metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[Reach]:
+    """For the first PSNR, that of the Y channel if there is one."""
+    kinds = {metric: kind_of(options) for metric, options in metrics.items()}
+    metric = next((name for kind in ('psnr_y', 'psnr_rgb') for name in kinds if kinds[name] == kind), '')
+    targets = {run.seed: run for run in runs if run.variant == plan.reference}
+    for variant in plan.variants:
+        own = [run for run in runs if run.variant == variant and run.seed in targets]
+        for name in [name for name, each in own[0].curves if each == metric] if own else ():
+            seeds = {}
+            for run in own:
+                final = targets[run.seed].curves[name, metric]
+                seeds[run.seed] = iterations_to_reach(run.curves[name, metric], final[max(final)]) if final else None
+            yield Reach(variant, plan.reference, name, metric, seeds, _median(seeds.values()))
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    """The median, ``None`` being later than anything."""
+    middle = median([math.inf if value is None else value for value in values])
+    return middle if math.isfinite(middle) else None
+
+
+def _times(runs: Mapping[str, Sequence[MeasuredRun]], reach: Sequence[Reach]) -> Times:
+    pace = {
+        variant: {run.seed: run.seconds_per_iteration for run in own if run.seconds_per_iteration is not None}
+        for variant, own in runs.items()
+    }
+    in_seconds = []
+    for each in reach:
+        own = pace[each.variant]
+        seeds = {seed: None if it is None else it * own[seed] for seed, it in each.seeds.items() if seed in own}
+        if seeds:
+            in_seconds.append(
+                Reach(each.variant, each.reference, each.set, each.metric, seeds, _median(seeds.values()))
+            )
+    return Times(pace, in_seconds)
+
+
+def write_study(folder: Path, result: StudyResult) -> Path:
+    """Writes ``study.json``, whole or not at all.
+
+    Returns:
+        The file.
+    """
+    content = json.dumps(_ADAPTER.dump_python(result), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(folder / FILE_NAME, content + '\n')
+    return folder / FILE_NAME
+
+
+def read_study_result(folder: Path) -> StudyResult:
+    """Reads the ``study.json`` of a study's folder.
+
+    Raises:
+        InputError: There is none, or it is damaged or of another version.
+    """
+    path = folder / FILE_NAME
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+        if content.get('format') != FORMAT:
+            raise InputError(
+                f'{path} has format {content.get("format")}, this version reads {FORMAT}: run bsr study again.'
+            )
+        return _ADAPTER.validate_python(content)
+    except OSError as error:
+        raise InputError(f'{path} cannot be read ({error.strerror}): bsr study writes it.') from error
+    except InputError:
+        raise
+    except (ValueError, AttributeError) as error:
+        wrong = error.errors()[0]['msg'] if isinstance(error, ValidationError) else error
+        raise InputError(f'{path} cannot be read ({wrong}): run bsr study again.') from error
+
+
+_ADAPTER = TypeAdapter(StudyResult)
