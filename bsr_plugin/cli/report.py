@@ -4,15 +4,20 @@ import argparse
 from pathlib import Path
 
 from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, table
+from bsr_plugin.cli.study import tables_text
+from bsr_plugin.errors import InputError
 from bsr_plugin.report.table_formats import both_texts
 from bsr_plugin.report.tables import Cell
 
 EXAMPLE = 'bsr report results/test_BSR_x2 results/test_BSR_x4 --out report'
 
+#: What tells the folder of a study from one of results.
+STUDY_FILE = 'study.json'
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    results = 'folders results/<name>; differences are from the first'
+    results = 'folders results/<name>, whose differences are from the first; or the folder of one study'
     parser.add_argument('results', nargs='+', type=Path, metavar='RESULTS', help=results)
     files = 'gets index.html, tables.md, tables.csv and tables.tex'
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help=files)
@@ -25,7 +30,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the command."""
+    """Runs the command.
+
+    Raises:
+        InputError: A folder holds no results, or a study is not alone.
+    """
+    studies = [folder for folder in arguments.results if (folder / STUDY_FILE).is_file()]
+    if studies and len(arguments.results) > 1:
+        raise InputError(f'{studies[0]} holds a study, which has a page of its own: name it alone.')
+    return _report_study(studies[0], arguments.out) if studies else _report(arguments)
+
+
+def _report_study(folder: Path, out: Path) -> int:
+    from bsr_plugin.report.study_build import build_study_report
+    from bsr_plugin.study.results import read_study_result
+
+    result = read_study_result(folder)
+    print(tables_text(build_study_report(result, out)))
+    print(out / 'index.html')
+    return EXIT_DONE
+
+
+def _report(arguments: argparse.Namespace) -> int:
     from bsr_plugin.report.build import build_report
 
     report = build_report(

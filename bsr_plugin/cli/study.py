@@ -9,8 +9,10 @@ from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, count_of, table
 from bsr_plugin.errors import InputError
 
 if TYPE_CHECKING:
+    from bsr_plugin.report.study_tables import StudyTable
     from bsr_plugin.study.folder import CellFolder
     from bsr_plugin.study.planning import Plan
+    from bsr_plugin.study.results import StudyResult
     from bsr_plugin.study.running import Outcome
 
 EXAMPLE = 'bsr study options/studies/sampling_sample_x2.yml --out studies/sampling --jobs 2'
@@ -40,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: The study file or its options are wrong, or the folder is in use or holds runs of other options.
     """
+    from bsr_plugin.report.study_build import build_study_report
     from bsr_plugin.study.folder import CellFolder
     from bsr_plugin.study.planning import plan_study
 
@@ -49,16 +52,23 @@ def run(arguments: argparse.Namespace) -> int:
         return EXIT_DONE
     if arguments.out is None:
         raise InputError('--out is missing: name the folder of the study.')
-    outcome = _run(plan, arguments)
-    if outcome.failures:
-        print('\n'.join(outcome.failures))
+    outcome, result = _run(plan, arguments)
+    tables = build_study_report(result, arguments.out)
+    print(tables_text(tables))
+    print(arguments.out / 'index.html')
+    print('\n'.join(outcome.failures), end='\n' if outcome.failures else '')
     if outcome.signal_number:
         print('stopped: the same command goes on')
         return _SIGNALLED + outcome.signal_number
     return EXIT_PARTLY if outcome.failures else EXIT_DONE
 
 
-def _run(plan: 'Plan', arguments: argparse.Namespace) -> 'Outcome':
+def tables_text(tables: Sequence['StudyTable']) -> str:
+    """Tables as they are printed."""
+    return '\n'.join(f'{each.title}\n{table(each.heads, each.rows)}\n' for each in tables)
+
+
+def _run(plan: 'Plan', arguments: argparse.Namespace) -> tuple['Outcome', 'StudyResult']:
     from bsr_plugin.study.collection import Collection
     from bsr_plugin.study.progress import Progress
     from bsr_plugin.study.running import Runner, locked, prepare
@@ -71,11 +81,11 @@ def _run(plan: 'Plan', arguments: argparse.Namespace) -> 'Outcome':
         progress = Progress(folders)
         waiting = [folder for folder in folders if not folder.is_done()]
         collection = Collection(plan, arguments.out, folders)
-        collection.write()
         try:
-            return Runner(waiting, places, progress, collection.write).run()
+            outcome = Runner(waiting, places, progress, collection.write).run()
         finally:
             progress.close()
+        return outcome, collection.write()
 
 
 def _listing(folders: Sequence['CellFolder'], has_folder: bool) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from bsr_plugin.errors import InputError
+from bsr_plugin.evaluation.training_log import Record, read_log
 from bsr_plugin.report.style import PRINT, Palette, new_figure, plain_axes
 
 #: Points of a curve; a longer one is averaged over equal stretches of iterations.
@@ -35,23 +35,11 @@ def read_curves(folder: Path) -> dict[str, Curve]:
     Raises:
         InputError: The folder holds no such log.
     """
-    if not any(folder.glob('*tfevents*')):
-        raise InputError(f'{folder} holds no TensorBoard log: name a folder tb_logger/<name>.')
-    from tensorboard.backend.event_processing.event_accumulator import SCALARS, TENSORS, EventAccumulator
-    from tensorboard.util import tensor_util
-
-    log = EventAccumulator(str(folder), size_guidance={SCALARS: 0, TENSORS: 0}, purge_orphaned_data=False)
-    log.Reload()
-    curves = {tag: _curve([(event.step, event.value) for event in log.Scalars(tag)]) for tag in log.Tags()[SCALARS]}
-    for tag in log.Tags()[TENSORS]:
-        events = [(event.step, tensor_util.make_ndarray(event.tensor_proto)) for event in log.Tensors(tag)]
-        if all(value.size == 1 and value.dtype.kind == 'f' for _, value in events):
-            curves[tag] = _curve([(step, float(value.item())) for step, value in events])
-    return curves
+    return {tag: _curve(records) for tag, records in read_log(folder).items()}
 
 
-def _curve(records: Sequence[tuple[int, float]]) -> Curve:
-    iterations, values = zip(*sorted(dict(records).items()), strict=True)
+def _curve(records: Sequence[Record]) -> Curve:
+    iterations, values = zip(*sorted({each.iteration: each.value for each in records}.items()), strict=True)
     return Curve(np.array(iterations, np.int64), np.array(values, np.float64))
 
 

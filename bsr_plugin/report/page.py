@@ -4,12 +4,10 @@ import base64
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.resources import files
 from typing import Any
 
 import cv2
 import numpy as np
-from jinja2 import Environment
 from markupsafe import Markup
 from numpy.typing import NDArray
 
@@ -20,6 +18,7 @@ from bsr_plugin.report.difference import coloured, difference_maps
 from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example
 from bsr_plugin.report.table_formats import both_texts, figure_text, signed
 from bsr_plugin.report.tables import PLACES, Cell, Table
+from bsr_plugin.report.template import rendered, sortable_number, sortable_word
 
 _KINDS: tuple[tuple[Kind, str, int], ...] = (
     ('psnr_y', 'PSNR-Y', PLACES['psnr']),
@@ -70,9 +69,6 @@ _SECTIONS = {
 
 def render(content: Content) -> str:
     """The page as HTML."""
-    source = files('bsr_plugin.report')
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(source.joinpath('page.html').read_text(encoding='utf-8'))
     plots: dict[str, list[dict[str, Any]]] = {}
     for plot in content.plots:
         plots.setdefault(plot.section, []).append({**asdict(plot), 'svg': Markup(plot.svg)})
@@ -82,32 +78,20 @@ def render(content: Content) -> str:
         'pictures': [_example(number, example) for number, example in enumerate(content.examples)],
         'images': list(_image_tables(content)),
     }
-    return template.render(
+    return rendered(
+        'page.html',
         title=content.title,
-        versions=', '.join(sorted({f'{name} {v}' for run in content.runs for name, v in run.versions.items()})),
+        subtitle=', '.join(sorted({f'{name} {v}' for run in content.runs for name, v in run.versions.items()})),
         sections={anchor: name for anchor, name in _SECTIONS.items() if parts.get(anchor) or anchor in plots},
         warnings=content.warnings,
         problems=content.problems,
-        css=Markup(source.joinpath('page.css').read_text(encoding='utf-8')),
-        js=Markup(source.joinpath('page.js').read_text(encoding='utf-8')),
         plots=plots,
         **parts,
     )
 
 
-def _word(text: str) -> dict[str, str | None]:
-    """A cell of a table that is text: it has no value to sort by."""
-    return {'text': text, 'value': None}
-
-
-def _number(value: float | None, text: str) -> dict[str, str | None]:
-    """A cell of a table with its text for the eye and the full figure for sorting, which NaN has none of."""
-    known = value is not None and not math.isnan(value)
-    return {'text': text, 'value': str(value).replace('inf', 'Infinity') if known else ''}
-
-
 def _figure(value: float | None, places: int) -> dict[str, str | None]:
-    return _number(value, '' if value is None else figure_text(value, places))
+    return sortable_number(value, '' if value is None else figure_text(value, places))
 
 
 def _measured(content: Content) -> dict[str, Any]:
@@ -115,12 +99,12 @@ def _measured(content: Content) -> dict[str, Any]:
     heads = ['Run', 'Set', 'Scale', 'Degradation', 'Images', 'Parameters', *(label for _, label, _ in _KINDS)]
     rows = [
         [
-            _word(run.name),
-            _word(part.name),
-            _number(part.scale, f'x{part.scale}'),
-            _word(part.degradation),
-            _number(len(part.images), str(len(part.images))),
-            _number(run.parameters, f'{run.parameters:,}'),
+            sortable_word(run.name),
+            sortable_word(part.name),
+            sortable_number(part.scale, f'x{part.scale}'),
+            sortable_word(part.degradation),
+            sortable_number(len(part.images), str(len(part.images))),
+            sortable_number(run.parameters, f'{run.parameters:,}'),
             *(_figure(run.value(part, kind), places) for kind, _, places in _KINDS),
             _gain(run.value(part, 'psnr_y'), part, content.baselines),
         ]
@@ -133,9 +117,9 @@ def _measured(content: Content) -> dict[str, Any]:
 def _gain(psnr: float | None, part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> dict[str, str | None]:
     bicubic = [quality.psnr_y for quality in baseline_of(part, baselines)]
     if psnr is None or math.isnan(psnr) or len(bicubic) < max(1, len(part.images)):
-        return _number(None, '')
+        return sortable_number(None, '')
     gain = psnr - float(np.mean(bicubic))
-    return _number(gain, f'{gain:+.{PLACES["psnr"]}f} dB')
+    return sortable_number(gain, f'{gain:+.{PLACES["psnr"]}f} dB')
 
 
 def _table(table: Table) -> dict[str, Any]:
@@ -216,7 +200,7 @@ def _image_tables(content: Content) -> Iterable[dict[str, Any]]:
         rows = []
         for gt, (part, image) in sorted(images.items(), key=lambda entry: entry[1][1].name):
             bicubic = content.baselines.get(key_of(part, image))
-            row = [_word(image.name)]
+            row = [sortable_word(image.name)]
             row.append(_figure(bicubic.psnr_y if bicubic else None, PLACES['psnr']))
             row.append(_figure(bicubic.ssim_y if bicubic else None, PLACES['ssim']))
             for run, own, kind, _, places in columns:

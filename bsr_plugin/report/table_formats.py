@@ -59,25 +59,27 @@ def to_markdown(tables: Sequence[Table]) -> str:
 
 def _markdown_table(table: Table) -> str:
     kinds = ' / '.join(f'{key.upper()}-Y' for key in table.keys)
-    heads = [head for name in table.sets for head in (f'{_markdown_text(name)} {kinds}', 'Δ (rank)')]
-    lines = [f'## {table.title}', '', _markdown_row(['Method', *heads]), _markdown_row(['---', *['---:'] * len(heads)])]
+    heads = [head for name in table.sets for head in (f'{markdown_text(name)} {kinds}', 'Δ (rank)')]
+    lines = [f'## {table.title}', '', markdown_row(['Method', *heads]), markdown_row(['---', *['---:'] * len(heads)])]
     for row in table.rows:
-        words = [f'**{_markdown_text(row.method)}**' if row.measured else row.method]
+        words = [f'**{markdown_text(row.method)}**' if row.measured else row.method]
         for cell in map(row.cell, table.sets):
             figures = ' / '.join(both_texts(cell)[: len(table.keys)])
             mark = f' [{cell.footnote}]' if cell.footnote else ''
             rank = f' ({cell.psnr_rank})' if cell.psnr_rank else ''
             words += [figures + mark, signed(cell.psnr_difference, PLACES['psnr']) + rank]
-        lines.append(_markdown_row(words))
-    notes = [f'[{number}] {_markdown_text(sentence)}' for number, sentence in table.footnotes]
-    return '\n'.join([*lines, '', '  \n'.join([*map(_markdown_text, table.below), *notes]), ''])
+        lines.append(markdown_row(words))
+    notes = [f'[{number}] {markdown_text(sentence)}' for number, sentence in table.footnotes]
+    return '\n'.join([*lines, '', '  \n'.join([*map(markdown_text, table.below), *notes]), ''])
 
 
-def _markdown_row(words: Sequence[str]) -> str:
+def markdown_row(words: Sequence[str]) -> str:
+    """A row of a Markdown table."""
     return f'| {" | ".join(words)} |'
 
 
-def _markdown_text(text: str) -> str:
+def markdown_text(text: str) -> str:
+    """Text without a meaning of its own in Markdown, in one line."""
     escapes = str.maketrans({character: f'\\{character}' for character in '\\`*_<>|[]#'})
     return ' '.join(text.translate(escapes).split())
 
@@ -89,9 +91,9 @@ def to_latex(tables: Sequence[Table]) -> str:
 
 def _latex_table(table: Table) -> str:
     columns = len(table.keys)
-    heads = [f'\\multicolumn{{{columns}}}{{c}}{{{_latex_text(name)}}}' for name in table.sets]
+    heads = [f'\\multicolumn{{{columns}}}{{c}}{{{latex_text(name)}}}' for name in table.sets]
     kinds = [key.upper() for key in table.keys] * len(table.sets)
-    caption = _latex_text(f'{table.title}. In brackets: difference in dB. {" ".join(table.below)}')
+    caption = latex_text(f'{table.title}. In brackets: difference in dB. {" ".join(table.below)}')
     lines = [
         '\\begin{table}',
         f'\\caption{{{caption}}}',
@@ -107,8 +109,8 @@ def _latex_table(table: Table) -> str:
             lines.append('\\midrule')
         after_published = not row.measured
         cells = [text for name in table.sets for text in _latex_cell(row.cell(name))[:columns]]
-        lines.append(f'{" & ".join([_latex_text(row.method), *cells])} \\\\')
-    notes = [f'\\par\\footnotesize $^{{{number}}}$ {_latex_text(sentence)}' for number, sentence in table.footnotes]
+        lines.append(f'{" & ".join([latex_text(row.method), *cells])} \\\\')
+    notes = [f'\\par\\footnotesize $^{{{number}}}$ {latex_text(sentence)}' for number, sentence in table.footnotes]
     return '\n'.join([*lines, '\\bottomrule', '\\end{tabular}', *notes, '\\end{table}', ''])
 
 
@@ -124,7 +126,8 @@ def _emphasis(text: str, rank: int | None) -> str:
     return f'\\textbf{{{text}}}' if rank == 1 else f'\\underline{{{text}}}' if rank == 2 else text
 
 
-def _latex_text(text: str) -> str:
+def latex_text(text: str) -> str:
+    """Text without a meaning of its own in LaTeX."""
     escapes = {character: f'\\{character}' for character in '&%$#_{}'}
     escapes |= {'\\': '\\textbackslash{}', '~': '\\textasciitilde{}', '^': '\\textasciicircum{}'}
     return ''.join(escapes.get(character, character) for character in text)

@@ -1,0 +1,125 @@
+"""A study's figures: learning curves with their spread, and differences with their intervals."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bsr_plugin.report.study_tables import sets_of
+from bsr_plugin.report.style import PRINT, Palette, new_figure, plain_axes
+from bsr_plugin.study.learning_curves import MeanCurve
+from bsr_plugin.study.results import Difference, StudyResult
+
+#: The first validations, which are far below the others, do not decide what the axis shows.
+_STEEP_PART = 0.25
+_COLUMNS = 2
+
+
+def learning_curves_figure(result: StudyResult, metric: str, palette: Palette = PRINT) -> Figure | None:
+    """A panel for each set: the mean over the seeds, and a band of one standard deviation on either side.
+
+    Args:
+        result: The study.
+        metric: The metric.
+        palette: Colours.
+
+    Returns:
+        ``None`` where no run has a learning curve.
+    """
+    sets = [
+        name for name in sets_of(result) if any(_curve(result, variant, name, metric) for variant in result.variants)
+    ]
+    if not sets:
+        return None
+    figure = _panels(sets, 2.5, palette)
+    for axes, name in zip(figure.axes, sets, strict=True):
+        shown = []
+        for number, variant in enumerate(result.variants):
+            if curve := _curve(result, variant, name, metric):
+                shown.append(_draw_curve(axes, curve, palette.of(number)))
+        _zoom(axes, shown)
+        axes.set_xlabel('iterations')
+    lines = [
+        figure.axes[0].plot([], [], color=palette.of(number), label=variant)[0]
+        for number, variant in enumerate(result.variants)
+        if result.curves[variant]
+    ]
+    figure.legend(handles=lines, loc='outside upper left', ncols=3, frameon=False, fontsize=9, labelcolor=palette.ink)
+    return figure
+
+
+def _curve(result: StudyResult, variant: str, name: str, metric: str) -> MeanCurve | None:
+    curve = result.curves[variant].get(name, {}).get(metric)
+    return curve if curve and curve.iterations else None
+
+
+def _draw_curve(axes: Axes, curve: MeanCurve, colour: str) -> tuple[np.ndarray, np.ndarray]:
+    """Draws a curve; gives its iterations and lower edge."""
+    iterations = np.array(curve.iterations)
+    mean, std = (np.array([np.nan if value is None else value for value in each]) for each in (curve.mean, curve.std))
+    std = np.nan_to_num(std)
+    mark = 'o' if len(iterations) < 12 else None
+    axes.plot(iterations, mean, color=colour, lw=1.5, marker=mark, ms=3)
+    axes.fill_between(iterations, mean - std, mean + std, color=colour, alpha=0.18, lw=0)
+    return iterations, mean - std
+
+
+def _zoom(axes: Axes, shown: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Lets the axis begin where the curves are no longer steep."""
+    last = max(iterations[-1] for iterations, _ in shown)
+    late = np.concatenate([lower[iterations >= _STEEP_PART * last] for iterations, lower in shown])
+    top = axes.get_ylim()[1]
+    if np.isfinite(late).any() and np.nanmin(late) < top:
+        bottom = float(np.nanmin(late))
+        axes.set_ylim(bottom - 0.05 * (top - bottom), top)
+
+
+def differences_figure(result: StudyResult, metric: str, palette: Palette = PRINT) -> Figure | None:
+    """A forest plot: for each set the differences from the reference and their 95 % confidence intervals.
+
+    Args:
+        result: The study.
+        metric: The metric.
+        palette: Colours.
+
+    Returns:
+        ``None`` where there is nothing to compare.
+    """
+    found = [each for each in result.differences if each.metric == metric and each.mean is not None]
+    variants = [variant for variant in result.variants if any(each.variant == variant for each in found)]
+    sets = [name for name in sets_of(result) if any(each.set == name for each in found)]
+    if not sets:
+        return None
+    figure = _panels(sets, 0.75 + 0.28 * len(variants), palette)
+    for axes, name in zip(figure.axes, sets, strict=True):
+        axes.axvline(0, color=palette.muted, lw=1, zorder=1)
+        for each in found:
+            if each.set == name:
+                colour = palette.of(list(result.variants).index(each.variant))
+                _draw_difference(axes, each, variants.index(each.variant), colour)
+        axes.set_yticks(range(len(variants)), variants)
+        axes.set_ylim(len(variants) - 0.4, -0.6)
+        axes.grid(visible=False, axis='y')
+        axes.grid(axis='x', color=palette.line, linewidth=0.8)
+        axes.locator_params(axis='x', nbins=6)
+    return figure
+
+
+def _draw_difference(axes: Axes, difference: Difference, row: int, colour: str) -> None:
+    if difference.low is not None and difference.high is not None:
+        axes.plot([difference.low, difference.high], [row, row], color=colour, lw=2, solid_capstyle='butt')
+    if difference.mean is not None:
+        axes.plot([difference.mean], [row], color=colour, marker='o', ms=6)
+
+
+def _panels(sets: Sequence[str], height: float, palette: Palette) -> Figure:
+    """A figure with a panel for each set, in rows of two."""
+    columns = min(_COLUMNS, len(sets))
+    rows = -(-len(sets) // columns)
+    figure = new_figure(9, height * rows + 0.4, palette)
+    for number, name in enumerate(sets):
+        axes = figure.add_subplot(rows, columns, number + 1)
+        plain_axes(axes, palette)
+        axes.set_title(name, loc='left', color=palette.ink, fontsize=10)
+    return figure

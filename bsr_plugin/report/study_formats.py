@@ -1,0 +1,91 @@
+"""A study's tables as Markdown, CSV and LaTeX."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bsr_plugin.report.study_tables import StudyTable, figure_of, sets_of
+from bsr_plugin.report.table_formats import latex_text, markdown_row, markdown_text
+from bsr_plugin.study.results import StudyResult
+from bsr_plugin.study.statistics import Figure
+
+_CSV_COLUMNS = (
+    'kind', 'variant', 'reference', 'set', 'image', 'seed', 'metric', 'mean', 'std', 'n', 'low', 'high',
+)  # fmt: skip
+
+
+def study_to_markdown(tables: Sequence[StudyTable]) -> str:
+    """A section for each table."""
+    sections = []
+    for table in tables:
+        rule = ['---', *['---:'] * (len(table.heads) - 1)]
+        lines = [markdown_row([markdown_text(word) for word in row]) for row in (table.heads, rule, *table.rows)]
+        lines[1] = markdown_row(rule)
+        sections.append('\n'.join([f'## {markdown_text(table.title)}', '', *lines, '', markdown_text(table.below), '']))
+    return '\n'.join(sections)
+
+
+def study_to_latex(tables: Sequence[StudyTable]) -> str:
+    """A ``table`` environment for each table, for the package booktabs."""
+    return '% needs \\usepackage{booktabs}\n' + '\n'.join(map(_latex_table, tables))
+
+
+def _latex_table(table: StudyTable) -> str:
+    lines = [
+        '\\begin{table}',
+        f'\\caption{{{_latex_words(f"{table.title}. {table.below}")}}}',
+        f'\\begin{{tabular}}{{l{"r" * (len(table.heads) - 1)}}}',
+        '\\toprule',
+        f'{" & ".join(map(_latex_words, table.heads))} \\\\',
+        '\\midrule',
+        *(f'{" & ".join(map(_latex_words, row))} \\\\' for row in table.rows),
+        '\\bottomrule',
+        '\\end{tabular}',
+        '\\end{table}',
+        '',
+    ]
+    return '\n'.join(lines)
+
+
+def _latex_words(text: str) -> str:
+    return latex_text(text).replace('±', '$\\pm$').replace('–', '--')  # noqa: RUF001
+
+
+def study_to_csv(result: StudyResult) -> str:
+    """One line for each figure at full length: of sets, of images, of single runs, and differences."""
+    text = io.StringIO()
+    lines = csv.DictWriter(text, _CSV_COLUMNS, lineterminator='\n')
+    lines.writeheader()
+    lines.writerows(_lines(result))
+    return text.getvalue()
+
+
+def _lines(result: StudyResult) -> Iterator[dict[str, Any]]:
+    for variant in result.variants:
+        for name in sets_of(result):
+            for metric in result.metrics:
+                figure = figure_of(result, variant, name, metric)
+                if figure:
+                    yield _line('figure', variant, name, metric, figure)
+        for name, images in result.images[variant].items():
+            for image, figures in images.items():
+                for metric, figure in figures.items():
+                    yield {**_line('image', variant, name, metric, figure), 'image': image}
+        for seed, sets in result.values[variant].items():
+            for name, values in sets.items():
+                for metric, value in values.items():
+                    run = Figure(value, None, 1)
+                    yield {**_line('run', variant, name, metric, run), 'seed': seed}
+    for each in result.differences:
+        yield {
+            'kind': 'difference',
+            **{
+                key: getattr(each, key) for key in ('variant', 'reference', 'set', 'metric', 'mean', 'low', 'high', 'n')
+            },
+        }
+
+
+def _line(kind: str, variant: str, name: str, metric: str, figure: Figure) -> dict[str, Any]:
+    numbers = {'mean': figure.mean, 'std': figure.std, 'n': figure.n}
+    return {'kind': kind, 'variant': variant, 'set': name, 'metric': metric, **numbers}

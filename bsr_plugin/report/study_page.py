@@ -1,0 +1,103 @@
+"""``index.html`` of a study."""
+
+from collections.abc import Iterator, Mapping
+from statistics import median
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from bsr_plugin.report.study_figures import differences_figure, learning_curves_figure
+from bsr_plugin.report.study_tables import (
+    StudyTable,
+    both_text,
+    label_of,
+    places_of,
+    reach_tables,
+)
+from bsr_plugin.report.style import PAGE, inline_svg
+from bsr_plugin.report.template import rendered, sortable_number, sortable_word
+from bsr_plugin.study.results import StudyResult
+
+_SECTIONS = {
+    'tables': 'Results',
+    'differences': 'Differences',
+    'curves': 'Learning curves',
+    'times': 'Times',
+    'images': 'Image by image',
+}
+
+
+def render_study(result: StudyResult, tables: list[StudyTable]) -> str:
+    """The page as HTML.
+
+    Args:
+        result: The study.
+        tables: Its tables.
+    """
+    parts = {
+        'tables': tables,
+        'differences': list(_plots(result, 'differences')),
+        'curves': list(_plots(result, 'curves')),
+        'times': _times(result),
+        'images': list(_images(result)),
+    }
+    seeds = ', '.join(map(str, result.seeds))
+    return rendered(
+        'study.html',
+        title=result.name,
+        subtitle=f'{len(result.variants)} variants, seeds {seeds}; reference: {result.reference}',
+        sections={anchor: name for anchor, name in _SECTIONS.items() if parts[anchor]},
+        warnings=_warnings(result),
+        reference=result.reference,
+        **parts,
+    )
+
+
+def _warnings(result: StudyResult) -> list[str]:
+    if result.done == result.planned:
+        return []
+    return [f'{result.done} of {result.planned} runs are done: n says of how many seeds a figure is.']
+
+
+def _plots(result: StudyResult, section: str) -> Iterator[dict[str, Any]]:
+    """A plot for each metric."""
+    draw = {'differences': differences_figure, 'curves': learning_curves_figure}[section]
+    for number, (metric, options) in enumerate(result.metrics.items()):
+        figure: Figure | None = draw(result, metric, PAGE)
+        if figure:
+            svg = Markup(inline_svg(figure, f'{section}-{number}'))
+            yield {'title': label_of(metric, options), 'svg': svg}
+
+
+def _times(result: StudyResult) -> list[StudyTable]:
+    """What depends on the machine: seconds, for which there is no place among the tables of quality."""
+    rows = [
+        [variant, f'{median(seconds.values()):.4g}', str(len(seconds))]
+        for variant, seconds in result.times.seconds_per_iteration.items()
+        if seconds
+    ]
+    if not rows:
+        return []
+    below = 'Median of the stretches between the log lines of a run; median of the runs. It depends on the machine.'
+    table = StudyTable('Seconds per iteration', ['variant', 'seconds', 'n'], rows, below)
+    return [table, *reach_tables(result.times.reach, result, 'seconds')]
+
+
+def _images(result: StudyResult) -> Iterator[dict[str, Any]]:
+    """A table for each set: mean and standard deviation of every variant on every image."""
+    done = [variant for variant, images in result.images.items() if images]
+    for number, (name, images) in enumerate((result.images[done[0]] if done else {}).items()):
+        columns = [(variant, metric) for metric in result.metrics for variant in done]
+        rows = [
+            [sortable_word(image), *(_image_cell(result, variant, name, image, metric) for variant, metric in columns)]
+            for image in images
+        ]
+        heads = ['Image', *(f'{variant} {label_of(metric, result.metrics[metric])}' for variant, metric in columns)]
+        yield {'id': f'images-{number}', 'title': f'{name}: {len(rows)} images', 'heads': heads, 'rows': rows}
+
+
+def _image_cell(result: StudyResult, variant: str, name: str, image: str, metric: str) -> Mapping[str, str | None]:
+    figure = result.images[variant].get(name, {}).get(image, {}).get(metric)
+    text = both_text(figure, places_of(result.metrics[metric]))
+    return sortable_number(figure.mean if figure else None, text)

@@ -1,0 +1,134 @@
+"""A study's tables: figures of every variant, differences from the reference, iterations to its figure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bsr_plugin.evaluation.results import kind_of
+from bsr_plugin.report.table_formats import figure_text, signed
+from bsr_plugin.study.measured import ALL_SETS
+from bsr_plugin.study.results import Difference, Reach, StudyResult
+from bsr_plugin.study.statistics import Figure
+
+#: Decimal places by type of metric; seeds differ in hundredths of a decibel.
+_PLACES = {'calculate_psnr': 3, 'calculate_ssim': 5}
+_OTHER_PLACES = 4
+_LABELS = {'psnr_y': 'PSNR-Y', 'psnr_rgb': 'PSNR-RGB', 'ssim_y': 'SSIM-Y'}
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """A table of texts.
+
+    Attributes:
+        title: Its heading.
+        heads: Names of the columns; the first is that of the variants.
+        rows: A row for each variant.
+        below: What is to be known of it.
+    """
+
+    title: str
+    heads: list[str]
+    rows: list[list[str]]
+    below: str
+
+
+def label_of(name: str, metric: Mapping[str, Any]) -> str:
+    """What a metric of an option file is called."""
+    kind = kind_of(metric)
+    return _LABELS[kind] if kind else name
+
+
+def places_of(metric: Mapping[str, Any]) -> int:
+    """Decimal places that a metric is printed with."""
+    return _PLACES.get(str(metric.get('type')), _OTHER_PLACES)
+
+
+def sets_of(result: StudyResult) -> list[str]:
+    """The sets of a study, and the mean of all where there are several."""
+    sets = next((list(figures) for figures in result.variants.values() if figures), [])
+    return [*sets, ALL_SETS] if len(sets) > 1 else sets
+
+
+def figure_of(result: StudyResult, variant: str, name: str, metric: str) -> Figure | None:
+    """The figure of a variant on a set; ``None`` where no run of it is done."""
+    figures = result.means.get(variant) if name == ALL_SETS else result.variants.get(variant, {}).get(name)
+    return (figures or {}).get(metric)
+
+
+def study_tables(result: StudyResult) -> list[StudyTable]:
+    """All tables: for every metric the figures and the differences; then the iterations to the reference's PSNR."""
+    tables = []
+    for metric in result.metrics:
+        tables += [_figures(result, metric), *_differences(result, metric)]
+    return [*tables, *reach_tables(result.reach, result, 'iterations')]
+
+
+def _figures(result: StudyResult, metric: str) -> StudyTable:
+    sets, options = sets_of(result), result.metrics[metric]
+    rows = []
+    for variant in result.variants:
+        figures = [figure_of(result, variant, name, metric) for name in sets]
+        runs = figures[0].n if figures and figures[0] else 0
+        rows.append([variant, *(both_text(each, places_of(options)) for each in figures), str(runs)])
+    below = f'Mean ± standard deviation over n seeds; {result.done} of {result.planned} runs are done.'
+    return StudyTable(f'{label_of(metric, options)} of the final networks', ['variant', *sets, 'n'], rows, below)
+
+
+def both_text(figure: Figure | None, places: int) -> str:
+    """Mean and standard deviation; the mean alone for a single run."""
+    if figure is None or figure.mean is None:
+        return figure_text(None, places)
+    return figure_text(figure.mean, places) + (f' ± {figure.std:.{places}f}' if figure.std is not None else '')
+
+
+def _differences(result: StudyResult, metric: str) -> list[StudyTable]:
+    sets, options = sets_of(result), result.metrics[metric]
+    found = {(each.variant, each.set): each for each in result.differences if each.metric == metric}
+    variants = dict.fromkeys(variant for variant, _ in found)
+    rows = []
+    for variant in variants:
+        row = [found[variant, name] for name in sets]
+        rows.append([variant, *(interval_text(each, places_of(options)) for each in row), str(row[0].n)])
+    below = (
+        'Mean difference of runs of the same seed and its 95 % confidence interval (paired t-test, n pairs); a single '
+        'pair has none.'
+    )
+    title = f'{label_of(metric, options)}, difference from {result.reference}'
+    return [StudyTable(title, ['variant', *sets, 'n'], rows, below)] if rows else []
+
+
+def interval_text(difference: Difference, places: int) -> str:
+    """A difference with its interval."""
+    if difference.mean is None:
+        return figure_text(None, places)
+    text = signed(difference.mean, places)
+    if difference.low is None or difference.high is None:
+        return text
+    return f'{text} [{signed(difference.low, places)}, {signed(difference.high, places)}]'
+
+
+def reach_tables(reach: Sequence[Reach], result: StudyResult, unit: str) -> list[StudyTable]:
+    """When the variants reach the reference's final PSNR, in iterations or seconds; none where no run is done."""
+    sets = sets_of(result)
+    found = {(each.variant, each.set): each for each in reach}
+    rows = [
+        [variant, *(_reach_text(found[variant, name]) for name in sets)]
+        for variant in dict.fromkeys(variant for variant, _ in found)
+    ]
+    if not rows:
+        return []
+    metric = reach[0].metric
+    label = label_of(metric, result.metrics[metric])
+    below = (
+        'From the learning curve of each seed, with straight lines between validations: when it first reaches the '
+        f'figure that {result.reference} of the same seed ends with. Median; in brackets, of how many seeds it does.'
+    )
+    title = f'{unit.capitalize()} to the final {label} of {result.reference}'
+    return [StudyTable(title, ['variant', *sets], rows, below)]
+
+
+def _reach_text(reach: Reach) -> str:
+    reached = sum(value is not None for value in reach.seeds.values())
+    median = 'never' if reach.median is None else f'{reach.median:,.0f}'
+    return f'{median} ({reached} of {len(reach.seeds)})'
