@@ -103,6 +103,9 @@ def differences_figure(result: StudyResult, metric: str, palette: Palette = PRIN
         axes.grid(visible=False, axis='y')
         axes.grid(axis='x', color=palette.line, linewidth=0.8)
         axes.locator_params(axis='x', nbins=6)
+    limits = [axes.get_xlim() for axes in figure.axes]
+    for axes in figure.axes:
+        axes.set_xlim(min(low for low, _ in limits), max(high for _, high in limits))
     return figure
 
 

@@ -33,7 +33,7 @@ class Study(Section):
     def refusal(self) -> str:
         """What the values say about each other."""
         if self.reference not in self.variants:
-            known = f'there are {", ".join(self.variants)}'
+            known = f'; there are {", ".join(self.variants)}'
             raise problem_at(
                 'reference',
                 f'{shown(self.reference)} is not a variant{perhaps(self.reference, self.variants) or known}',

@@ -1,0 +1,157 @@
+"""What the folder of a run says about it."""
+
+import json
+import shutil
+
+import pytest
+import torch
+import yaml
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult, SkippedImage, write_results
+from bsr_plugin.models import checkpoint
+from bsr_plugin.study.child import alone_in
+from bsr_plugin.study.folder import CellFolder
+from bsr_plugin.study.planning import plan_study
+from bsr_plugin.study.running import locked, prepare
+
+
+@pytest.fixture
+def folder(plan, tmp_path):
+    made = CellFolder(tmp_path / 'out', plan.cells[0])
+    made.write_options()
+    return made
+
+
+def results(folder, names=('First', 'Second'), psnr=30.0, skipped=(), where=None):
+    """Writes a metrics.json."""
+    image = ImageResult('a', '/a.png', None, None, {'psnr_y': psnr, 'ssim_y': 0.9})
+    sets = [SetResult(name, 2, 'bicubic', [image], list(skipped), dict(image.values)) for name in names]
+    metrics = folder.cell.test['val']['metrics']
+    return write_results(where or folder.results, RunResult('x', {}, 1, '/w.pth', 'params', metrics, sets))
+
+
+def checkpoint_at(folder, iteration):
+    """Writes a checkpoint as BSRModel does, as far as resuming looks at it."""
+    weights = checkpoint.write(folder.models / f'net_g_{iteration}.pth', {'params': {'w': torch.zeros(1)}})
+    state = {'epoch': 0, 'iter': iteration, 'optimizers': [], 'schedulers': []}
+    checkpoint.write(folder.states / f'{iteration}.state', {**state, 'weights': {f'net_g_{iteration}.pth': weights}})
+
+
+def validations(folder, iterations, names=('First', 'Second')):
+    """Writes a TensorBoard log with validations."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(folder.log)) as writer:
+        for iteration in iterations:
+            for name in names:
+                for metric in folder.metrics:
+                    writer.add_scalar(f'metrics/{name}/{metric}', 30.1 + iteration, iteration)
+
+
+def test_options_are_written_so_that_the_run_can_be_done_by_hand(folder):
+    assert folder.path.parts[-3:] == ('runs', 'rfs', '1')
+    train, test = (file.read_text().partition('\n') for file in (folder.train_file, folder.test_file))
+    assert train[0].startswith('bsr_plugin: !!python/name:bsr_plugin.__version__')
+    assert yaml.safe_load(train[2]) == folder.cell.train
+    weights = str(folder.path / 'experiments/rfs_1/models/net_g_latest.pth')
+    assert yaml.safe_load(test[2])['path']['pretrain_network_g'] == weights
+
+
+def test_a_run_of_other_options_is_noticed_wherever_the_study_lies(folder, study_file, base, tmp_path):
+    assert not folder.is_changed()
+    shutil.move(tmp_path / 'out', tmp_path / 'moved')
+    assert not CellFolder(tmp_path / 'moved', folder.cell).is_changed()
+    longer = plan_study(study_file(of_base={'train': {**base['train'], 'total_iter': 31}})).cells[0]
+    assert CellFolder(tmp_path / 'moved', longer).is_changed()
+    assert not CellFolder(tmp_path / 'elsewhere', longer).is_changed()
+
+
+def test_a_run_of_other_options_is_refused_or_begun_anew(folder, study_file, base, tmp_path):
+    results(folder)
+    folder.mark_done()
+    longer = plan_study(study_file(of_base={'train': {**base['train'], 'total_iter': 31}}))
+    with pytest.raises(InputError) as caught:
+        prepare(longer, tmp_path / 'out', restart=False)
+    assert str(caught.value).startswith(
+        f'{folder.path} holds a run of other options: use another --out, or give --restart'
+    )
+    assert folder.is_done()
+    prepare(longer, tmp_path / 'out', restart=True)
+    assert not folder.path.exists()
+
+
+def test_a_run_is_done_when_its_results_are_there_as_they_were_declared(folder):
+    assert not folder.is_done()
+    results(folder)
+    assert not folder.is_done()
+    folder.mark_done()
+    assert folder.is_done()
+    results(folder, psnr=31.0)
+    assert not folder.is_done()
+    shutil.rmtree(folder.results)
+    assert not folder.is_done()
+
+
+def test_why_results_do_not_serve(folder):
+    assert 'has no metrics.json' in folder.incomplete(folder.results)
+    results(folder, names=['First'])
+    assert folder.incomplete(folder.results) == 'Second was not measured.'
+    results(folder, skipped=[SkippedImage('b', 'b.png cannot be read.')])
+    assert folder.incomplete(folder.results) == 'x, First, b: b.png cannot be read.'
+    results(folder)
+    assert folder.incomplete(folder.results) is None
+
+
+def test_a_validation_that_was_not_written_down_is_found_and_filled_in(folder):
+    assert folder.unrecorded_validation() is None
+    checkpoint_at(folder, 15)
+    validations(folder, [10])
+    assert folder.unrecorded_validation() is None
+    checkpoint_at(folder, 20)
+    assert folder.unrecorded_validation() == 20
+    validations(folder, [20], names=['First'])
+    assert folder.unrecorded_validation() == 20
+    where = folder.results.with_name('at_20')
+    results(folder, psnr=50.1, where=where)
+    folder.record_validation(20, where)
+    assert folder.unrecorded_validation() is None
+    curves = folder.curves()
+    float32 = float(torch.tensor(50.1, dtype=torch.float32))
+    assert curves['Second', 'psnr_y'] == {10: pytest.approx(40.1, abs=1e-5), 20: float32}
+    assert curves['First', 'psnr_y'][20] == pytest.approx(50.1, abs=1e-5)
+    # The validation at the end of the training is made again by the run itself.
+    checkpoint_at(folder, 30)
+    assert folder.unrecorded_validation() is None
+
+
+def test_what_cannot_be_resumed_is_forgotten_and_what_can_is_kept(folder):
+    folder.models.mkdir(parents=True)
+    validations(folder, [10])
+    folder.forget_what_cannot_be_resumed()
+    assert not folder.experiment.exists()
+    assert not folder.log.exists()
+    checkpoint_at(folder, 5)
+    folder.forget_what_cannot_be_resumed()
+    assert folder.iteration() == 5
+    assert folder.train_file.is_file()
+
+
+def test_half_of_a_declaration_does_not_count(folder):
+    results(folder)
+    for text in ('', '{', '[]', '{}', json.dumps({'metrics': 'x'})):
+        (folder.path / 'done.json').write_text(text)
+        assert not folder.is_done()
+
+
+def test_two_studies_on_one_folder_are_refused(tmp_path):
+    one, other = locked(tmp_path / 'out'), locked(tmp_path / 'out')
+    with one, pytest.raises(InputError, match='is in use by another study'), other:
+        pass
+    with locked(tmp_path / 'out'):
+        pass
+
+
+def test_a_folder_serves_one_process_at_a_time(tmp_path):
+    assert alone_in(tmp_path, patience=0)
+    assert not alone_in(tmp_path, patience=0)

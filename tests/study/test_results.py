@@ -1,0 +1,100 @@
+"""study.json from runs whose figures are known."""
+
+import json
+import statistics
+from types import SimpleNamespace
+
+import pytest
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.study.measured import ALL_SETS, MeasuredRun
+from bsr_plugin.study.planning import Plan
+from bsr_plugin.study.results import read_study_result, study_result, write_study
+
+METRICS = {'psnr_y': {'type': 'calculate_psnr', 'crop_border': 2, 'test_y_channel': True}}
+PSNR = {('a', 1): (30.0, 40.0), ('a', 2): (31.0, 42.0), ('b', 1): (30.5, 40.2), ('b', 2): (31.1, 42.8)}
+CURVES = {'a': {10: 29.0, 20: 30.0}, 'b': {10: 29.0, 20: 31.0}}
+
+
+def run(variant, seed, pace=0.5):
+    first, second = PSNR[variant, seed]
+    means = {'Set5': {'psnr_y': first}, 'Set14': {'psnr_y': second}, ALL_SETS: {'psnr_y': (first + second) / 2}}
+    images = {'Set5': {'baby': {'psnr_y': first - 1}, 'bird': {'psnr_y': first + 1}}}
+    curves = {(name, 'psnr_y'): {at: value + seed for at, value in CURVES[variant].items()} for name in means}
+    return MeasuredRun(variant, seed, means, images, curves, pace * seed)
+
+
+@pytest.fixture
+def small_plan():
+    cell = SimpleNamespace(test={'val': {'metrics': METRICS}})
+    return Plan('small', 'a', ('a', 'b'), (1, 2), (cell,) * 4)
+
+
+def test_the_two_keys_that_others_read(small_plan, tmp_path):
+    result = study_result(small_plan, [run(*cell) for cell in reversed(PSNR)])
+    content = json.loads(write_study(tmp_path, result).read_text())
+    std = statistics.stdev([30.0, 31.0])
+    assert content['variants']['a']['Set5'] == {'psnr_y': {'mean': 30.5, 'std': pytest.approx(std), 'n': 2}}
+    assert list(content['variants']['a']) == ['Set5', 'Set14']
+    (first, second, both) = content['differences']
+    assert (first['variant'], first['reference'], first['set'], first['metric'], first['n']) == (
+        'b', 'a', 'Set5', 'psnr_y', 2,
+    )  # fmt: skip
+    assert first['mean'] == pytest.approx(0.3)
+    # t of 1 degree of freedom: 12.7062; differences 0.5 and 0.1, so a standard error of 0.2.
+    assert (first['low'], first['high']) == (
+        pytest.approx(0.3 - 2.54124, abs=1e-4),
+        pytest.approx(0.3 + 2.54124, abs=1e-4),
+    )
+    assert (second['set'], both['set']) == ('Set14', ALL_SETS)
+    assert both['mean'] == pytest.approx((0.3 + 0.5) / 2)
+    assert content['means']['b']['psnr_y']['mean'] == pytest.approx((30.5 + 40.2 + 31.1 + 42.8) / 4)
+    assert content['images']['b']['Set5']['bird']['psnr_y']['mean'] == pytest.approx((30.5 + 31.1) / 2 + 1)
+    assert content['values']['b']['2'] == {'Set5': {'psnr_y': 31.1}, 'Set14': {'psnr_y': 42.8}}
+    assert read_study_result(tmp_path) == result
+
+
+def test_iterations_and_seconds_to_the_final_figure_of_the_reference(small_plan):
+    result = study_result(small_plan, [run(*cell) for cell in PSNR])
+    reach = {(each.variant, each.set): each for each in result.reach}
+    assert reach['b', 'Set5'].seeds == {1: 15.0, 2: 15.0}
+    assert (reach['b', 'Set5'].median, reach['a', 'Set5'].median) == (15.0, 20.0)
+    seconds = {(each.variant, each.set): each for each in result.times.reach}
+    assert seconds['b', 'Set14'].seeds == {1: 7.5, 2: 15.0}
+    assert seconds['b', 'Set14'].median == 11.25
+
+
+def test_never_is_later_than_anything(small_plan, monkeypatch):
+    monkeypatch.setitem(CURVES, 'b', {10: 29.0, 20: 29.9})
+    result = study_result(small_plan, [run(*cell) for cell in PSNR])
+    reach = next(each for each in result.reach if each.variant == 'b')
+    assert (reach.seeds, reach.median) == ({1: None, 2: None}, None)
+
+
+def test_a_study_that_is_not_finished_says_how_many_runs_each_figure_is_of(small_plan):
+    result = study_result(small_plan, [run('a', 1), run('b', 1), run('b', 2)])
+    assert (result.done, result.planned) == (3, 4)
+    assert (result.variants['a']['Set5']['psnr_y'].n, result.variants['b']['Set5']['psnr_y'].n) == (1, 2)
+    assert result.variants['a']['Set5']['psnr_y'].std is None
+    (difference, *_) = result.differences
+    assert (difference.mean, difference.low, difference.high, difference.n) == (0.5, None, None, 1)
+    without_reference = study_result(small_plan, [run('b', 1)])
+    assert (without_reference.differences, without_reference.reach) == ([], [])
+    empty = study_result(small_plan, [])
+    assert (empty.done, empty.variants) == (0, {'a': {}, 'b': {}})
+
+
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        (None, 'bsr study writes it'),
+        ('{', 'cannot be read'),
+        ('{"format": 9}', 'has format 9'),
+        ('[]', 'cannot be read'),
+    ],
+)
+def test_what_is_not_a_study_is_one_sentence(tmp_path, content, sentence):
+    if content is not None:
+        (tmp_path / 'study.json').write_text(content)
+    with pytest.raises(InputError, match=sentence):
+        read_study_result(tmp_path)

@@ -1,0 +1,108 @@
+"""A real study, killed again and again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+TABLES = ('tables.md', 'tables.csv', 'tables.tex')
+
+pytestmark = pytest.mark.slow
+
+
+class Command:
+    """``bsr study`` in a process of its own."""
+
+    def __init__(self, file, out, *words):
+        self.out = out
+        environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY), 'OMP_NUM_THREADS': '1'}
+        program = [sys.executable, '-m', 'bsr_plugin', 'study', str(file), '--out', str(out), '--jobs', '2', *words]
+        self.process = subprocess.Popen(
+            program, cwd=file.parent, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def wait_for(self, pattern, count=1, seconds=400):
+        """Waits, closely, until so many files are there."""
+        end = time.monotonic() + seconds
+        while len(list(self.out.glob(pattern))) < count:
+            assert self.process.poll() is None, self.process.stdout.read()
+            assert time.monotonic() < end, pattern
+            time.sleep(0.005)
+
+    def finish(self):
+        output, _ = self.process.communicate(timeout=400)
+        return self.process.returncode, output
+
+    def kill(self):
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+
+
+def descendants(pid):
+    """The processes below one, itself not included."""
+    children = [int(word) for word in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
+    return children + [each for child in children for each in descendants(child)]
+
+
+def runs_of(study):
+    """The training and test processes of a study: each the head of a session."""
+    return [pid for pid in descendants(study.process.pid) if os.getsid(pid) == pid]
+
+
+def ends(pid, seconds=20):
+    """Whether a process ends by itself; one that its new parent has not asked for has ended, too."""
+    for _ in range(int(seconds / 0.05)):
+        try:
+            state = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state in 'ZX':
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def quality(out):
+    """study.json without times, and the tables, byte by byte."""
+    content = json.loads((out / 'study.json').read_text())
+    del content['times']
+    return content, [(out / name).read_bytes() for name in TABLES]
+
+
+def test_a_study_killed_five_times_ends_with_the_tables_of_an_uninterrupted_one(study_file, tmp_path):
+    file, killed, undisturbed = study_file(), tmp_path / 'killed', tmp_path / 'undisturbed'
+    status, output = Command(file, undisturbed).finish()
+    assert status == 0, output
+
+    study = Command(file, killed)
+    study.wait_for('runs/*/1/experiments/*/training_states/10.state')
+    # In the validation that follows the checkpoint; the other run goes on.
+    os.kill(runs_of(study)[0], signal.SIGKILL)
+    study.wait_for('runs/*/2/experiments/*/training_states/10.state')
+    survivors = runs_of(study)
+    study.kill()
+    assert survivors
+    assert all(map(ends, survivors))
+
+    study = Command(file, killed)
+    study.wait_for('runs/*/?/results/*/metrics.json')
+    study.kill()
+    study = Command(file, killed)
+    study.wait_for('runs/*/?/done.json', 3)
+    last = runs_of(study)
+    for pid in last:
+        os.kill(pid, signal.SIGKILL)
+    status, output = study.finish()
+    assert status == (1 if last else 0), output
+    status, output = Command(file, killed).finish()
+    assert status == 0, output
+    assert quality(killed) == quality(undisturbed)
+    again = quality(killed)
+    status, output = Command(file, killed).finish()
+    assert (status, quality(killed)) == (0, again)
