@@ -3,8 +3,11 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
 
+from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult, write_results
+from bsr_plugin.models import checkpoint
 from bsr_plugin.study.planning import plan_study
 
 METRICS = {
@@ -94,3 +97,46 @@ def study_file(tmp_path, base):
 def plan(study_file):
     """The checked study."""
     return plan_study(study_file())
+
+
+@pytest.fixture
+def results():
+    """Writes the metrics.json of a run."""
+
+    def make(folder, names=('First', 'Second'), psnr=30.0, skipped=(), where=None):
+        image = ImageResult('a', '/a.png', None, None, {'psnr_y': psnr, 'ssim_y': 0.9})
+        sets = [SetResult(name, 2, 'bicubic', [image], list(skipped), dict(image.values)) for name in names]
+        metrics = folder.cell.test['val']['metrics']
+        return write_results(where or folder.results, RunResult('x', {}, 1, '/w.pth', 'params', metrics, sets))
+
+    return make
+
+
+@pytest.fixture
+def checkpoint_at():
+    """Writes a checkpoint as BSRModel does, as far as resuming looks at it."""
+
+    def make(folder, iteration):
+        weights = checkpoint.write(folder.models / f'net_g_{iteration}.pth', {'params': {'w': torch.zeros(1)}})
+        state = {'epoch': 0, 'iter': iteration, 'optimizers': [], 'schedulers': []}
+        checkpoint.write(
+            folder.states / f'{iteration}.state', {**state, 'weights': {f'net_g_{iteration}.pth': weights}}
+        )
+
+    return make
+
+
+@pytest.fixture
+def validations():
+    """Writes a TensorBoard log with validations."""
+
+    def make(folder, iterations, names=('First', 'Second')):
+        from torch.utils.tensorboard import SummaryWriter
+
+        with SummaryWriter(str(folder.log)) as writer:
+            for iteration in iterations:
+                for name in names:
+                    for metric in folder.metrics:
+                        writer.add_scalar(f'metrics/{name}/{metric}', 30.1 + iteration, iteration)
+
+    return make

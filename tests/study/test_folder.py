@@ -8,8 +8,7 @@ import torch
 import yaml
 
 from bsr_plugin.errors import InputError
-from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult, SkippedImage, write_results
-from bsr_plugin.models import checkpoint
+from bsr_plugin.evaluation.results import SkippedImage
 from bsr_plugin.study.child import alone_in
 from bsr_plugin.study.folder import CellFolder
 from bsr_plugin.study.planning import plan_study
@@ -21,32 +20,6 @@ def folder(plan, tmp_path):
     made = CellFolder(tmp_path / 'out', plan.cells[0])
     made.write_options()
     return made
-
-
-def results(folder, names=('First', 'Second'), psnr=30.0, skipped=(), where=None):
-    """Writes a metrics.json."""
-    image = ImageResult('a', '/a.png', None, None, {'psnr_y': psnr, 'ssim_y': 0.9})
-    sets = [SetResult(name, 2, 'bicubic', [image], list(skipped), dict(image.values)) for name in names]
-    metrics = folder.cell.test['val']['metrics']
-    return write_results(where or folder.results, RunResult('x', {}, 1, '/w.pth', 'params', metrics, sets))
-
-
-def checkpoint_at(folder, iteration):
-    """Writes a checkpoint as BSRModel does, as far as resuming looks at it."""
-    weights = checkpoint.write(folder.models / f'net_g_{iteration}.pth', {'params': {'w': torch.zeros(1)}})
-    state = {'epoch': 0, 'iter': iteration, 'optimizers': [], 'schedulers': []}
-    checkpoint.write(folder.states / f'{iteration}.state', {**state, 'weights': {f'net_g_{iteration}.pth': weights}})
-
-
-def validations(folder, iterations, names=('First', 'Second')):
-    """Writes a TensorBoard log with validations."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(folder.log)) as writer:
-        for iteration in iterations:
-            for name in names:
-                for metric in folder.metrics:
-                    writer.add_scalar(f'metrics/{name}/{metric}', 30.1 + iteration, iteration)
 
 
 def test_options_are_written_so_that_the_run_can_be_done_by_hand(folder):
@@ -67,7 +40,7 @@ def test_a_run_of_other_options_is_noticed_wherever_the_study_lies(folder, study
     assert not CellFolder(tmp_path / 'elsewhere', longer).is_changed()
 
 
-def test_a_run_of_other_options_is_refused_or_begun_anew(folder, study_file, base, tmp_path):
+def test_a_run_of_other_options_is_refused_or_begun_anew(folder, study_file, base, tmp_path, results):
     results(folder)
     folder.mark_done()
     longer = plan_study(study_file(of_base={'train': {**base['train'], 'total_iter': 31}}))
@@ -81,7 +54,7 @@ def test_a_run_of_other_options_is_refused_or_begun_anew(folder, study_file, bas
     assert not folder.path.exists()
 
 
-def test_a_run_is_done_when_its_results_are_there_as_they_were_declared(folder):
+def test_a_run_is_done_when_its_results_are_there_as_they_were_declared(folder, results):
     assert not folder.is_done()
     results(folder)
     assert not folder.is_done()
@@ -93,7 +66,7 @@ def test_a_run_is_done_when_its_results_are_there_as_they_were_declared(folder):
     assert not folder.is_done()
 
 
-def test_why_results_do_not_serve(folder):
+def test_why_results_do_not_serve(folder, results):
     assert 'has no metrics.json' in folder.incomplete(folder.results)
     results(folder, names=['First'])
     assert folder.incomplete(folder.results) == 'Second was not measured.'
@@ -103,7 +76,7 @@ def test_why_results_do_not_serve(folder):
     assert folder.incomplete(folder.results) is None
 
 
-def test_a_validation_that_was_not_written_down_is_found_and_filled_in(folder):
+def test_a_validation_that_was_not_written_down_is_found_and_filled_in(folder, results, checkpoint_at, validations):
     assert folder.unrecorded_validation() is None
     checkpoint_at(folder, 15)
     validations(folder, [10])
@@ -125,7 +98,7 @@ def test_a_validation_that_was_not_written_down_is_found_and_filled_in(folder):
     assert folder.unrecorded_validation() is None
 
 
-def test_what_cannot_be_resumed_is_forgotten_and_what_can_is_kept(folder):
+def test_what_cannot_be_resumed_is_forgotten_and_what_can_is_kept(folder, checkpoint_at, validations):
     folder.models.mkdir(parents=True)
     validations(folder, [10])
     folder.forget_what_cannot_be_resumed()
@@ -137,7 +110,7 @@ def test_what_cannot_be_resumed_is_forgotten_and_what_can_is_kept(folder):
     assert folder.train_file.is_file()
 
 
-def test_half_of_a_declaration_does_not_count(folder):
+def test_half_of_a_declaration_does_not_count(folder, results):
     results(folder)
     for text in ('', '{', '[]', '{}', json.dumps({'metrics': 'x'})):
         (folder.path / 'done.json').write_text(text)

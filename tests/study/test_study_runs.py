@@ -106,3 +106,21 @@ def test_a_study_killed_five_times_ends_with_the_tables_of_an_uninterrupted_one(
     again = quality(killed)
     status, output = Command(file, killed).finish()
     assert (status, quality(killed)) == (0, again)
+
+
+def test_a_run_that_fails_is_reported_and_a_signal_saves(study_file, tmp_path):
+    broken = {'train': {'optim_g': {'lr': 1e30}}}
+    file, out = study_file(seeds=[3], variants={'uniform': None, 'broken': broken}), tmp_path / 'out'
+    study = Command(file, out)
+    study.wait_for('runs/uniform/3/experiments/*/training_states/5.state')
+    status, refused = Command(file, out).finish()
+    assert (status, refused.count('\n')) == (2, 1)
+    assert f'{out} is in use by another study' in refused
+    study.process.send_signal(signal.SIGTERM)
+    status, output = study.finish()
+    assert status == 143, output
+    status, output = Command(file, out).finish()
+    assert status == 1, output
+    assert output.count('Traceback') == 0
+    assert 'broken, seed 3 failed: train.py: training stopped: iteration' in output
+    assert json.loads((out / 'study.json').read_text())['done'] == 1

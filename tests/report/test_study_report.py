@@ -1,0 +1,136 @@
+"""The tables and the page of a study, from runs whose figures are known."""
+
+import csv
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from bsr_plugin.cli import main
+from bsr_plugin.report.study_build import build_study_report
+from bsr_plugin.report.study_figures import differences_figure, learning_curves_figure
+from bsr_plugin.report.study_formats import study_to_csv, study_to_latex, study_to_markdown
+from bsr_plugin.report.study_tables import study_tables
+from bsr_plugin.study.measured import ALL_SETS, MeasuredRun
+from bsr_plugin.study.planning import Plan
+from bsr_plugin.study.results import study_result, write_study
+
+METRICS = {
+    'psnr_y': {'type': 'calculate_psnr', 'crop_border': 2, 'test_y_channel': True},
+    'niqe': {'type': 'calculate_niqe', 'crop_border': 2},
+}
+LEVELS = {'plain': 30.0, 'with_#1': 30.25}
+
+
+def run(variant, seed, pace):
+    level = LEVELS[variant] + 0.1 * seed + 0.01 * seed * (variant != 'plain')
+    means = {'Set5': {'psnr_y': level, 'niqe': 4.0}, 'Set14': {'psnr_y': level - 4, 'niqe': 5.0}}
+    means[ALL_SETS] = {'psnr_y': level - 2, 'niqe': 4.5}
+    images = {name: {'baby': means[name]} for name in ('Set5', 'Set14')}
+    curves = {
+        (name, metric): {at: value - 6 / at for at in (1, 10, 20, 30)}
+        for name, values in means.items()
+        for metric, value in values.items()
+    }
+    return MeasuredRun(variant, seed, means, images, curves, pace)
+
+
+def study(seeds=(1, 2), pace=0.25, left_out=()):
+    cell = SimpleNamespace(test={'val': {'metrics': METRICS}})
+    plan = Plan('A <study>', 'plain', tuple(LEVELS), seeds, (cell,) * (2 * len(seeds)))
+    cells = [(name, seed) for name in LEVELS for seed in seeds if (name, seed) not in left_out]
+    return study_result(plan, [run(*each, pace) for each in cells])
+
+
+def test_figures_differences_and_iterations_as_printed():
+    tables = {table.title: table for table in study_tables(study())}
+    assert list(tables) == [
+        'PSNR-Y of the final networks', 'PSNR-Y, difference from plain', 'niqe of the final networks',
+        'niqe, difference from plain', 'Iterations to the final PSNR-Y of plain',
+    ]  # fmt: skip
+    figures = tables['PSNR-Y of the final networks']
+    assert figures.heads == ['variant', 'Set5', 'Set14', 'mean of all sets', 'n']
+    assert figures.rows[0] == ['plain', '30.150 ± 0.071', '26.150 ± 0.071', '28.150 ± 0.071', '2']
+    # Differences 0.26 and 0.27: mean 0.265, standard error 0.005, t of one degree of freedom 12.706.
+    assert tables['PSNR-Y, difference from plain'].rows[0][:2] == ['with_#1', '+0.265 [+0.201, +0.329]']
+    assert tables['niqe, difference from plain'].rows[0][1] == '0.0000 [0.0000, 0.0000]'
+    assert tables['Iterations to the final PSNR-Y of plain'].rows[0][1] == '30 (2 of 2)'
+
+
+def test_a_study_that_is_not_finished_says_n(tmp_path):
+    unfinished = study(left_out=[('plain', 2)])
+    figures, differences, *_ = study_tables(unfinished)
+    assert [row[-1] for row in figures.rows] == ['1', '2']
+    assert figures.rows[0][1] == '30.100'
+    assert differences.rows == [['with_#1', '+0.260', '+0.260', '+0.260', '1']]
+    assert '3 of 4 runs are done' in figures.below
+    build_study_report(unfinished, tmp_path)
+    assert '3 of 4 runs are done: n says of how many seeds a figure is.' in (tmp_path / 'index.html').read_text()
+    build_study_report(study(left_out=[(name, seed) for name in LEVELS for seed in (1, 2)]), tmp_path)
+    assert '0 of 4 runs are done' in (tmp_path / 'index.html').read_text()
+
+
+def test_every_figure_is_in_the_csv_at_full_length():
+    result = study()
+    lines = list(csv.DictReader(io.StringIO(study_to_csv(result))))
+    by_key = {(each['kind'], each['variant'], each['set'], each['image'], each['seed'], each['metric']): each
+              for each in lines}  # fmt: skip
+    assert len(by_key) == len(lines) == 2 * 3 * 2 + 2 * 2 * 2 + 2 * 2 * 2 * 2 + 3 * 2
+    whole = by_key['figure', 'plain', ALL_SETS, '', '', 'psnr_y']
+    assert (float(whole['mean']), float(whole['std'])) == (
+        pytest.approx(28.15), pytest.approx(np.std([28.1, 28.2], ddof=1)),
+    )  # fmt: skip
+    assert float(by_key['run', 'with_#1', 'Set14', '', '2', 'psnr_y']['mean']) == pytest.approx(26.47)
+    assert by_key['image', 'plain', 'Set5', 'baby', '', 'niqe']['n'] == '2'
+    difference = by_key['difference', 'with_#1', 'Set5', '', '', 'psnr_y']
+    assert (difference['reference'], difference['n']) == ('plain', '2')
+    assert float(difference['low']) == result.differences[0].low
+
+
+def test_tables_are_free_of_times_and_of_words_that_mean_something_else(tmp_path):
+    slow, fast = tmp_path / 'slow', tmp_path / 'fast'
+    for out, pace in ((slow, 2.0), (fast, 0.5)):
+        build_study_report(study(pace=pace), out)
+    for name in ('tables.md', 'tables.csv', 'tables.tex'):
+        assert (slow / name).read_bytes() == (fast / name).read_bytes()
+    assert (slow / 'index.html').read_text() != (fast / 'index.html').read_text()
+    assert '| with\\_\\#1 | 30.415 ± ' in study_to_markdown(study_tables(study()))
+    latex = study_to_latex(study_tables(study()))
+    assert 'with\\_\\#1 & $+' not in latex
+    assert 'plain & 30.150 $\\pm$ 0.071 & ' in latex
+    assert 'A &lt;study&gt;' in (slow / 'index.html').read_text()
+
+
+def test_the_band_is_one_standard_deviation_wide():
+    figure = learning_curves_figure(study(), 'psnr_y')
+    assert [axes.get_title(loc='left') for axes in figure.axes] == ['Set5', 'Set14', ALL_SETS]
+    (axes, *_) = figure.axes
+    line, band = axes.lines[0], axes.collections[0].get_paths()[0].vertices
+    assert line.get_ydata() == pytest.approx([30.15 - 6 / at for at in (1, 10, 20, 30)])
+    at_end = band[band[:, 0] == 30, 1]
+    assert (at_end.min(), at_end.max()) == pytest.approx((29.95 - 0.0707107, 29.95 + 0.0707107), abs=1e-6)
+
+
+def test_intervals_are_drawn_where_they_are():
+    figure = differences_figure(study(), 'psnr_y')
+    drawn = [line.get_xdata() for line in figure.axes[0].lines]
+    assert [len(each) for each in drawn] == [2, 2, 1]
+    assert list(drawn[1]) == pytest.approx([0.265 - 0.0635310, 0.265 + 0.0635310], abs=1e-6)
+    assert list(drawn[2]) == pytest.approx([0.265])
+    single = differences_figure(study(seeds=(1,)), 'psnr_y')
+    assert [len(line.get_xdata()) for line in single.axes[0].lines] == [2, 1]
+    assert len({axes.get_xlim() for axes in figure.axes}) == 1
+
+
+def test_the_report_shows_the_folder_of_a_study(tmp_path, capsys):
+    write_study(tmp_path, study())
+    out = tmp_path / 'report'
+    assert main(['report', str(tmp_path), '--out', str(out)]) == 0
+    assert 'with_#1  +0.265 [+0.201, +0.329]' in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == ['index.html', 'tables.csv', 'tables.md', 'tables.tex']
+    page = (out / 'index.html').read_text()
+    for anchor in ('tables', 'differences', 'curves', 'times', 'images'):
+        assert f'<section id="{anchor}">' in page
+    assert main(['report', str(tmp_path), str(tmp_path), '--out', str(out)]) == 2
+    assert 'holds a study, which has a page of its own: name it alone' in capsys.readouterr().err

@@ -1,0 +1,38 @@
+"""``bsr study`` before the first run begins, and after the last."""
+
+import yaml
+
+from bsr_plugin.cli import main
+
+
+def test_the_runs_are_listed_and_none_is_started(study_file, tmp_path, capsys):
+    file = study_file()
+    assert main(['study', str(file), '--list']) == 0
+    printed = capsys.readouterr().out
+    assert [line.split() for line in printed.splitlines()] == [
+        ['variant', 'seed'],
+        ['rfs', '1', '30', 'iterations'],
+        ['uniform', '1', '30', 'iterations'],
+        ['rfs', '2', '30', 'iterations'],
+        ['uniform', '2', '30', 'iterations'],
+        ['4', 'runs,', '120', 'iterations'],
+    ]
+    assert main(['study', str(file), '--out', str(tmp_path / 'out'), '--list']) == 0
+    assert '0 of 30 iterations' in capsys.readouterr().out
+    assert not (tmp_path / 'out').exists()
+
+
+def test_what_is_wrong_is_told_before_anything_is_made(study_file, tmp_path, capsys):
+    file, out = study_file(), tmp_path / 'out'
+    assert main(['study', str(file)]) == 2
+    assert '--out is missing: name the folder of the study.' in capsys.readouterr().err
+    assert main(['study', str(tmp_path / 'no.yml'), '--out', str(out)]) == 2
+    assert 'no.yml: no such option file' in capsys.readouterr().err
+    assert main(['study', str(file), '--out', str(out), '--jobs', '0']) == 2
+    assert '--jobs is 0: use 1 or more.' in capsys.readouterr().err
+    content = yaml.safe_load(file.read_text())
+    content['variants']['rfs'] = {'network_g': {'num_feet': 8}}
+    file.write_text(yaml.safe_dump(content))
+    assert main(['study', str(file), '--out', str(out)]) == 2
+    assert 'variant rfs: `network_g.num_feet`: did you mean `num_feat`?' in capsys.readouterr().err
+    assert not out.exists()
