@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.options.loader import read_options
-from bsr_plugin.options.section import Section, problem_at
-from bsr_plugin.options.values import PathComponent, Whole
-from bsr_plugin.options.wording import line, perhaps, shown
+from bsr_plugin.options.section import Section
+from bsr_plugin.options.values import NUMBER, PathComponent
+from bsr_plugin.options.wording import line, perhaps, sentence, shown
 
 #: NumPy's global generator, which the toolbox seeds, takes 32 bits.
-Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
+Seed = Annotated[int, Field(strict=False, ge=0, lt=2**32), NUMBER]
 
 
 class Study(Section):
@@ -25,26 +25,35 @@ class Study(Section):
     """Option file of a training, relative to the study file or to the current folder."""
     seeds: Annotated[list[Seed], Field(min_length=1)]
     """One training of every variant for each: its `manual_seed`."""
-    reference: str
-    """The variant that the others are compared with."""
     variants: Annotated[dict[PathComponent, dict[str, Any] | None], Field(min_length=1)]
     """Name of a variant -> options that take the place of those in `base`; ~ changes nothing."""
+    reference: str
+    """The variant that the others are compared with."""
 
-    def refusal(self) -> str:
-        """What the values say about each other."""
-        if self.reference not in self.variants:
-            known = f'; there are {", ".join(self.variants)}'
-            raise problem_at(
-                'reference',
-                f'{shown(self.reference)} is not a variant{perhaps(self.reference, self.variants) or known}',
-            )
-        repeated = [seed for seed in self.seeds if self.seeds.count(seed) > 1]
+    @field_validator('seeds')
+    @classmethod
+    def _distinct(cls, seeds: list[int]) -> list[int]:
+        repeated = [seed for seed in seeds if seeds.count(seed) > 1]
         if repeated:
-            raise problem_at('seeds', f'{repeated[0]} appears twice')
-        for name in self.variants:
+            raise InputError(f'{repeated[0]} appears twice')
+        return seeds
+
+    @field_validator('variants')
+    @classmethod
+    def _not_for_debugging(cls, variants: dict[str, Any]) -> dict[str, Any]:
+        for name in variants:
             if 'debug' in name:
-                raise problem_at('variants', f'{shown(name)}: BasicSR trains otherwise where a name has debug in it')
-        return ''
+                raise InputError(f'{shown(name)}: BasicSR trains otherwise where a name has debug in it')
+        return variants
+
+    @field_validator('reference')
+    @classmethod
+    def _is_a_variant(cls, reference: str, info: ValidationInfo) -> str:
+        variants = info.data.get('variants', {reference: None})
+        if reference not in variants:
+            known = perhaps(reference, variants) or f'; there are {", ".join(variants)}'
+            raise InputError(f'{shown(reference)} is not a variant{known}')
+        return reference
 
 
 def read_study(path: Path) -> tuple[Study, dict[str, Any]]:
@@ -60,7 +69,7 @@ def read_study(path: Path) -> tuple[Study, dict[str, Any]]:
     try:
         study = Study.model_validate(content)
     except ValidationError as error:
-        problems = [line(each['loc'], each['msg']) for each in error.errors(include_url=False)]
+        problems = [line(each['loc'], sentence(each)) for each in error.errors(include_url=False)]
         raise InputError('\n'.join(f'{path}: {problem}' for problem in problems)) from None
     places = [path.parent / study.base, Path(study.base)]
     base = next((place for place in places if place.is_file()), None)

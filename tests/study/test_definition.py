@@ -46,7 +46,7 @@ def test_the_base_lies_beside_the_study_file_or_in_the_current_folder(study_file
         ({'variants': {'a/b': None, 'uniform': None}}, "'a/b' cannot name a folder"),
         ({'variants': {'..': None, 'uniform': None}}, "'..' cannot name a folder"),
         ({'variants': {'debug': None, 'uniform': None}}, 'BasicSR trains otherwise where a name has debug in it'),
-        ({'variants': {'rfs': 3, 'uniform': None}}, '`variants.rfs`: 3 should be a'),
+        ({'variants': {'rfs': 3, 'uniform': None}}, '`variants.rfs`: 3 is not a mapping of keys to values'),
         ({'name': 'a\nb'}, '`name`: '),
     ],
 )
