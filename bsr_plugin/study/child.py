@@ -14,7 +14,7 @@ from bsr_plugin.study.slots import Slot
 
 #: Seconds that the processes of a study that was killed have to die; PyTorch's workers look every 5 s.
 _PATIENCE = 60.0
-LOCK = '.lock'
+_LOCK = '.lock'
 
 
 def run_child(phase: str, words: Sequence[str], folder: Path, output: Path, slot: Slot) -> None:
@@ -68,13 +68,27 @@ def alone_in(folder: Path, patience: float = _PATIENCE) -> bool:
         folder: The folder.
         patience: Seconds to wait for processes that are about to end.
     """
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    return _lock(folder, patience) is not None
+
+
+def is_free(folder: Path, patience: float = _PATIENCE) -> bool:
+    """Whether no process is at work in a run's folder, or about to end there."""
+    descriptor = _lock(folder, patience)
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is not None
+
+
+def _lock(folder: Path, patience: float) -> int | None:
+    """Locks a folder for as long as the descriptor that it gives is open; ``None`` where that was not possible."""
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     deadline = time.monotonic() + patience
     while not _locked(descriptor):
         if time.monotonic() > deadline:
-            return False
+            os.close(descriptor)
+            return None
         time.sleep(0.1)
-    return True
+    return descriptor
 
 
 def _locked(descriptor: int) -> bool:

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from bsr_plugin.atomic import write_text
 from bsr_plugin.errors import InputError
+from bsr_plugin.study.child import is_free
 from bsr_plugin.study.folder import CellFolder
 from bsr_plugin.study.planning import Plan, as_file
 from bsr_plugin.study.process import Process
@@ -120,16 +121,14 @@ def course_of(folder: CellFolder) -> Course:
         RunFailedError: One of them failed.
     """
     folder.write_options()
+    if not is_free(folder.path):
+        raise RunFailedError('an earlier process is still at work there: end it, and start again')
     folder.forget_what_cannot_be_resumed()
     iteration = folder.unrecorded_validation()
     if iteration is not None:
         yield from _validated_again(folder, iteration)
     _check(*(yield Job('train', ('-opt', str(folder.train_file), '--auto_resume'))))
-    folder.clear_results()
-    status, line = yield Job('test', ('-opt', str(folder.test_file)))
-    if incomplete := folder.incomplete(folder.results):
-        raise RunFailedError(line if status else incomplete)
-    _check(status, line)
+    yield from _tested(folder, folder.test_file, folder.results)
     folder.mark_done()
 
 
@@ -137,20 +136,27 @@ def _validated_again(folder: CellFolder, iteration: int) -> Course:
     """Tests the checkpoint of an iteration for the sake of the learning curve."""
     name = f'{folder.cell.train["name"]}_at_{iteration}'
     file, results = folder.path / 'validation.yml', folder.results.with_name(name)
-    folder.clear_results()
     write_text(file, as_file({**folder.test_options(f'net_g_{iteration}.pth'), 'name': name}))
-    status, line = yield Job('test', ('-opt', str(file)))
-    if incomplete := folder.incomplete(results):
-        raise RunFailedError(line if status else incomplete)
-    _check(status, line)
+    yield from _tested(folder, file, results)
     folder.record_validation(iteration, results)
     file.unlink()
     folder.clear_results()
 
 
+def _tested(folder: CellFolder, options: Path, results: Path) -> Course:
+    """A test whose results are complete."""
+    folder.clear_results()
+    status, last_line = yield Job('test', ('-opt', str(options)))
+    if incomplete := folder.incomplete(results):
+        raise RunFailedError(last_line if status else incomplete)
+    _check(status, last_line)
+
+
 def _check(status: int, last_line: str) -> None:
+    if status < 0:
+        raise RunFailedError(f'{signal.Signals(-status).name} ended it')
     if status:
-        raise RunFailedError(last_line or f'ended with status {status}')
+        raise RunFailedError(last_line or f'it ended with status {status}')
 
 
 class Runner:

@@ -9,7 +9,7 @@ import yaml
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import SkippedImage
-from bsr_plugin.study.child import alone_in
+from bsr_plugin.study.child import alone_in, is_free
 from bsr_plugin.study.folder import CellFolder
 from bsr_plugin.study.planning import plan_study
 from bsr_plugin.study.running import locked, prepare
@@ -126,5 +126,7 @@ def test_two_studies_on_one_folder_are_refused(tmp_path):
 
 
 def test_a_folder_serves_one_process_at_a_time(tmp_path):
+    assert is_free(tmp_path, patience=0)
     assert alone_in(tmp_path, patience=0)
+    assert not is_free(tmp_path, patience=0)
     assert not alone_in(tmp_path, patience=0)

@@ -81,6 +81,11 @@ def test_a_run_that_fails_is_named_and_the_others_go_on(run, folders, results):
     assert [folder.is_done() for folder in folders] == [True, False, True, True]
 
 
+def test_a_process_that_a_signal_ended_is_told_as_such(run, folders):
+    outcome, _ = run(lambda *_: -9, folders[:1])
+    assert outcome.failures == [f'rfs, seed 1 failed: SIGKILL ended it (see {folders[0].output}).']
+
+
 def test_a_test_that_left_something_out_is_a_failure(run, folders, results):
     def does(phase, name, file):
         if phase == 'test':

@@ -3,6 +3,7 @@
 import yaml
 
 from bsr_plugin.cli import main
+from bsr_plugin.study.running import locked
 
 
 def test_the_runs_are_listed_and_none_is_started(study_file, tmp_path, capsys):
@@ -36,3 +37,11 @@ def test_what_is_wrong_is_told_before_anything_is_made(study_file, tmp_path, cap
     assert main(['study', str(file), '--out', str(out)]) == 2
     assert 'variant rfs: `network_g.num_feet`: did you mean `num_feat`?' in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_folder_that_another_study_works_in_is_refused(study_file, tmp_path, capsys):
+    with locked(tmp_path / 'out'):
+        assert main(['study', str(study_file()), '--out', str(tmp_path / 'out')]) == 2
+    error = capsys.readouterr().err
+    assert f'{tmp_path / "out"} is in use by another study: wait for it, or write to another folder.' in error
+    assert not (tmp_path / 'out/runs').exists()
