@@ -120,5 +120,5 @@ def test_a_run_that_fails_is_reported_and_a_signal_saves(study_file, tmp_path):
     status, output = Command(file, out).finish()
     assert status == 1, output
     assert output.count('Traceback') == 0
-    assert 'broken, seed 3 failed: train.py: training stopped: iteration' in output
+    assert 'broken, seed 3 failed: train.py: stopped: iteration 2: ' in output
     assert json.loads((out / 'study.json').read_text())['done'] == 1
