@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from bsr_plugin.cli import main
+
 REPOSITORY = Path(__file__).parents[2]
 TABLES = ('tables.md', 'tables.csv', 'tables.tex')
 
-pytestmark = pytest.mark.slow
+# On a busy machine a process takes a minute to start.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 class Command:
@@ -103,9 +106,9 @@ def test_a_study_killed_five_times_ends_with_the_tables_of_an_uninterrupted_one(
     status, output = Command(file, killed).finish()
     assert status == 0, output
     assert quality(killed) == quality(undisturbed)
-    again = quality(killed)
-    status, output = Command(file, killed).finish()
-    assert (status, quality(killed)) == (0, again)
+    before = quality(killed)
+    assert main(['study', str(file), '--out', str(killed)]) == 0
+    assert quality(killed) == before
 
 
 def test_a_run_that_fails_is_reported_and_a_signal_saves(study_file, tmp_path):
