@@ -9,7 +9,7 @@ from pathlib import Path
 from bsr_plugin.study.child import run_child
 from bsr_plugin.study.slots import Slot
 
-_ITERATION = re.compile(rb'iter: *([\d,]+)')
+_ITERATION = re.compile(rb'\biter: *([\d,]+)')
 #: Bytes at the end of the output that are looked at.
 _TAIL = 64 * 1024
 #: What every process needs, imported once: a process that is forked from there starts in no time.
