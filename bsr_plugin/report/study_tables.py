@@ -6,7 +6,7 @@ from typing import Any
 
 from bsr_plugin.evaluation.results import kind_of
 from bsr_plugin.report.table_formats import figure_text, signed
-from bsr_plugin.study.measured import ALL_SETS
+from bsr_plugin.study.record import ALL_SETS
 from bsr_plugin.study.results import Difference, Reach, StudyResult
 from bsr_plugin.study.statistics import Figure
 

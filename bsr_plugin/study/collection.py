@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bsr_plugin.study.folder import CellFolder
-from bsr_plugin.study.measured import MeasuredRun, measured_run
 from bsr_plugin.study.planning import Plan
+from bsr_plugin.study.record import RunRecord
 from bsr_plugin.study.results import StudyResult, study_result, write_study
 
 
@@ -22,13 +22,13 @@ class Collection:
         self._plan = plan
         self._study = study
         self._folders = folders
-        self._runs: dict[Path, MeasuredRun] = {}
+        self._runs: dict[Path, RunRecord] = {}
 
     def write(self) -> StudyResult:
         """Writes ``study.json`` of the runs that are done by now."""
         for folder in self._folders:
-            if folder.path not in self._runs and folder.is_done():
-                self._runs[folder.path] = measured_run(folder)
+            if folder.path not in self._runs and (record := folder.record()) is not None:
+                self._runs[folder.path] = record.with_mean_of_sets()
         result = study_result(self._plan, list(self._runs.values()))
         write_study(self._study, result)
         return result

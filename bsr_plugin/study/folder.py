@@ -8,10 +8,12 @@ A study's folder has one for each run, ``runs/VARIANT/SEED/``::
     tb_logger/NAME/       TensorBoard log
     validations/N.json    figures of a validation that a killed process did not write down
     results/NAME/         the final test: metrics.json
-    done.json             says that metrics.json is complete; written last
+    record.json           all that the study keeps of the run; written last
+
+Once the record is there, nothing else is needed: it makes the run a done one, also by itself, in another study's folder
+or on another machine.
 """
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -19,12 +21,14 @@ from typing import Any
 
 from bsr_plugin.atomic import write_text
 from bsr_plugin.errors import InputError
-from bsr_plugin.evaluation.results import FILE_NAME, RunResult, read_results
+from bsr_plugin.evaluation.results import read_results
 from bsr_plugin.evaluation.training_log import Record, read_log
 from bsr_plugin.models.checkpoint import states_in
 from bsr_plugin.models.resume import newest_readable
 from bsr_plugin.options.loader import read_options
+from bsr_plugin.study.learning_curves import seconds_per_iteration
 from bsr_plugin.study.planning import Cell, Options, as_file
+from bsr_plugin.study.record import FILE_NAME, RunRecord, digest_of, read_record, write_record
 
 
 class CellFolder:
@@ -46,7 +50,7 @@ class CellFolder:
         self.log = self.path / 'tb_logger' / name
         self.results = self.path / 'results' / name
         self._validations = self.path / 'validations'
-        self._done = self.path / 'done.json'
+        self._record = self.path / FILE_NAME
 
     # Options
 
@@ -57,8 +61,8 @@ class CellFolder:
 
     def is_changed(self) -> bool:
         """Whether the folder belongs to other options than those of the study."""
-        if not self.path.exists():
-            return False
+        if (record := read_record(self._record)) is not None and record.options != digest_of(self.cell):
+            return True
         kept = {file: read_options(file) for file in (self.train_file, self.test_file) if file.is_file()}
         for options in kept.values():
             options.pop('bsr_plugin', None)
@@ -74,7 +78,7 @@ class CellFolder:
     def remove(self) -> None:
         """Removes the folder and all that is in it."""
         # First, so that what is left of it never counts.
-        self._done.unlink(missing_ok=True)
+        self._record.unlink(missing_ok=True)
         shutil.rmtree(self.path)
 
     # Training
@@ -135,25 +139,37 @@ class CellFolder:
 
     # Results
 
+    def record(self) -> RunRecord | None:
+        """What the run found; ``None`` while it is not done."""
+        record = read_record(self._record)
+        return record if record is not None and record.options == digest_of(self.cell) else None
+
     def is_done(self) -> bool:
-        """Whether the results are complete and as they were written."""
-        try:
-            done = json.loads(self._done.read_text(encoding='utf-8'))
-            return bool(done['metrics'] == self._digest())
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
+        """Whether there is a record of the run, with the options of the study."""
+        return self.record() is not None
 
     def mark_done(self) -> None:
-        """Declares the results complete."""
-        write_text(self._done, json.dumps({'metrics': self._digest()}) + '\n')
-
-    def result(self) -> RunResult:
-        """What the final test measured.
+        """Records what the final test measured, and the learning curves.
 
         Raises:
             InputError: The results are missing or damaged.
         """
-        return read_results(self.results)
+        result = read_results(self.results)
+        curves: dict[str, dict[str, dict[int, float]]] = {part.name: {} for part in result.sets}
+        for (name, metric), curve in self.curves().items():
+            curves[name][metric] = curve
+        log_lines = [records for tag, records in sorted(self.scalars().items()) if tag.startswith('losses/')]
+        record = RunRecord(
+            variant=self.cell.variant,
+            seed=self.cell.seed,
+            options=digest_of(self.cell),
+            means={part.name: dict(part.mean) for part in result.sets},
+            images={part.name: {image.name: dict(image.values) for image in part.images} for part in result.sets},
+            curves=curves,
+            seconds_per_iteration=seconds_per_iteration(log_lines[0]) if log_lines else None,
+            versions=result.versions,
+        )
+        write_record(self._record, record)
 
     def clear_results(self) -> None:
         """Removes the results of tests that were not finished."""
@@ -168,9 +184,6 @@ class CellFolder:
         there = {part.name for part in result.sets}
         missing = [f'{name} was not measured.' for name in self.cell.sets if name not in there]
         return next(iter([*missing, *result.left_out]), None)
-
-    def _digest(self) -> str:
-        return hashlib.sha256((self.results / FILE_NAME).read_bytes()).hexdigest()
 
 
 def _without_weights(options: Options) -> dict[str, Any]:

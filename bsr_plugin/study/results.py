@@ -19,8 +19,8 @@ from bsr_plugin.study.learning_curves import (
     iterations_to_reach,
     mean_curve,
 )
-from bsr_plugin.study.measured import ALL_SETS, MeasuredRun
 from bsr_plugin.study.planning import Plan
+from bsr_plugin.study.record import ALL_SETS, RunRecord
 from bsr_plugin.study.statistics import Figure, figure, paired_difference
 
 FILE_NAME = 'study.json'
@@ -125,7 +125,7 @@ class StudyResult:
     format: int = FORMAT
 
 
-def study_result(plan: Plan, runs: Sequence[MeasuredRun]) -> StudyResult:
+def study_result(plan: Plan, runs: Sequence[RunRecord]) -> StudyResult:
     """The figures of the runs that are done.
 
     Args:
@@ -156,14 +156,14 @@ def study_result(plan: Plan, runs: Sequence[MeasuredRun]) -> StudyResult:
     )
 
 
-def _by_set(runs: Sequence[MeasuredRun]) -> dict[str, dict[str, Figure]]:
+def _by_set(runs: Sequence[RunRecord]) -> dict[str, dict[str, Figure]]:
     return {
         name: {metric: figure([run.means[name][metric] for run in runs]) for metric in metrics}
         for name, metrics in (runs[0].means if runs else {}).items()
     }
 
 
-def _by_image(runs: Sequence[MeasuredRun]) -> dict[str, dict[str, dict[str, Figure]]]:
+def _by_image(runs: Sequence[RunRecord]) -> dict[str, dict[str, dict[str, Figure]]]:
     return {
         name: {
             image: {metric: figure([run.images[name][image][metric] for run in runs]) for metric in values}
@@ -173,7 +173,7 @@ def _by_image(runs: Sequence[MeasuredRun]) -> dict[str, dict[str, dict[str, Figu
     }
 
 
-def _finite(run: MeasuredRun) -> dict[str, dict[str, float | None]]:
+def _finite(run: RunRecord) -> dict[str, dict[str, float | None]]:
     return {
         name: {metric: value if math.isfinite(value) else None for metric, value in values.items()}
         for name, values in run.means.items()
@@ -181,14 +181,14 @@ def _finite(run: MeasuredRun) -> dict[str, dict[str, float | None]]:
     }
 
 
-def _curves(runs: Sequence[MeasuredRun]) -> dict[str, dict[str, MeanCurve]]:
-    curves: dict[str, dict[str, MeanCurve]] = {}
-    for name, metric in runs[0].curves if runs else ():
-        curves.setdefault(name, {})[metric] = mean_curve([run.curves[name, metric] for run in runs])
-    return curves
+def _curves(runs: Sequence[RunRecord]) -> dict[str, dict[str, MeanCurve]]:
+    return {
+        name: {metric: mean_curve([run.curves[name][metric] for run in runs]) for metric in metrics}
+        for name, metrics in (runs[0].curves if runs else {}).items()
+    }
 
 
-def _differences(plan: Plan, runs: Mapping[str, Sequence[MeasuredRun]]) -> Iterator[Difference]:
+def _differences(plan: Plan, runs: Mapping[str, Sequence[RunRecord]]) -> Iterator[Difference]:
     reference = runs[plan.reference]
     for variant in plan.variants:
         own = runs[variant]
@@ -201,18 +201,19 @@ def _differences(plan: Plan, runs: Mapping[str, Sequence[MeasuredRun]]) -> Itera
                     yield Difference(variant, plan.reference, name, metric, found.mean, found.low, found.high, found.n)
 
 
-def _reach(plan: Plan, runs: Sequence[MeasuredRun], metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[Reach]:
+def _reach(plan: Plan, runs: Sequence[RunRecord], metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[Reach]:
     """For the first PSNR, that of the Y channel if there is one."""
     kinds = {metric: kind_of(options) for metric, options in metrics.items()}
     metric = next((name for kind in ('psnr_y', 'psnr_rgb') for name in kinds if kinds[name] == kind), '')
     targets = {run.seed: run for run in runs if run.variant == plan.reference}
     for variant in plan.variants:
         own = [run for run in runs if run.variant == variant and run.seed in targets]
-        for name in [name for name, each in own[0].curves if each == metric] if own else ():
+        for name in [name for name, curves in own[0].curves.items() if metric in curves] if own else ():
             seeds = {}
             for run in own:
-                final = targets[run.seed].curves[name, metric]
-                seeds[run.seed] = iterations_to_reach(run.curves[name, metric], final[max(final)]) if final else None
+                final = targets[run.seed].curves[name][metric]
+                reached = iterations_to_reach(run.curves[name][metric], final[max(final)]) if final else None
+                seeds[run.seed] = reached
             yield Reach(variant, plan.reference, name, metric, seeds, _median(seeds.values()))
 
 
@@ -222,7 +223,7 @@ def _median(values: Iterable[float | None]) -> float | None:
     return middle if math.isfinite(middle) else None
 
 
-def _times(runs: Mapping[str, Sequence[MeasuredRun]], reach: Sequence[Reach]) -> Times:
+def _times(runs: Mapping[str, Sequence[RunRecord]], reach: Sequence[Reach]) -> Times:
     pace = {
         variant: {run.seed: run.seconds_per_iteration for run in own if run.seconds_per_iteration is not None}
         for variant, own in runs.items()

@@ -12,6 +12,7 @@ from bsr_plugin.evaluation.results import SkippedImage
 from bsr_plugin.study.child import alone_in, is_free
 from bsr_plugin.study.folder import CellFolder
 from bsr_plugin.study.planning import plan_study
+from bsr_plugin.study.record import ALL_SETS
 from bsr_plugin.study.running import locked, prepare
 
 
@@ -54,16 +55,39 @@ def test_a_run_of_other_options_is_refused_or_begun_anew(folder, study_file, bas
     assert not folder.path.exists()
 
 
-def test_a_run_is_done_when_its_results_are_there_as_they_were_declared(folder, results):
+def test_a_run_is_done_when_its_record_is_there(folder, results, validations):
     assert not folder.is_done()
-    results(folder)
+    results(folder, psnr=31.0)
+    validations(folder, [10])
     assert not folder.is_done()
     folder.mark_done()
     assert folder.is_done()
-    results(folder, psnr=31.0)
-    assert not folder.is_done()
-    shutil.rmtree(folder.results)
-    assert not folder.is_done()
+    record = folder.record()
+    assert (record.variant, record.seed) == ('rfs', 1)
+    assert record.means == {name: {'psnr_y': 31.0, 'ssim_y': 0.9} for name in ('First', 'Second')}
+    assert record.images['Second'] == {'a': {'psnr_y': 31.0, 'ssim_y': 0.9}}
+    assert record.curves['First']['psnr_y'] == {10: pytest.approx(40.1, abs=1e-5)}
+    mean = record.with_mean_of_sets()
+    assert mean.means[ALL_SETS] == {'psnr_y': 31.0, 'ssim_y': 0.9}
+    assert mean.curves[ALL_SETS]['psnr_y'] == {10: pytest.approx(40.1, abs=1e-5)}
+
+
+def test_a_record_by_itself_makes_a_run_a_done_one_anywhere(folder, results, tmp_path, study_file, base):
+    results(folder, psnr=float('inf'))
+    folder.mark_done()
+    text = (folder.path / 'record.json').read_text()
+    assert str(tmp_path) not in text
+    other = CellFolder(tmp_path / 'other', folder.cell)
+    other.path.mkdir(parents=True)
+    (other.path / 'record.json').write_text(text)
+    assert other.is_done()
+    assert not other.is_changed()
+    assert other.record() == folder.record()
+    assert other.record().means['First']['psnr_y'] == float('inf')
+    longer = plan_study(study_file(of_base={'train': {**base['train'], 'total_iter': 31}})).cells[0]
+    changed = CellFolder(tmp_path / 'other', longer)
+    assert changed.is_changed()
+    assert not changed.is_done()
 
 
 def test_why_results_do_not_serve(folder, results):
@@ -110,11 +134,15 @@ def test_what_cannot_be_resumed_is_forgotten_and_what_can_is_kept(folder, checkp
     assert folder.train_file.is_file()
 
 
-def test_half_of_a_declaration_does_not_count(folder, results):
+def test_half_of_a_record_does_not_count(folder, results):
     results(folder)
-    for text in ('', '{', '[]', '{}', json.dumps({'metrics': 'x'})):
-        (folder.path / 'done.json').write_text(text)
-        assert not folder.is_done()
+    folder.mark_done()
+    file = folder.path / 'record.json'
+    whole = json.loads(file.read_text())
+    without = [{key: value for key, value in whole.items() if key != left_out} for left_out in whole]
+    for text in ('', '{', '[]', '{}', file.read_text()[:-9], *map(json.dumps, [*without, {**whole, 'format': 0}])):
+        file.write_text(text)
+        assert not folder.is_done(), text
 
 
 def test_two_studies_on_one_folder_are_refused(tmp_path):

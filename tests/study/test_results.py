@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from bsr_plugin.errors import InputError
-from bsr_plugin.study.measured import ALL_SETS, MeasuredRun
 from bsr_plugin.study.planning import Plan
+from bsr_plugin.study.record import ALL_SETS, RunRecord
 from bsr_plugin.study.results import read_study_result, study_result, write_study
 
 METRICS = {'psnr_y': {'type': 'calculate_psnr', 'crop_border': 2, 'test_y_channel': True}}
@@ -20,8 +20,8 @@ def run(variant, seed, pace=0.5):
     first, second = PSNR[variant, seed]
     means = {'Set5': {'psnr_y': first}, 'Set14': {'psnr_y': second}, ALL_SETS: {'psnr_y': (first + second) / 2}}
     images = {'Set5': {'baby': {'psnr_y': first - 1}, 'bird': {'psnr_y': first + 1}}}
-    curves = {(name, 'psnr_y'): {at: value + seed for at, value in CURVES[variant].items()} for name in means}
-    return MeasuredRun(variant, seed, means, images, curves, pace * seed)
+    curves = {name: {'psnr_y': {at: value + seed for at, value in CURVES[variant].items()}} for name in means}
+    return RunRecord(variant, seed, 'digest', means, images, curves, pace * seed, {})
 
 
 @pytest.fixture
