@@ -97,7 +97,7 @@ def test_a_study_killed_five_times_ends_with_the_tables_of_an_uninterrupted_one(
     study.wait_for('runs/*/?/results/*/metrics.json')
     study.kill()
     study = Command(file, killed)
-    study.wait_for('runs/*/?/done.json', 3)
+    study.wait_for('runs/*/?/record.json', 3)
     last = runs_of(study)
     for pid in last:
         os.kill(pid, signal.SIGKILL)
