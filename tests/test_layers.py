@@ -12,7 +12,7 @@ PACKAGE = Path(bsr_plugin.__file__).parent
 #: Rooms and modules from the bottom to the top; each imports only from those above its line, and from itself.
 LAYERS = (
     ('__version__', 'errors', 'progress', 'parallel', 'atomic', 'compat'),
-    ('pic',),
+    ('pic', 'schema'),
     ('data',),
     ('archs', 'losses'),
     ('models',),

@@ -13,7 +13,7 @@ from bsr_plugin.options.forced import force as apply_forced
 from bsr_plugin.options.loader import read_options
 from bsr_plugin.options.machine import missing_on_this_machine
 from bsr_plugin.options.run import TestRun, TrainingRun
-from bsr_plugin.options.wording import line, sentence
+from bsr_plugin.schema.wording import line, sentence
 
 #: Says which keys of an option file nothing reads, one line each; without handlers, Python writes it to stderr.
 logger = logging.getLogger('bsr_plugin.options')

@@ -18,8 +18,8 @@ from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema, create
 from bsr_plugin.errors import InputError
 from bsr_plugin.options import registered
 from bsr_plugin.options.registered import Kind
-from bsr_plugin.options.section import Section
-from bsr_plugin.options.values import Count, CountOrZero, Fraction, NotNegative, Positive, Real, Whole
+from bsr_plugin.schema.section import Section
+from bsr_plugin.schema.values import Count, CountOrZero, Fraction, NotNegative, Positive, Real, Whole
 
 #: Annotations of the plugin's own classes, and what an option file may give for them.
 _IN_A_FILE: Mapping[Any, Any] = {

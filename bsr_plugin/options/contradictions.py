@@ -13,8 +13,8 @@ from bsr_plugin.models import engine_options
 from bsr_plugin.models.engine_options import Options, Problem, at
 from bsr_plugin.options import registered
 from bsr_plugin.options.datasets import PAIRED, sets_in
-from bsr_plugin.options.values import Whole
-from bsr_plugin.options.wording import line
+from bsr_plugin.schema.values import Whole
+from bsr_plugin.schema.wording import line
 
 #: Models whose options are declared key by key.
 SR_MODELS = ('BSRModel', 'SRModel')

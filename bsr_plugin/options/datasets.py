@@ -7,8 +7,8 @@ from pydantic import model_validator
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.options.classes import Backend, by_type
-from bsr_plugin.options.section import Section
-from bsr_plugin.options.values import Count, CountOrZero, PathComponent, Positive, Real, Whole
+from bsr_plugin.schema.section import Section
+from bsr_plugin.schema.values import Count, CountOrZero, PathComponent, Positive, Real, Whole
 from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.pic.sampling import SamplingRule
 

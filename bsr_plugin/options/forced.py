@@ -5,7 +5,7 @@ from typing import Any
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.options.loader import parse
-from bsr_plugin.options.wording import shown
+from bsr_plugin.schema.wording import shown
 
 
 def force(options: Mapping[str, Any], entries: Sequence[str]) -> tuple[dict[str, Any], list[str]]:

@@ -7,7 +7,7 @@ from bsr_plugin.data.store import find_parts
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.engine_options import Options, Problem, at
 from bsr_plugin.options.datasets import PAIRED, sets_in
-from bsr_plugin.options.wording import line
+from bsr_plugin.schema.wording import line
 
 
 def missing_on_this_machine(options: Options, is_train: bool) -> list[str]:

@@ -10,7 +10,7 @@ from bsr_plugin.models import engine_options as engine
 from bsr_plugin.options import datasets, run
 from bsr_plugin.options.classes import section_of
 from bsr_plugin.options.contradictions import RULES
-from bsr_plugin.options.wording import spelt
+from bsr_plugin.schema.wording import spelt
 
 _INTRODUCTION = """\
 # Option reference

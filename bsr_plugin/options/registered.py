@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import AfterValidator
 
 from bsr_plugin.errors import InputError
-from bsr_plugin.options.wording import perhaps, shown
+from bsr_plugin.schema.wording import perhaps, shown
 
 Kind = Literal['network', 'loss', 'metric', 'optimizer', 'scheduler', 'backend', 'data set', 'model']
 

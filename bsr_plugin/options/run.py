@@ -10,9 +10,9 @@ from bsr_plugin.models.engine_options import EngineLogging, EngineTraining, Engi
 from bsr_plugin.options.classes import Loss, Metric, Network, Optimizer, Scheduler
 from bsr_plugin.options.datasets import TestDatasets, TrainingDatasets
 from bsr_plugin.options.registered import check_name
-from bsr_plugin.options.section import Section
-from bsr_plugin.options.values import NUMBER, Count, CountOrZero, Fraction, PathComponent
-from bsr_plugin.options.wording import shown
+from bsr_plugin.schema.section import Section
+from bsr_plugin.schema.values import NUMBER, Count, CountOrZero, Fraction, PathComponent
+from bsr_plugin.schema.wording import shown
 
 
 def _gpus(value: Any, handler: ValidatorFunctionWrapHandler) -> str | int:

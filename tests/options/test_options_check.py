@@ -10,7 +10,7 @@ from bsr_plugin.options import check_options, load_options
 from bsr_plugin.options.classes import section_of
 from bsr_plugin.options.datasets import RFSTrainingPairs
 from bsr_plugin.options.run import Train
-from bsr_plugin.options.wording import nearest
+from bsr_plugin.schema.wording import nearest
 
 
 def test_right_options_have_no_problems(training, testing, problems):

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.options import load_options
-from bsr_plugin.options.values import LONGEST_NAME, PathComponent
+from bsr_plugin.schema.values import LONGEST_NAME, PathComponent
 
 WRONG = ['', '.', '..', '/', '/tmp/x', '../../x', 'a/b', 'a\\b', 'a\nb', 'a\0b', '\x7f', ' a', 'a ', 'x' * 201]
 WHERE = ['name', 'datasets.train.name', 'datasets.val.name', 'val.suffix']

@@ -13,7 +13,7 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import InitErrorDetails
 
 from bsr_plugin.errors import InputError
-from bsr_plugin.options.wording import nearest, unknown
+from bsr_plugin.schema.wording import nearest, unknown
 
 _Handler = ModelWrapValidatorHandler['Section']
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from bsr_plugin.errors import InputError
-from bsr_plugin.options.wording import shown
+from bsr_plugin.schema.wording import shown
 
 #: Bytes of a name in UTF-8: file systems end at 255, and ``train_NAME_20260101_000000.log`` is longer than the name.
 LONGEST_NAME = 200
