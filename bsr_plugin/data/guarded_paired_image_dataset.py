@@ -12,8 +12,9 @@ from basicsr.data.paired_image_dataset import PairedImageDataset
 from basicsr.utils import scandir
 from numpy.typing import NDArray
 
+from bsr_plugin.data.dataset_options import StockOptions, StockTrainingOptions
 from bsr_plugin.data.image_file import image_size, read_image
-from bsr_plugin.data.pairs import Names, Size, check_overhang, check_sizes, lr_namer, partners, require
+from bsr_plugin.data.pairs import Names, Size, check_overhang, check_sizes, partners
 from bsr_plugin.data.store import LMDBStore
 from bsr_plugin.errors import InputError
 from bsr_plugin.parallel import ordered_map
@@ -37,26 +38,26 @@ class GuardedPairedImageDataset(PairedImageDataset):
     """
 
     def __init__(self, opt: Mapping[str, Any]) -> None:
-        require(opt, 'dataroot_gt', 'dataroot_lq', 'io_backend', 'scale', 'phase')
+        options = (StockTrainingOptions if opt['phase'] == 'train' else StockOptions).of(opt)
         own = {**deepcopy(dict(opt)), **{key: str(Path(opt[key])) for key in ('dataroot_gt', 'dataroot_lq')}}
         readers: dict[str, type[_Files] | type[_LMDBs]] = {'disk': _Files, 'lmdb': _LMDBs}
-        backend = own['io_backend'].get('type')
+        backend = (own.get('io_backend') or {}).get('type')
         if backend not in readers:
             raise InputError(f"io_backend type is '{backend}': use disk, lmdb or memcached.")
-        images = readers[backend](own)
+        images = readers[backend](options)
         self.paths: list[dict[str, str]]
         try:
             super().__init__(own)
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f'meta_info_file {own.get("meta_info_file")} cannot be read ({error}).') from error
-        if backend == 'disk' and own.get('meta_info_file') is not None:
-            _check_listed(own['meta_info_file'], self.paths)
+            raise InputError(f'meta_info_file {options.meta_info_file} cannot be read ({error}).') from error
+        if backend == 'disk' and options.meta_info_file is not None:
+            _check_listed(options.meta_info_file, self.paths)
         # Where the toolbox's __getitem__ looks for a reader before it makes one.
         self.file_client = images
         #: Names of the HR images.
         self.names = [Path(pair['gt_path']).stem for pair in self.paths]
-        if own['phase'] == 'train':
-            self._check_training()
+        if isinstance(options, StockTrainingOptions):
+            self._check_training(options)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The toolbox's sample: a random patch in training, otherwise the whole pair.
@@ -72,11 +73,10 @@ class GuardedPairedImageDataset(PairedImageDataset):
     def _size(self, side: str, index: int) -> Size:
         return self.file_client.size(self.paths[index][f'{side}_path'], side)
 
-    def _check_training(self) -> None:
-        require(self.opt, 'gt_size', 'use_hflip', 'use_rot')
-        gt_size, every = self.opt['gt_size'], range(len(self.paths))
+    def _check_training(self, options: StockTrainingOptions) -> None:
+        gt_size, every = options.gt_size, range(len(self.paths))
         lr, hr = (np.array(list(ordered_map(partial(self._size, side), every))) for side in ('lq', 'gt'))
-        check_sizes(hr, lr, int(self.opt['scale']), [(pair['lq_path'], pair['gt_path']) for pair in self.paths])
+        check_sizes(hr, lr, options.scale, [(pair['lq_path'], pair['gt_path']) for pair in self.paths])
         small = np.flatnonzero(hr.min(axis=1) < gt_size)
         if small.size:
             (height, width), path = hr[small[0]], self.paths[small[0]]['gt_path']
@@ -89,11 +89,10 @@ class GuardedPairedImageDataset(PairedImageDataset):
 class _Files:
     """Image files by path; stands in for the toolbox's ``FileClient``."""
 
-    def __init__(self, opt: Mapping[str, Any]) -> None:
-        if opt.get('meta_info_file') is None:
-            lr_name = lr_namer(opt)
-            hr, lr = (_listing(Path(opt[key])) for key in ('dataroot_gt', 'dataroot_lq'))
-            partners(hr, lr, lambda name: lr_name(Path(name).stem) + Path(name).suffix)
+    def __init__(self, options: StockOptions) -> None:
+        if options.meta_info_file is None:
+            hr, lr = (_listing(Path(root)) for root in (options.dataroot_gt, options.dataroot_lq))
+            partners(hr, lr, lambda name: options.lr_name(Path(name).stem) + Path(name).suffix)
 
     def size(self, path: str, side: str) -> Size:
         """Height and width by the file's header."""
@@ -107,12 +106,15 @@ class _Files:
 class _LMDBs:
     """Images of two LMDBs by key; stands in for the toolbox's ``FileClient``."""
 
-    def __init__(self, opt: Mapping[str, Any]) -> None:
-        for key in ('dataroot_gt', 'dataroot_lq'):
-            if not opt[key].endswith('.lmdb'):
-                raise InputError(f'{key} is {opt[key]}: PairedImageDataset wants the name of an LMDB to end in .lmdb.')
-        self._stores = {side: LMDBStore(Path(opt[f'dataroot_{side}'])) for side in ('gt', 'lq')}
-        partners(self._stores['gt'], self._stores['lq'], str)
+    def __init__(self, options: StockOptions) -> None:
+        roots = {'gt': options.dataroot_gt, 'lq': options.dataroot_lq}
+        for side, root in roots.items():
+            if Path(root).suffix != '.lmdb':
+                raise InputError(
+                    f'dataroot_{side} is {root}: PairedImageDataset wants the name of an LMDB to end in .lmdb.'
+                )
+        self._stores = {side: LMDBStore(Path(root)) for side, root in roots.items()}
+        partners(self._stores['gt'], self._stores['lq'])
         self._positions = {
             side: {entry.key: position for position, entry in enumerate(store.entries)}
             for side, store in self._stores.items()
@@ -120,7 +122,7 @@ class _LMDBs:
         dotted = [key for key in self._positions['gt'] if '.' in key]
         if dotted:
             raise InputError(
-                f'{opt["dataroot_gt"]} has an image {dotted[0]}, a name that PairedImageDataset cuts at its dot: use '
+                f'{options.dataroot_gt} has an image {dotted[0]}, a name that PairedImageDataset cuts at its dot: use '
                 'RFSPairedImageDataset, or make the store with bsr prepare.'
             )
 

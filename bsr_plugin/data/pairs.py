@@ -1,14 +1,15 @@
 """LR images and the HR images they belong to: partners by name, sizes by the scale, checked before anything is read."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bsr_plugin.data.dataset_options import RFSOptions
 from bsr_plugin.data.store import FolderStore, Store, open_store
 from bsr_plugin.errors import InputError
 
@@ -25,21 +26,6 @@ class Names(NamedTuple):
     names: list[str]
 
 
-def require(opt: Mapping[str, Any], *keys: str) -> None:
-    """Raises ``InputError`` if a data set is not given one of these options."""
-    for key in keys:
-        if opt.get(key) is None:
-            raise InputError(f'The data set {opt.get("name", "")} lacks the option {key}.')
-
-
-def lr_namer(opt: Mapping[str, Any]) -> Callable[[str], str]:
-    """LR name for an HR name, by the option ``filename_tmpl``; ``InputError`` if that has no place for the HR name."""
-    template = str(opt.get('filename_tmpl') or '{}')
-    if '{}' not in template:
-        raise InputError(f"filename_tmpl is '{template}': it must contain {{}}, which stands for the HR name.")
-    return lambda name: template.replace('{}', name)
-
-
 def check_unique(side: Store | Names) -> None:
     """Raises ``InputError`` if two images have one name."""
     name, times = Counter(side.names).most_common(1)[0]
@@ -47,7 +33,7 @@ def check_unique(side: Store | Names) -> None:
         raise InputError(f'{side.path} has several images of the name {name}: keep one of them.')
 
 
-def partners(hr: Store | Names, lr: Store | Names, lr_name: Callable[[str], str]) -> tuple[int, ...]:
+def partners(hr: Store | Names, lr: Store | Names, lr_name: Callable[[str], str] = str) -> tuple[int, ...]:
     """Position in ``hr`` of the partner of every LR image; ``lr_name`` gives the LR name for an HR name.
 
     Raises:
@@ -104,7 +90,11 @@ def image_path(store: Store, position: int) -> str:
 
 @dataclass(frozen=True)
 class PairedStores:
-    """LR/HR pairs in the order of the LR store; ``partners`` are the positions of the HR images."""
+    """LR/HR pairs in the order of the LR store; ``partners`` are the positions of the HR images.
+
+    Raises:
+        InputError: A pair has sizes that do not fit the scale.
+    """
 
     hr: Store
     lr: Store
@@ -112,14 +102,10 @@ class PairedStores:
     partners: tuple[int, ...]
 
     @classmethod
-    def open(cls, opt: Mapping[str, Any]) -> 'PairedStores':
+    def open(cls, options: RFSOptions) -> 'PairedStores':
         """Opens the stores a data set's options name; ``InputError`` if pairs are not complete or sizes do not fit."""
-        require(opt, 'dataroot_gt', 'dataroot_lq', 'io_backend', 'scale')
-        backend, scale = opt['io_backend'].get('type'), int(opt['scale'])
-        hr, lr = open_store(opt['dataroot_gt'], backend), open_store(opt['dataroot_lq'], backend)
-        pairs = cls(hr, lr, scale, partners(hr, lr, lr_namer(opt)))
-        check_sizes(hr.sizes[list(pairs.partners)], lr.sizes, scale, [*map(pairs.paths, range(len(pairs)))])
-        return pairs
+        hr, lr = (open_store(root, options.io_backend.type) for root in (options.dataroot_gt, options.dataroot_lq))
+        return cls(hr, lr, options.scale, partners(hr, lr, options.lr_name))
 
     @classmethod
     def of(cls, hr: Store, lr: Store) -> 'PairedStores':
@@ -128,11 +114,12 @@ class PairedStores:
         Raises:
             InputError: An image has no partner or one of the wrong size.
         """
-        found = partners(hr, lr, lambda name: name)
-        scale = max(1, int(hr.sizes[found[0]][0] // lr.sizes[0][0]))
-        pairs = cls(hr, lr, scale, found)
-        check_sizes(hr.sizes[list(found)], lr.sizes, scale, [*map(pairs.paths, range(len(pairs)))])
-        return pairs
+        found = partners(hr, lr)
+        return cls(hr, lr, max(1, int(hr.sizes[found[0]][0] // lr.sizes[0][0])), found)
+
+    def __post_init__(self) -> None:
+        paths = [*map(self.paths, range(len(self)))]
+        check_sizes(self.hr.sizes[list(self.partners)], self.lr.sizes, self.scale, paths)
 
     def __len__(self) -> int:
         return len(self.partners)

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from bsr_plugin.data.collate import Images, patches_of
-from bsr_plugin.data.pairs import PairedStores, require
+from bsr_plugin.data.dataset_options import RFSOptions, RFSTrainingOptions, misfit
+from bsr_plugin.data.pairs import PairedStores
 from bsr_plugin.data.patch import oriented, to_uint8_images, write_planes
 from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.data.score_maps import maps_of
 from bsr_plugin.data.uint8_images import UInt8Images
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.draws import Draws, batch_generator
-from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.pic.measure import ringed_sums, window_with_ring
-from bsr_plugin.pic.sampling import SamplingRule, make_sampler
+from bsr_plugin.pic.sampling import make_sampler
 from bsr_plugin.pic.tally import tally
 
 #: Of the batches of an epoch one in so many is drawn twice, the second time for the log. Drawing is a tenth of what a
@@ -44,26 +44,7 @@ class RFSPairedImageDataset(Dataset):
     it was drawn from. Other samples have the first four.
 
     Args:
-        opt: The options; they are not changed.
-
-            * ``dataroot_gt``, ``dataroot_lq``: HR and LR store, LMDBs (``bsr prepare``'s or BasicSR's) or folders.
-            * ``io_backend``: ``{type: lmdb}`` or ``{type: disk}``.
-            * ``scale``, ``phase``: put there by BasicSR.
-            * ``gt_size``: side of an HR patch, a multiple of the scale (training).
-            * ``sampling``: ``rfs`` (default), ``uniform``, ``band`` or ``rejection``.
-            * ``pic_bins`` (16), ``pic_quantile`` (0.999), ``pic_edges`` (none), ``pic_spacing`` (``width``, or
-              ``quantile``): the intervals.
-            * ``pic_channels``: ``max`` (default) or ``sum``.
-            * ``pic_score``: what the intervals are of, ``gradient`` (default), ``residual`` or a folder of maps.
-            * ``pic_balance``: strength of ``rfs``, from 0 (uniform) to 1 (default), or ``{from, to, between}``.
-            * ``pic_band``: ``{share: 0.5, quantiles: [0.5, 0.95]}``, of ``band``.
-            * ``num_candidates``: images M a batch is drawn from; by default the batch size, or ``all``.
-            * ``image_choice``: of a candidate for an interval, by ``share`` (default) or ``spread``.
-            * ``use_hflip``, ``use_rot`` (both on): mirror with probability one half; turn by 0, 90, 180 or 270
-              degrees with equal probability.
-            * ``filename_tmpl`` (``'{}'``): LR name for an HR name in folders, such as ``'{}x4'``.
-            * ``uint8`` (off): give ``lq`` and ``gt`` as ``UInt8Images``, which become floats on the device.
-            * ``seed``: of the stream of batches; by default the run's ``manual_seed``.
+        opt: :class:`RFSTrainingOptions`, in other phases :class:`RFSOptions`; they are not changed.
 
     Raises:
         InputError: An option or a store is invalid; the message names it.
@@ -75,29 +56,26 @@ class RFSPairedImageDataset(Dataset):
     def __init__(self, opt: Mapping[str, Any]):
         super().__init__()
         self.opt = opt
-        self._pairs = PairedStores.open(opt)
-        self._as_uint8 = bool(opt.get('uint8', False))
-        if opt.get('phase') == 'train':
-            self._set_up_training(opt)
+        options = (RFSTrainingOptions if opt.get('phase') == 'train' else RFSOptions).of(opt)
+        self._pairs = PairedStores.open(options)
+        self._as_uint8 = options.uint8
+        if isinstance(options, RFSTrainingOptions):
+            self._set_up_training(options)
 
-    def _set_up_training(self, opt: Mapping[str, Any]) -> None:
-        require(opt, 'gt_size')
-        gt_size, scale = int(opt['gt_size']), self._pairs.scale
-        if gt_size < scale or gt_size % scale:
-            fit = max(scale, gt_size // scale * scale)
-            raise InputError(f'gt_size is {gt_size}, not a multiple of the scale {scale}: use {fit} or {fit + scale}.')
-        self._window = gt_size // scale
-        self._channels = opt.get('pic_channels', 'max')
-        rule, intervals = SamplingRule.from_options(opt), IntervalRule.from_options(opt)
-        score = maps_of(opt.get('pic_score'), self._pairs, self._channels)
-        self.index = index_of(self._pairs.lr, self._window, self._channels, intervals, score)
-        self._sampler = make_sampler(rule, self.index, self._measure)
-        self._logged = _LOGGED_OF_REJECTION if rule.kind == 'rejection' else _LOGGED
-        self._turning, self._mirroring = bool(opt.get('use_rot', True)), bool(opt.get('use_hflip', True))
+    def _set_up_training(self, options: RFSTrainingOptions) -> None:
+        if wrong := misfit(options.gt_size, options.scale):
+            raise InputError(f'gt_size {wrong}')
+        self._window = options.gt_size // options.scale
+        self._channels = options.pic_channels
+        score = maps_of(options.pic_score, self._pairs, self._channels)
+        self.index = index_of(self._pairs.lr, self._window, self._channels, options.intervals, score)
+        self._sampler = make_sampler(options.rule, self.index, self._measure)
+        self._logged = _LOGGED_OF_REJECTION if options.sampling == 'rejection' else _LOGGED
+        self._turning, self._mirroring = options.use_rot, options.use_hflip
         self._rank, _ = get_dist_info()
         # BasicSR seeds each rank with manual_seed + rank before it builds the data sets.
-        seed = opt.get('seed')
-        self._seed = (torch.initial_seed() - self._rank if seed is None else int(seed)) % 2**64
+        seed = torch.initial_seed() - self._rank if options.seed is None else options.seed
+        self._seed = seed % 2**64
         small = len(self) - self.index.usable.size
         if small:
             get_root_logger().warning(

@@ -1,7 +1,7 @@
 """``SRBenchmarkDataset``: HR images for a test, with LR images beside them or made as they are read."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,8 +9,9 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from bsr_plugin.data.degradation import Degradation, crop_to_multiple, degrade
-from bsr_plugin.data.pairs import check_overhang, check_unique, image_path, lr_namer, partners, require
+from bsr_plugin.data.dataset_options import BenchmarkOptions
+from bsr_plugin.data.degradation import crop_to_multiple, degrade
+from bsr_plugin.data.pairs import check_overhang, check_unique, image_path, partners
 from bsr_plugin.data.patch import to_tensor
 from bsr_plugin.data.pic_index_of import Store
 from bsr_plugin.data.store import open_store
@@ -35,14 +36,7 @@ class SRBenchmarkDataset(Dataset):
     A sample has ``lq`` (3, h, w) and ``gt`` (3, s*h, s*w), float32 RGB in [0, 1], ``lq_path`` and ``gt_path``.
 
     Args:
-        opt: The options; they are not changed.
-
-            * ``dataroot_gt``: folder or LMDB of HR images.
-            * ``dataroot_lq``: folder or LMDB of LR images; left out, they are made.
-            * ``io_backend``: ``{type: disk}`` (default) or ``{type: lmdb}``, for both.
-            * ``degradation``: ``bicubic`` (default) or ``blur-down``: how LR images are, or were, made.
-            * ``filename_tmpl`` (``'{}'``): LR name for an HR name, such as ``'{}x4'``.
-            * ``scale``: put there by BasicSR.
+        opt: :class:`BenchmarkOptions`; they are not changed.
 
     Raises:
         InputError: An option is invalid, a folder holds no images, or an image of a pair is missing. A single image
@@ -52,21 +46,15 @@ class SRBenchmarkDataset(Dataset):
     def __init__(self, opt: Mapping[str, Any]):
         super().__init__()
         self.opt = opt
-        require(opt, 'dataroot_gt', 'scale')
-        self._degradation: Degradation = opt.get('degradation') or 'bicubic'
-        if self._degradation not in get_args(Degradation):
-            raise InputError(
-                f"The data set {opt.get('name', '')} has degradation '{self._degradation}': use "
-                f'{" or ".join(get_args(Degradation))}.'
-            )
-        self._scale = int(opt['scale'])
-        backend = (opt.get('io_backend') or {}).get('type', 'disk')
-        self._hr = open_store(opt['dataroot_gt'], backend)
+        options = BenchmarkOptions.of(opt)
+        self._degradation, self._scale = options.degradation, options.scale
+        self._hr = open_store(options.dataroot_gt, options.io_backend.type)
         check_unique(self._hr)
         self._lr: Store | None = None
-        if opt.get('dataroot_lq') is not None:
-            self._lr = open_store(opt['dataroot_lq'], backend)
-            self._lr_positions = {hr: lr for lr, hr in enumerate(partners(self._hr, self._lr, lr_namer(opt)))}
+        if options.dataroot_lq is not None:
+            self._lr = open_store(options.dataroot_lq, options.io_backend.type)
+            found = partners(self._hr, self._lr, options.lr_name)
+            self._lr_positions = {hr: lr for lr, hr in enumerate(found)}
         #: Names of the HR images, without folder and extension.
         self.names = self._hr.names
 

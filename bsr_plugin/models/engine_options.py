@@ -4,24 +4,22 @@ Left at their defaults, the arithmetic is SRModel's. The schema of option files 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator
 
 from bsr_plugin.errors import InputError
+from bsr_plugin.schema.section import Section
+from bsr_plugin.schema.values import Count, CountOrZero, Positive
+from bsr_plugin.schema.wording import line
 
 Options = Mapping[str, Any]
 Problem = tuple[tuple[str | int, ...], str]
 
-_Count = Annotated[int, Field(ge=1)]
 _LARGEST_OVERLAP = 32
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, use_attribute_docstrings=True)
-
-
-class EngineTraining(_Part):
+class EngineTraining(Section):
     """What BSRModel reads in `train` besides; SRModel ignores it."""
 
     amp: Literal['bf16', 'fp16'] | None = None
@@ -33,20 +31,20 @@ class EngineTraining(_Part):
     """Whether to train through torch.compile, where that is possible."""
     fused: bool = False
     """Whether to use the fused implementation of the optimizer, which updates all weights in one kernel."""
-    accumulate: _Count = 1
+    accumulate: Count = 1
     """Gradient accumulation: number of micro-batches a batch is split into, to need less memory. The gradient is that
     of the whole batch."""
-    grad_clip: Annotated[float, Field(gt=0, strict=False)] | None = None
+    grad_clip: Positive | None = None
     """Clipping of the global gradient norm: the largest norm allowed; ~ does not clip."""
 
 
-class EngineValidation(_Part):
+class EngineValidation(Section):
     """What BSRModel reads in `val` besides; SRModel ignores it."""
 
-    tile: _Count | None = None
+    tile: Count | None = None
     """Side of the tiles that an image is cut into, in LR pixels, which bounds the memory; ~ takes an image whole as
     long as it fits."""
-    tile_overlap: Annotated[int, Field(ge=0)] | None = None
+    tile_overlap: CountOrZero | None = None
     """LR pixels by which a tile reaches into its neighbours, on each side; less than half a tile. ~ is 32, or a quarter
     of a small tile."""
     self_ensemble: bool = False
@@ -57,21 +55,21 @@ class EngineValidation(_Part):
     def _leaves_something(cls, overlap: int | None, info: ValidationInfo) -> int | None:
         tile = info.data.get('tile')
         if tile and overlap and 2 * overlap >= tile:
-            raise ValueError(f'{overlap} on each side leaves nothing of a tile of {tile}')
+            raise InputError(f'{overlap} on each side leaves nothing of a tile of {tile}')
         return overlap
 
 
-class EngineLogging(_Part):
+class EngineLogging(Section):
     """What BSRModel reads in `logger` besides; SRModel ignores it."""
 
-    keep_checkpoints: _Count | None = None
+    keep_checkpoints: Count | None = None
     """Number of checkpoints to keep, the newest ones; ~ keeps all."""
     keep_best: str | None = None
     """A name in `val.metrics`: the weights that are best by it on the first validation set are kept besides, as
     `net_g_best.pth`."""
 
 
-_SECTIONS: dict[str, type[_Part]] = {'train': EngineTraining, 'val': EngineValidation, 'logger': EngineLogging}
+_SECTIONS: dict[str, type[Section]] = {'train': EngineTraining, 'val': EngineValidation, 'logger': EngineLogging}
 
 
 class EngineOptions(EngineTraining, EngineValidation, EngineLogging):
@@ -91,18 +89,11 @@ class EngineOptions(EngineTraining, EngineValidation, EngineLogging):
         Raises:
             InputError: A value is out of its range or contradicts another.
         """
-        given = {section: opt.get(section) or {} for section in _SECTIONS}
-        where = {key: section for section, part in _SECTIONS.items() for key in part.model_fields}
-        try:
-            options = cls(**{key: given[section][key] for key, section in where.items() if key in given[section]})
-        except ValidationError as error:
-            first = error.errors()[0]
-            key, message = str(first['loc'][0]), first['msg'].removeprefix('Value error, ')
-            raise InputError(f'{where[key]}.{key}: {message.replace("Input", repr(first["input"]))}') from None
+        parts = [part.read(opt.get(section) or {}, section) for section, part in _SECTIONS.items()]
         for rule in RULES:
             for path, sentence in rule(opt):
-                raise InputError(f'{".".join(map(str, path))}: {sentence}')
-        return options
+                raise InputError(line(path, sentence))
+        return cls(**{key: value for part in parts for key, value in part})
 
 
 def _micro_batches(opt: Options) -> Iterator[Problem]:

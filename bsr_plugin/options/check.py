@@ -13,7 +13,7 @@ from bsr_plugin.options.forced import force as apply_forced
 from bsr_plugin.options.loader import read_options
 from bsr_plugin.options.machine import missing_on_this_machine
 from bsr_plugin.options.run import TestRun, TrainingRun
-from bsr_plugin.schema.wording import line, sentence
+from bsr_plugin.schema.wording import line, lines
 
 #: Says which keys of an option file nothing reads, one line each; without handlers, Python writes it to stderr.
 logger = logging.getLogger('bsr_plugin.options')
@@ -60,7 +60,7 @@ def _check(options: Mapping[str, Any], is_train: bool, check_paths: bool) -> tup
         # As any: a data set or a loss is written out by its own schema, not by its base class's.
         checked = run.model_dump(exclude_unset=True, serialize_as_any=True)
     except ValidationError as error:
-        problems = [line(each['loc'], sentence(each)) for each in error.errors(include_url=False)]
+        problems = lines(error)
     problems += contradictions(options)
     if check_paths:
         problems += missing_on_this_machine(options, is_train)

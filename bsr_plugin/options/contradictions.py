@@ -9,6 +9,7 @@ from inspect import Parameter
 
 from pydantic import TypeAdapter, ValidationError
 
+from bsr_plugin.data.dataset_options import misfit
 from bsr_plugin.models import engine_options
 from bsr_plugin.models.engine_options import Options, Problem, at
 from bsr_plugin.options import registered
@@ -30,10 +31,8 @@ def _gt_size(options: Options) -> Iterator[Problem]:
     """`gt_size` is a multiple of `scale`: patches are whole LR pixels."""
     for key, dataset in sets_in(options).items():
         size, scale = _whole(dataset.get('gt_size')), _whole(dataset.get('scale')) or _whole(options.get('scale'))
-        if size and scale and size % scale:
-            below, above = size - size % scale, size - size % scale + scale
-            choice = f'{below} and {above} are' if below else f'{above} is'
-            yield ('datasets', key, 'gt_size'), f'{size} is not a multiple of scale {scale}; {choice}'
+        if size and scale and (wrong := misfit(size, scale)):
+            yield ('datasets', key, 'gt_size'), wrong
 
 
 def _upscale(options: Options) -> Iterator[Problem]:

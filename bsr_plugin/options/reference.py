@@ -4,12 +4,12 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
+from bsr_plugin.data import dataset_options
 from bsr_plugin.models import engine_options as engine
 from bsr_plugin.options import datasets, run
 from bsr_plugin.options.classes import section_of
 from bsr_plugin.options.contradictions import RULES
+from bsr_plugin.schema.section import Section
 from bsr_plugin.schema.wording import spelt
 
 _INTRODUCTION = """\
@@ -45,17 +45,21 @@ def reference() -> str:
 
 
 def _sections() -> list[tuple[Any, ...]]:
-    """Heading, schema, and any one whose fields are left out because another section has them."""
+    """Heading, schema, and those whose fields are left out because they have a table of their own."""
+    every_set, loading = datasets.AnySet, datasets.Loading
     return [
         ('The file', run.Run),
         ('The file, for training', run.TrainingRun, run.Run),
         ('The file, for a test', run.TestRun, run.Run),
-        ('`datasets.train`, type `RFSPairedImageDataset`', datasets.RFSTrainingPairs),
-        ('`datasets.train`, type `PairedImageDataset`', datasets.StockTrainingPairs),
-        (f'{_EVALUATION} `PairedImageDataset`', datasets.StockPairs),
-        (f'{_EVALUATION} `RFSPairedImageDataset`', datasets.RFSPairs),
-        (f'{_EVALUATION} `SRBenchmarkDataset`', datasets.BenchmarkSet),
-        ('`datasets.*.io_backend`', datasets.StoreBackend),
+        ('`datasets.*`', every_set),
+        ('`datasets.train`', loading),
+        ('`datasets.train`, type `RFSPairedImageDataset`', datasets.RFSTrainingPairs, every_set, loading),
+        ('`datasets.train.pic_band`', dataset_options.BandOptions),
+        ('`datasets.train`, type `PairedImageDataset`', datasets.StockTrainingPairs, every_set, loading),
+        (f'{_EVALUATION} `PairedImageDataset`', datasets.StockPairs, every_set),
+        (f'{_EVALUATION} `RFSPairedImageDataset`', datasets.RFSPairs, every_set),
+        (f'{_EVALUATION} `SRBenchmarkDataset`', datasets.BenchmarkSet, every_set),
+        ('`datasets.*.io_backend`', dataset_options.StoreBackend),
         ('`network_g`, type `BSRNet`', section_of('network', 'BSRNet')),
         ('`path`', run.TrainingPaths),
         ('`train`', run.Train, engine.EngineTraining),
@@ -73,13 +77,13 @@ def _sections() -> list[tuple[Any, ...]]:
     ]
 
 
-def _section(heading: str, section: type[BaseModel], elsewhere: type[BaseModel] = BaseModel) -> str:
+def _section(heading: str, section: type[Section], *elsewhere: type[Section]) -> str:
     """A table of the fields, as their JSON schema describes them."""
     schemas = section.model_json_schema()['properties']
     rows = [
         f'| `{key}` | {_kind(schemas[key])} | {_default(schemas[key])} | {_text(field.description)} |'
         for key, field in section.model_fields.items()
-        if key not in elsewhere.model_fields
+        if not any(key in other.model_fields for other in elsewhere)
     ]
     table = '\n'.join(['| Key | Value | Default | Meaning |', '|---|---|---|---|', *rows])
     return f'## {heading}\n\n{_text(section.__doc__)}\n\n{table}\n'

@@ -1,25 +1,16 @@
 """The option file as a whole, for training and for a test, and all its sections but the data sets."""
 
 from collections.abc import Collection
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field
 
-from bsr_plugin.errors import InputError
 from bsr_plugin.models.engine_options import EngineLogging, EngineTraining, EngineValidation
 from bsr_plugin.options.classes import Loss, Metric, Network, Optimizer, Scheduler
 from bsr_plugin.options.datasets import TestDatasets, TrainingDatasets
 from bsr_plugin.options.registered import check_name
 from bsr_plugin.schema.section import Section
-from bsr_plugin.schema.values import NUMBER, Count, CountOrZero, Fraction, PathComponent
-from bsr_plugin.schema.wording import shown
-
-
-def _gpus(value: Any, handler: ValidatorFunctionWrapHandler) -> str | int:
-    try:
-        return handler(value)
-    except ValidationError:
-        raise InputError(f'{shown(value)} is neither auto nor a number of GPUs') from None
+from bsr_plugin.schema.values import NUMBER, Count, CountOrZero, Fraction, PathComponent, otherwise
 
 
 class Paths(Section):
@@ -54,7 +45,7 @@ class TrainingPaths(Paths):
     """`strict` of `load_state_dict`: whether the keys of the file must be those of the network."""
 
 
-class Train(EngineTraining, Section):
+class Train(EngineTraining):
     """Optimizer, learning rate, losses."""
 
     adversarial: ClassVar[Collection[str]] = ('optim_d', 'gan_opt', 'ldl_opt')
@@ -82,7 +73,7 @@ class Train(EngineTraining, Section):
     none. BSRModel warms it up, so that short runs validate sensibly."""
 
 
-class Evaluation(EngineValidation, Section):
+class Evaluation(EngineValidation):
     """How to test, and with which metrics."""
 
     save_img: bool
@@ -111,7 +102,7 @@ class Wandb(Section):
     """Id of the run to resume."""
 
 
-class Logger(EngineLogging, Section):
+class Logger(EngineLogging):
     """Logging and checkpoints."""
 
     print_freq: Count
@@ -147,7 +138,7 @@ class Run(Section):
     ignores."""
     scale: Count | None = None
     """Factor from LR to HR."""
-    num_gpu: Annotated[Literal['auto'] | CountOrZero, WrapValidator(_gpus)]
+    num_gpu: Annotated[Literal['auto'] | CountOrZero, otherwise('neither auto nor a number of GPUs')]
     """Number of GPUs of this process: auto uses one if there is one, 0 is the CPU; several GPUs: torchrun."""
     manual_seed: CountOrZero | None = None
     """Seed of the random number generators; ~ draws one."""

@@ -56,8 +56,6 @@ class BalanceRule:
     @classmethod
     def from_option(cls, option: Any) -> 'BalanceRule':
         """The rule of the option ``pic_balance``: a number, or ``{from: 0.0, to: 1.0, between: [0, 20000]}``."""
-        if option is None:
-            return cls()
         if not isinstance(option, Mapping):
             return cls(option, option)
         if set(option) != set(_SCHEDULE):

@@ -1,8 +1,6 @@
 """Batches of which a share comes from a band of each image's own quantiles, such as its upper half."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -33,18 +31,6 @@ class BandRule:
             raise InputError(f'pic_band has share {self.share}: use a number from 0 to 1.')
         if not all(map(is_number, self.quantiles)) or not 0 <= self.quantiles[0] < self.quantiles[1] <= 1:
             raise InputError(f'pic_band has quantiles {list(self.quantiles)}: use two numbers from 0 to 1, increasing.')
-
-    @classmethod
-    def from_option(cls, option: Any) -> 'BandRule':
-        """The rule of the option ``pic_band``: ``{share: 0.5, quantiles: [0.5, 0.95]}``; either may be left out."""
-        if option is None:
-            return cls()
-        if not isinstance(option, Mapping) or set(option) - {'share', 'quantiles'}:
-            raise InputError(f'pic_band is {option}: give share and quantiles.')
-        quantiles = option.get('quantiles', cls.quantiles)
-        if not isinstance(quantiles, list | tuple) or len(quantiles) != 2:
-            raise InputError(f'pic_band has quantiles {quantiles}: use two numbers from 0 to 1, increasing.')
-        return cls(option.get('share', cls.share), (quantiles[0], quantiles[1]))
 
 
 class BandSampler:

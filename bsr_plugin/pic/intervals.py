@@ -1,9 +1,9 @@
 """The intervals K of random filter sampling: where one ends and the next begins (paper, section III-B, Fig. 1)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,27 +48,6 @@ class IntervalRule:
             raise InputError(f'pic_bins is {self.bins}: use 1 to {MAX_BINS} intervals.')
         if not 0 < self.quantile <= 1:
             raise InputError(f'pic_quantile is {self.quantile}: use a number above 0 and up to 1.')
-
-    @classmethod
-    def from_options(cls, opt: Mapping[str, Any]) -> 'IntervalRule':
-        """The rule that a data set's ``pic_bins``, ``pic_quantile``, ``pic_edges`` and ``pic_spacing`` ask for.
-
-        All may be left out.
-
-        Raises:
-            InputError: A value is invalid, or intervals of equal shares are given edges or a quantile.
-        """
-        if opt.get('pic_spacing') == 'quantile':
-            for option in ('pic_edges', 'pic_quantile'):
-                if opt.get(option) is not None:
-                    raise InputError(f'pic_spacing is quantile, and {option} is given: leave one of the two out.')
-        edges = opt.get('pic_edges')
-        return cls(
-            bins=opt.get('pic_bins', cls.bins),
-            quantile=opt.get('pic_quantile', cls.quantile),
-            edges=None if edges is None else tuple(float(edge) for edge in edges),
-            spacing=opt.get('pic_spacing', cls.spacing),
-        )
 
     @property
     def count(self) -> int:

@@ -12,7 +12,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.balance import BalanceRule
@@ -27,7 +27,7 @@ from bsr_plugin.pic.uniform import UniformSampler
 Sampling = Literal['rfs', 'uniform', 'band', 'rejection']
 
 #: Options that some kinds of sampling alone read.
-_READ_BY: Mapping[str, tuple[Sampling, ...]] = {
+READ_BY: Mapping[str, tuple[Sampling, ...]] = {
     'pic_balance': ('rfs', 'rejection'),
     'pic_band': ('band',),
     'image_choice': ('rfs',),
@@ -65,31 +65,6 @@ class SamplingRule:
         number = self.num_candidates
         if number is not None and number != 'all' and (not isinstance(number, int) or number < 1):
             raise InputError(f'num_candidates is {number}: use 1 or more, all, or ~ for the batch size.')
-
-    @classmethod
-    def from_options(cls, opt: Mapping[str, Any]) -> 'SamplingRule':
-        """The rule that a data set's options ask for; all may be left out.
-
-        Raises:
-            InputError: A value is invalid, or one is given that this kind of sampling does not read.
-        """
-        kind = opt.get('sampling', cls.kind)
-        score = opt.get('pic_score') or 'gradient'
-        if kind == 'rejection' and score != 'gradient':
-            raise InputError(f"pic_score is '{score}', and sampling 'rejection' measures gradients alone: use rfs.")
-        for option, readers in _READ_BY.items():
-            if opt.get(option) is not None and kind in get_args(Sampling) and kind not in readers:
-                raise InputError(
-                    f"{option} is given, which sampling '{kind}' does not read: leave it out, or use "
-                    f'sampling {" or ".join(readers)}.'
-                )
-        return cls(
-            kind=kind,
-            num_candidates=opt.get('num_candidates'),
-            balance=BalanceRule.from_option(opt.get('pic_balance')),
-            image_choice=opt.get('image_choice') or cls.image_choice,
-            band=BandRule.from_option(opt.get('pic_band')),
-        )
 
 
 def make_sampler(rule: SamplingRule, index: PICIndex, measure: MeasureWindow) -> Sampler:

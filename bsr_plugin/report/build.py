@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bsr_plugin.atomic import write_text
+from bsr_plugin.data.dataset_options import SamplingOptions
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import ImageResult, RunResult, read_results
-from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.report.attention import attention_figure, has_attention, measure_attention
 from bsr_plugin.report.baselines import key_of, lr_image, measure_baselines
 from bsr_plugin.report.curves import curves_figure, read_curves
@@ -132,9 +132,9 @@ def _add_pic(content: Content, training: Mapping[str, Any], store: Path | None) 
         return
     path = store or Path(named)
     window = int(train_set.get('gt_size', 0)) // int(training.get('scale', 1)) or 48
-    intervals = IntervalRule.from_options(train_set)
     with _or_left_out(content):
-        distribution = distribution_of(path, window, intervals, train_set.get('pic_channels', 'max'))
+        sampling = SamplingOptions.read(train_set, 'datasets', 'train')
+        distribution = distribution_of(path, window, sampling.intervals, sampling.pic_channels)
         svg = inline_svg(distribution_figure(distribution, PAGE), 'pic')
         content.plots.append(Plot('pic', svg, caption=f'Patches of {window} LR pixels from {path}.'))
 

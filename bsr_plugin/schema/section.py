@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import InitErrorDetails
+from typing_extensions import Self
 
 from bsr_plugin.errors import InputError
-from bsr_plugin.schema.wording import nearest, unknown
+from bsr_plugin.schema.wording import lines, nearest, unknown
 
 _Handler = ModelWrapValidatorHandler['Section']
 
@@ -21,7 +22,9 @@ _Handler = ModelWrapValidatorHandler['Section']
 class Section(BaseModel):
     """Refuses any other key, unless it does no harm: then it is dropped."""
 
-    model_config = ConfigDict(extra='allow', strict=True, use_attribute_docstrings=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra='allow', strict=True, frozen=True, use_attribute_docstrings=True, protected_namespaces=()
+    )
 
     #: Whether the reader of the section looks up keys of its own, so that only a misspelt key is refused. ``None``:
     #: if the model is neither SRModel nor BSRModel, which the context of a validation says.
@@ -35,6 +38,22 @@ class Section(BaseModel):
     def known(cls, given: Mapping[str, Any]) -> Collection[str]:
         """The keys that the mapping at hand may have."""
         return cls.model_fields
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any], *path: str) -> Self:
+        """The keys of this section among others, for a class that looks up its own in a larger mapping.
+
+        Args:
+            given: The mapping.
+            path: Where it stands in the option file.
+
+        Raises:
+            InputError: One line for each problem.
+        """
+        try:
+            return cls.model_validate({key: given[key] for key in cls.model_fields if key in given})
+        except ValidationError as error:
+            raise InputError('\n'.join(lines(error, *path))) from None
 
     @model_validator(mode='wrap')
     @classmethod

@@ -5,7 +5,14 @@ BasicSR's own loader reads ``1e-4`` as text; wherever a number belongs, text tha
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.schema.wording import shown
@@ -22,6 +29,18 @@ def _number(value: Any) -> Any:
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise InputError(f'{shown(value)} is not a number')
     return number
+
+
+def otherwise(sentence: str) -> WrapValidator:
+    """For a choice of kinds: says once what is wrong with a value, where pydantic says it for each kind."""
+
+    def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise InputError(f'{shown(value)} is {sentence}') from None
+
+    return WrapValidator(validate)
 
 
 def _path_component(text: str) -> str:

@@ -5,16 +5,21 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, ValidationError
 
 #: Similarity (difflib's ratio) above which a key is taken for another one with a slip of the finger.
 MISSPELT = 0.87
 
 
 def line(path: Iterable[str | int], sentence: str) -> str:
-    """The line that reports ``sentence`` about the key at ``path``."""
+    """The line that reports ``sentence`` about the key at ``path``, or about the whole where there is no path."""
     dotted = ''.join(f'[{part}]' if isinstance(part, int) else f'.{part}' for part in path)
-    return f'`{dotted.lstrip(".")}`: {sentence}'
+    return f'`{dotted.lstrip(".")}`: {sentence}' if dotted else sentence
+
+
+def lines(error: ValidationError, *section: str) -> list[str]:
+    """A line for each problem that pydantic found in what stands at the path ``section``."""
+    return [line((*section, *each['loc']), sentence(each)) for each in error.errors(include_url=False)]
 
 
 def sentence(details: ErrorDetails) -> str:
@@ -69,4 +74,6 @@ def spelt(value: Any) -> str:
     """A value as an option file spells it."""
     if value is None:
         return '~'
+    if isinstance(value, dict):
+        return f'{{{", ".join(f"{key}: {spelt(each)}" for key, each in value.items())}}}'
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -8,9 +8,9 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.options.loader import read_options
-from bsr_plugin.options.section import Section
-from bsr_plugin.options.values import NUMBER, PathComponent
-from bsr_plugin.options.wording import line, perhaps, sentence, shown
+from bsr_plugin.schema.section import Section
+from bsr_plugin.schema.values import NUMBER, PathComponent
+from bsr_plugin.schema.wording import line, lines, perhaps, shown
 
 #: NumPy's global generator, which the toolbox seeds, takes 32 bits.
 Seed = Annotated[int, Field(strict=False, ge=0, lt=2**32), NUMBER]
@@ -69,8 +69,7 @@ def read_study(path: Path) -> tuple[Study, dict[str, Any]]:
     try:
         study = Study.model_validate(content)
     except ValidationError as error:
-        problems = [line(each['loc'], sentence(each)) for each in error.errors(include_url=False)]
-        raise InputError('\n'.join(f'{path}: {problem}' for problem in problems)) from None
+        raise InputError('\n'.join(f'{path}: {problem}' for problem in lines(error))) from None
     places = [path.parent / study.base, Path(study.base)]
     base = next((place for place in places if place.is_file()), None)
     if base is None:

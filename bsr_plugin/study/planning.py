@@ -10,7 +10,7 @@ import yaml
 from bsr_plugin.errors import InputError
 from bsr_plugin.options import check_options
 from bsr_plugin.options.loader import PLUGIN_TAG, parse
-from bsr_plugin.options.wording import line
+from bsr_plugin.schema.wording import line
 from bsr_plugin.study.definition import changed, read_study
 
 Options = dict[str, Any]

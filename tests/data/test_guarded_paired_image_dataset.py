@@ -223,13 +223,16 @@ def test_in_tests_what_does_not_fit_is_named_and_left_out(opt, folders, write_im
 @pytest.mark.parametrize(
     ('changes', 'said'),
     [
-        ({'dataroot_lq': None}, r'The data set Pairs lacks the option dataroot_lq\.'),
-        ({'gt_size': None}, r'The data set Pairs lacks the option gt_size\.'),
-        ({'use_rot': None}, r'The data set Pairs lacks the option use_rot\.'),
+        ({'dataroot_lq': None}, 'data set Pairs: `dataroot_lq`: missing'),
+        ({'gt_size': None}, 'data set Pairs: `gt_size`: missing'),
+        ({'use_rot': None}, 'data set Pairs: `use_rot`: missing'),
         ({'io_backend': {'type': 'zip'}}, r"io_backend type is 'zip': use disk, lmdb or memcached\."),
         ({'dataroot_gt': '/nowhere/HR'}, r'/nowhere/HR is not a folder: give a folder of images\.'),
         ({'io_backend': {'type': 'lmdb'}}, r'dataroot_gt is .*HR: .* wants the name of an LMDB to end in \.lmdb\.'),
-        ({'filename_tmpl': 'x2'}, r"filename_tmpl is 'x2': it must contain \{\}, which stands for the HR name\."),
+        (
+            {'filename_tmpl': 'x2'},
+            r"data set Pairs: `filename_tmpl`: 'x2' must contain \{\}, which stands for the HR name",
+        ),
         ({'filename_tmpl': '{}x2'}, r'LR has a\.png and .*HR no image for it \(4 without a partner\)'),
         (
             {'meta_info_file': '/nowhere/names.txt'},

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from basicsr.utils.lmdb_util import make_lmdb_from_imgs
 
+from bsr_plugin.data.dataset_options import RFSOptions
 from bsr_plugin.data.pairs import PairedStores
 from bsr_plugin.errors import InputError
 
@@ -22,7 +23,7 @@ def folders(tmp_path, write_images, picture):
 
 
 def hr_of(opt, position):
-    pairs = PairedStores.open(opt)
+    pairs = PairedStores.open(RFSOptions.of(opt))
     return pairs.lr_image(position), pairs.hr_image(position)
 
 
@@ -30,7 +31,7 @@ def test_partners_are_found_by_name(tmp_path, folders, write_images, picture):
     # Another format on one side: the files' order is another one, the names are the same.
     (tmp_path / 'LR' / 'a.png').unlink()
     write_images(tmp_path / 'LR', {'a.bmp': picture(20, 30)[::2, ::2]})
-    pairs = PairedStores.open(folders)
+    pairs = PairedStores.open(RFSOptions.of(folders))
     assert len(pairs) == 3
     for position in range(3):
         lr, hr = pairs.lr_image(position), pairs.hr_image(position)
@@ -51,7 +52,7 @@ def test_partners_in_lmdbs_of_different_order(tmp_path, folders):
         'dataroot_lq': str(tmp_path / 'LR.lmdb'),
         'io_backend': {'type': 'lmdb'},
     }
-    pairs = PairedStores.open(opt)
+    pairs = PairedStores.open(RFSOptions.of(opt))
     assert pairs.partners == (2, 0, 1)
     for position in range(3):
         np.testing.assert_array_equal(pairs.hr_image(position)[::2, ::2], pairs.lr_image(position))
@@ -61,25 +62,25 @@ def test_names_by_template(tmp_path, folders):
     for path in (tmp_path / 'LR').iterdir():
         path.rename(path.with_name(f'{path.stem}x2.png'))
     with pytest.raises(InputError, match=r'LR has ax2 and .*HR no image for it \(3 without a partner\)'):
-        PairedStores.open(folders)
+        PairedStores.open(RFSOptions.of(folders))
     lr, hr = hr_of({**folders, 'filename_tmpl': '{}x2'}, 1)
     np.testing.assert_array_equal(hr[::2, ::2], lr)
-    with pytest.raises(InputError, match=r"filename_tmpl is 'x2': it must contain \{\}"):
-        PairedStores.open({**folders, 'filename_tmpl': 'x2'})
+    with pytest.raises(InputError, match=r"data set Toy: `filename_tmpl`: 'x2' must contain \{\}, which stands for"):
+        PairedStores.open(RFSOptions.of({**folders, 'filename_tmpl': 'x2'}))
 
 
 @pytest.mark.parametrize(('folder', 'other'), [('HR', 'LR'), ('LR', 'HR')])
 def test_lonely_images_are_named(tmp_path, folders, folder, other):
     (tmp_path / other / 'b.png').unlink()
     with pytest.raises(InputError, match=rf'{folder} has b and .*{other} no image for it \(1 without a partner\): add'):
-        PairedStores.open(folders)
+        PairedStores.open(RFSOptions.of(folders))
 
 
 @pytest.mark.parametrize('folder', ['HR', 'LR'])
 def test_two_images_of_one_name_are_refused(tmp_path, folders, folder, write_images, picture):
     write_images(tmp_path / folder, {'b.bmp': picture(20, 30)})
     with pytest.raises(InputError, match=rf'{folder} has several images of the name b: keep one of them\.'):
-        PairedStores.open(folders)
+        PairedStores.open(RFSOptions.of(folders))
 
 
 @pytest.mark.parametrize('size', [(22, 28), (20, 30), (23, 30), (11, 15)])
@@ -87,17 +88,17 @@ def test_sizes_that_do_not_match_are_named(tmp_path, folders, write_images, pict
     write_images(tmp_path / 'HR', {'b.png': picture(*size)})
     said = rf'HR/b\.png is {size[0]}x{size[1]} and .*LR/b\.png 11x15, which is not 1/2 of it \(1 such pair\): make both'
     with pytest.raises(InputError, match=said):
-        PairedStores.open(folders)
+        PairedStores.open(RFSOptions.of(folders))
 
 
 def test_a_wrong_scale_is_named(folders):
     with pytest.raises(
         InputError, match=r'a\.png is 20x30 and .*a\.png 10x15, which is not 1/4 of it \(3 such pairs\)'
     ):
-        PairedStores.open({**folders, 'scale': 4})
+        PairedStores.open(RFSOptions.of({**folders, 'scale': 4}))
 
 
 @pytest.mark.parametrize('key', ['dataroot_gt', 'dataroot_lq', 'io_backend', 'scale'])
 def test_missing_options_are_named(folders, key):
-    with pytest.raises(InputError, match=rf'The data set Toy lacks the option {key}\.'):
-        PairedStores.open({name: value for name, value in folders.items() if name != key})
+    with pytest.raises(InputError, match=rf'^data set Toy: `{key}`: missing$'):
+        PairedStores.open(RFSOptions.of({name: value for name, value in folders.items() if name != key}))

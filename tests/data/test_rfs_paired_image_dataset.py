@@ -170,7 +170,7 @@ def test_a_single_item_is_a_batch_of_one(options):
 
 
 def test_explicit_edges_and_the_sum_of_channels(options):
-    dataset, drawn = samples(options(pic_edges=[0, 90, 200, 900], pic_channels='sum'), 4, 6)
+    dataset, drawn = samples(options(pic_bins=None, pic_edges=[0, 90, 200, 900], pic_channels='sum'), 4, 6)
     assert dataset.index.edges.tolist() == [0, 90, 200, 900]
     assert dataset.index.channels == 'sum'
     assert Counter(sample['pic_bin'] for sample in drawn) == {0: 8, 1: 8, 2: 8}
@@ -292,7 +292,7 @@ def test_of_a_long_epoch_an_eighth_is_drawn_for_the_log(options, log, monkeypatc
 
 def test_widened_patches_are_reported(options, log):
     # One candidate a batch. All images have interval 1, and only c lacks interval 0.
-    dataset = build_dataset(options(num_candidates=1, pic_edges=[0, 45, 500]))
+    dataset = build_dataset(options(num_candidates=1, pic_bins=None, pic_edges=[0, 45, 500]))
     assert (dataset.index.counts > 0).tolist() == [[True, True]] * 2 + [[False, True], [True, True], [False, False]]
     head, _ = reported(dataset, range(8 * 12), 8, log)
     drawn = [dataset.__getitems__(list(range(8 * k, 8 * k + 8))) for k in range(12)]
@@ -302,7 +302,7 @@ def test_widened_patches_are_reported(options, log):
 
 
 def test_displaced_patches_are_reported(options, log):
-    dataset = build_dataset(options(num_candidates=5, pic_edges=[0, 45, 500, 501, 502]))
+    dataset = build_dataset(options(num_candidates=5, pic_bins=None, pic_edges=[0, 45, 500, 501, 502]))
     head, rows = reported(dataset, range(32), 8, log)
     assert rows[:2] == [[0, 1, 2, 3], [8, 24, 0, 0]]
     assert head == [4, 4, 0, 16]
@@ -322,31 +322,38 @@ def test_options_are_not_changed(options, phase):
 @pytest.mark.parametrize(
     ('changes', 'sentence'),
     [
-        ({'gt_size': None}, r'The data set Toy lacks the option gt_size\.'),
-        ({'dataroot_lq': None}, r'The data set Toy lacks the option dataroot_lq\.'),
-        ({'io_backend': {'type': 'zip'}}, r"io_backend type is 'zip': use lmdb or disk\."),
-        ({'gt_size': 25}, r'gt_size is 25, not a multiple of the scale 2: use 24 or 26\.'),
-        ({'gt_size': 1}, r'gt_size is 1, not a multiple of the scale 2: use 2 or 4\.'),
-        ({'sampling': 'balanced'}, r"sampling is 'balanced': use rfs, uniform, band, rejection\."),
-        ({'num_candidates': 0}, r'num_candidates is 0: use 1 or more, all, or ~ for the batch size\.'),
-        ({'num_candidates': 'some'}, r'num_candidates is some: use 1 or more, all, or ~'),
-        ({'image_choice': 'even'}, r"image_choice is 'even': use share, spread\."),
-        ({'pic_balance': 2}, r'pic_balance is 2: use a number from 0 \(uniform\) to 1 \(rfs\)\.'),
+        ({'gt_size': None}, '^data set Toy: `gt_size`: missing$'),
+        ({'dataroot_lq': None}, '^data set Toy: `dataroot_lq`: missing$'),
+        ({'io_backend': {'type': 'zip'}}, "`io_backend.type`: 'zip' should be 'disk' or 'lmdb'"),
+        ({'gt_size': 25}, '^gt_size 25 is not a multiple of scale 2; 24 and 26 are$'),
+        ({'gt_size': 1}, '^gt_size 1 is not a multiple of scale 2; 2 is$'),
+        (
+            {'sampling': 'balanced'},
+            "`sampling`: 'balanced' should be 'rfs', 'uniform', 'band' or 'rejection'; did you mean `band`",
+        ),
+        (
+            {'num_candidates': 0},
+            '`num_candidates`: 0 is not a number of images: use 1 or more, all, or ~ for the batch size',
+        ),
+        ({'num_candidates': 'some'}, "`num_candidates`: 'some' is not a number of images: use 1 or more, all, or ~"),
+        ({'image_choice': 'even'}, "`image_choice`: 'even' should be 'share' or 'spread'"),
+        ({'pic_balance': 2}, r'^data set Toy: pic_balance is 2\.0: use a number from 0 \(uniform\) to 1 \(rfs\)\.'),
         (
             {'pic_balance': 0.5, 'sampling': 'uniform'},
             r"pic_balance is given, which sampling 'uniform' does not read: ",
         ),
-        ({'pic_band': {}, 'sampling': 'rfs'}, r'pic_band is given, .* leave it out, or use sampling band\.'),
+        ({'pic_band': {}, 'sampling': 'rfs'}, 'pic_band is given, .* leave it out, or use sampling band$'),
         ({'image_choice': 'share', 'sampling': 'rejection'}, r"image_choice is given, which sampling 'rejection' does"),
-        ({'pic_band': {'share': 2}, 'sampling': 'band'}, r'pic_band has share 2: use a number from 0 to 1\.'),
+        ({'pic_band': {'share': 2}, 'sampling': 'band'}, r'pic_band has share 2\.0: use a number from 0 to 1\.'),
         ({'pic_score': 'residual', 'sampling': 'rejection'}, r"pic_score is 'residual', and sampling 'rejection' mea"),
         ({'pic_score': 'gradiant'}, r"pic_score is 'gradiant': use gradient, residual, or a folder with a map for ev"),
-        ({'pic_spacing': 'even'}, r"pic_spacing is 'even': use width or quantile\."),
+        ({'pic_spacing': 'even'}, "`pic_spacing`: 'even' should be 'width' or 'quantile'"),
         ({'pic_spacing': 'quantile', 'pic_quantile': 0.9}, r'pic_spacing is quantile, and pic_quantile is given'),
         ({'pic_bins': 300}, r'pic_bins is 300: use 1 to 256 intervals\.'),
         ({'pic_quantile': 1.5}, r'pic_quantile is 1\.5: use a number above 0 and up to 1\.'),
         ({'pic_edges': [0, 9, 4]}, r'pic_edges is \[0\.0, 9\.0, 4\.0\]: the edges must start at 0 and increase\.'),
-        ({'pic_channels': 'mean'}, r"pic_channels is 'mean': use 'max' or 'sum'\."),
+        ({'pic_edges': [0, 9]}, 'pic_bins is 4, and pic_edges has 1 intervals: leave one of the two out$'),
+        ({'pic_channels': 'mean'}, "`pic_channels`: 'mean' should be 'max' or 'sum'"),
         ({'gt_size': 120}, r'No image is as large as a patch: the window is 60 LR pixels and the largest LR image'),
         ({'scale': 3, 'gt_size': 36}, r'which is not 1/3 of it \(5 such pairs\): make both with bsr prepare\.'),
         ({'dataroot_gt': '/nowhere/HR.lmdb'}, r'/nowhere/HR\.lmdb does not exist: make it with bsr prepare'),

@@ -6,6 +6,7 @@ import pytest
 import torch
 from basicsr.data import build_dataset
 
+from bsr_plugin.data.dataset_options import RFSOptions
 from bsr_plugin.data.degradation import degrade, imresize_float
 from bsr_plugin.data.pairs import PairedStores
 from bsr_plugin.data.pic_index_of import index_of
@@ -20,7 +21,7 @@ RULE = IntervalRule(bins=4)
 
 @pytest.fixture
 def pairs(options):
-    return PairedStores.open(options())
+    return PairedStores.open(RFSOptions.of(options()))
 
 
 def residual_by_hand(lr, hr):
@@ -52,7 +53,7 @@ def test_the_largest_residual_is_reached(tmp_path, write_images):
     hr = write_images(tmp_path / 'hr', {'a.png': np.zeros((12, 12, 3), np.uint8)})
     lr = write_images(tmp_path / 'lr', {'a.png': np.full((4, 4, 3), 255, np.uint8)})
     opt = {'dataroot_gt': str(hr), 'dataroot_lq': str(lr), 'io_backend': {'type': 'disk'}, 'scale': 3}
-    maps = maps_of('residual', PairedStores.open(opt), 'max')
+    maps = maps_of('residual', PairedStores.open(RFSOptions.of(opt)), 'max')
     assert maps.map(0).tolist() == [[maps.largest] * 4] * 4 == [[255 * 9] * 4] * 4
 
 
@@ -190,4 +191,4 @@ def test_of_an_interpolated_image_nothing_is_left(tmp_path, write_images):
     hr = write_images(tmp_path / 'hr', {'a.png': imresize(small, 24, 24)})
     lr = write_images(tmp_path / 'lr', {'a.png': small})
     opt = {'dataroot_gt': str(hr), 'dataroot_lq': str(lr), 'io_backend': {'type': 'disk'}, 'scale': 2}
-    assert not maps_of('residual', PairedStores.open(opt), 'max').map(0).any()
+    assert not maps_of('residual', PairedStores.open(RFSOptions.of(opt)), 'max').map(0).any()

@@ -104,9 +104,11 @@ def test_what_is_wrong_with_a_set_is_said_before_the_run(folder, tmp_path, hr_im
     cv2.imwrite(str(lr / 'one.png'), hr_image[:20])
     with pytest.raises(InputError, match=r'lr has other and .* no image for it \(1 without a partner\)'):
         SRBenchmarkDataset(options)
-    with pytest.raises(InputError, match=r"Mine has degradation 'nearest': use bicubic or blur-down"):
+    with pytest.raises(
+        InputError, match=r"^data set Mine: `degradation`: 'nearest' should be 'bicubic' or 'blur-down'$"
+    ):
         SRBenchmarkDataset({**options, 'degradation': 'nearest'})
-    with pytest.raises(InputError, match='Mine lacks the option dataroot_gt'):
+    with pytest.raises(InputError, match=r'^data set Mine: `dataroot_gt`: missing$'):
         SRBenchmarkDataset({'name': 'Mine', 'scale': 2})
     cv2.imwrite(str(folder / 'one.jpg'), hr_image)
     with pytest.raises(InputError, match='several images of the name one'):

@@ -37,24 +37,42 @@ def test_without_an_overlap_one_is_chosen_that_goes_with_the_tile(tile, overlap)
     assert EngineOptions.from_options({'val': {'tile': tile}}).overlap == overlap
 
 
+def test_numbers_are_numbers_however_they_are_spelt():
+    engine = EngineOptions.from_options({'train': {'accumulate': 4e0, 'grad_clip': '5e-1'}, 'val': {'tile': '1e2'}})
+    assert (engine.accumulate, engine.grad_clip, engine.tile) == (4, 0.5, 100)
+    assert [type(number) for number in (engine.accumulate, engine.tile)] == [int, int]
+
+
+def test_all_of_a_section_is_reported_at_once():
+    with pytest.raises(InputError) as error:
+        EngineOptions.from_options({'train': {'amp': 'bf17', 'accumulate': 'x'}})
+    assert str(error.value).splitlines() == [
+        "`train.amp`: 'bf17' should be 'bf16' or 'fp16'; did you mean `bf16`?",
+        "`train.accumulate`: 'x' is not a number",
+    ]
+
+
 @pytest.mark.parametrize(
     ('opt', 'sentence'),
     [
-        ({'train': {'amp': 'half'}}, "train.amp: 'half' should be 'bf16' or 'fp16'"),
-        ({'train': {'accumulate': -1}}, 'train.accumulate: -1 should be greater than or equal to 1'),
-        ({'train': {'channels_last': 'no'}}, "train.channels_last: 'no' should be a valid boolean"),
+        ({'train': {'amp': 'half'}}, "`train.amp`: 'half' should be 'bf16' or 'fp16'"),
+        ({'train': {'accumulate': -1}}, '`train.accumulate`: -1 should be greater than or equal to 1'),
+        ({'train': {'channels_last': 'no'}}, "`train.channels_last`: 'no' should be a valid boolean"),
         (
             {'train': {'accumulate': 3}, 'datasets': {'train': {'batch_size_per_gpu': 16}}},
-            'train.accumulate: 3 does not divide batch_size_per_gpu 16',
+            '`train.accumulate`: 3 does not divide batch_size_per_gpu 16',
         ),
-        ({'train': {'grad_clip': 0}}, 'train.grad_clip: 0 should be greater than 0'),
+        ({'train': {'grad_clip': 0}}, '`train.grad_clip`: 0 should be greater than 0'),
         (
             {'val': {'tile': 64, 'tile_overlap': 32}},
-            'val.tile_overlap: 32 on each side leaves nothing of a tile of 64',
+            '`val.tile_overlap`: 32 on each side leaves nothing of a tile of 64',
         ),
-        ({'val': {'tile': 64, 'tile_overlap': -1}}, 'val.tile_overlap: -1 should be'),
-        ({'logger': {'keep_checkpoints': 0}}, 'logger.keep_checkpoints: 0 should be'),
-        ({'logger': {'keep_best': 'psnr'}}, "logger.keep_best: 'psnr' is not a metric in val.metrics, which has none"),
+        ({'val': {'tile': 64, 'tile_overlap': -1}}, '`val.tile_overlap`: -1 should be'),
+        ({'logger': {'keep_checkpoints': 0}}, '`logger.keep_checkpoints`: 0 should be'),
+        (
+            {'logger': {'keep_best': 'psnr'}},
+            "`logger.keep_best`: 'psnr' is not a metric in val.metrics, which has none",
+        ),
         (
             {'logger': {'keep_best': 'psnr'}, 'val': {'metrics': {'ssim': {}, 'niqe': {}}}},
             "'psnr' is not a metric in val.metrics; there are ssim, niqe",

@@ -74,12 +74,12 @@ ONE_EACH = 'use one per channel, or a single number such as 0.44'
             {'datasets.train.sampling': 'uniform', 'datasets.train.pic_balance': 0.5},
             [
                 "`datasets.train`: pic_balance is given, which sampling 'uniform' does not read: leave it out, or use "
-                'sampling rfs or rejection.'
+                'sampling rfs or rejection'
             ],
         ),
         (
             {'datasets.train.sampling': 'rejection', 'datasets.train.pic_score': 'residual'},
-            ["`datasets.train`: pic_score is 'residual', and sampling 'rejection' measures gradients alone: use rfs."],
+            ["`datasets.train`: pic_score is 'residual', and sampling 'rejection' measures gradients alone: use rfs"],
         ),
         (
             {'datasets.train.pic_edges': [0, 5, 20], 'datasets.train.pic_bins': 16},

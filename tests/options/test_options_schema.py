@@ -10,6 +10,7 @@ from basicsr.metrics import calculate_psnr, calculate_ssim
 from basicsr.models.lr_scheduler import CosineAnnealingRestartLR, MultiStepRestartLR
 
 from bsr_plugin.archs.bsr_arch import BSRNet
+from bsr_plugin.data import dataset_options
 from bsr_plugin.losses.hybrid_loss import HybridL1L2LpLoss
 from bsr_plugin.models import engine_options
 from bsr_plugin.options import datasets, run
@@ -69,7 +70,7 @@ def test_the_intervals_are_those_of_the_data_set():
 
 
 def test_every_key_is_explained():
-    modules = (engine_options, datasets, run)
+    modules = (dataset_options, engine_options, datasets, run)
     schemas = [item for module in modules for item in vars(module).values() if hasattr(item, 'model_fields')]
     schemas += [
         section_of(*each) for each in (('network', 'BSRNet'), ('loss', 'HybridL1L2LpLoss'), ('optimizer', 'Adam'))

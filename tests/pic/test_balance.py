@@ -59,7 +59,7 @@ def test_annealing_is_linear_between_two_iterations_and_constant_outside(index):
 
 
 def test_the_option():
-    assert BalanceRule.from_option(None) == BalanceRule.from_option(1) == BalanceRule()
+    assert BalanceRule.from_option(1) == BalanceRule()
     assert BalanceRule.from_option(0.25).strength(7) == 0.25
     down = BalanceRule.from_option({'from': 1, 'to': 0.0, 'between': [0, 2e4]})
     assert [down.strength(at) for at in (0, 5000, 20000)] == [1, 0.75, 0]

@@ -154,16 +154,3 @@ def test_sums_counted_together_give_the_edges_to_within_that(histogram, bins, sp
 def test_bad_values_get_a_sentence(arguments, sentence):
     with pytest.raises(InputError, match=sentence):
         IntervalRule(**arguments)
-
-
-def test_a_rule_is_read_from_the_options_of_a_data_set():
-    assert IntervalRule.from_options({}) == IntervalRule()
-    assert IntervalRule.from_options({'pic_bins': 4, 'pic_quantile': 0.5}) == IntervalRule(4, 0.5)
-    assert IntervalRule.from_options({'pic_edges': [0, 1, 7]}).edges == (0.0, 1.0, 7.0)
-    assert IntervalRule.from_options({'pic_bins': 9, 'pic_spacing': 'quantile'}) == IntervalRule(9, spacing='quantile')
-
-
-@pytest.mark.parametrize('other', [{'pic_quantile': 0.9}, {'pic_edges': [0, 1]}])
-def test_equal_shares_span_everything(other):
-    with pytest.raises(InputError, match=f'pic_spacing is quantile, and {next(iter(other))} is given: leave one'):
-        IntervalRule.from_options({'pic_spacing': 'quantile', **other})

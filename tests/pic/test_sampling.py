@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bsr_plugin.errors import InputError
-from bsr_plugin.pic.balance import BalanceRule
 from bsr_plugin.pic.band import BandRule
 from bsr_plugin.pic.draws import batch_generator
 from bsr_plugin.pic.measure import ringed_sums, window_with_ring
@@ -167,31 +166,37 @@ def test_256_intervals_and_small_batches(sampler_of, indexed, textured, kind, ba
         assert (draws.widened, draws.displaced) == (0, sum(b not in occupied for b in asked))
 
 
-def test_the_rule_of_the_options():
-    assert SamplingRule.from_options({}) == SamplingRule('rfs', None, BalanceRule(1.0, 1.0), 'share', BandRule())
-    opt = {'sampling': 'band', 'num_candidates': 'all', 'pic_band': {'quantiles': [0, 1]}, 'pic_balance': None}
-    assert SamplingRule.from_options(opt) == SamplingRule('band', 'all', band=BandRule(0.5, (0, 1)))
-
-
 @pytest.mark.parametrize(
-    ('option', 'sentence'),
+    ('arguments', 'sentence'),
     [
-        ({'sampling': 'balanced'}, r"sampling is 'balanced': use rfs, uniform, band, rejection\."),
+        ({'kind': 'balanced'}, r"sampling is 'balanced': use rfs, uniform, band, rejection\."),
+        ({'image_choice': 'even'}, r"image_choice is 'even': use share, spread\."),
         ({'num_candidates': 0}, r'num_candidates is 0: use 1 or more, all, or ~ for the batch size\.'),
         ({'num_candidates': -3}, r'num_candidates is -3'),
         ({'num_candidates': 2.5}, r'num_candidates is 2\.5'),
-        ({'sampling': 'band', 'pic_band': 0.5}, r'pic_band is 0\.5: give share and quantiles\.'),
-        ({'sampling': 'band', 'pic_band': {'part': 1}}, r"pic_band is \{'part': 1\}: give share and quantiles\."),
-        ({'sampling': 'band', 'pic_band': {'quantiles': [0.5]}}, r'pic_band has quantiles \[0\.5\]: use two numbers'),
-        ({'sampling': 'band', 'pic_band': {'quantiles': [0.5, 0.5]}}, r'quantiles \[0\.5, 0\.5\]: use two numbers'),
-        ({'sampling': 'band', 'pic_band': {'quantiles': [0.5, 1.5]}}, r'quantiles \[0\.5, 1\.5\]: use two numbers'),
-        ({'sampling': 'band', 'pic_band': {'quantiles': ['a', 1]}}, r"quantiles \['a', 1\]: use two numbers"),
-        ({'sampling': 'band', 'pic_band': {'share': -1}}, r'pic_band has share -1: use a number from 0 to 1\.'),
     ],
 )
-def test_bad_options(option, sentence):
+def test_bad_rules(arguments, sentence):
     with pytest.raises(InputError, match=sentence):
-        SamplingRule.from_options(option)
+        SamplingRule(**arguments)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (
+            {'quantiles': (0.5, 0.5)},
+            r'pic_band has quantiles \[0\.5, 0\.5\]: use two numbers from 0 to 1, increasing\.',
+        ),
+        ({'quantiles': (0.5, 1.5)}, r'quantiles \[0\.5, 1\.5\]: use two numbers'),
+        ({'quantiles': ('a', 1)}, r"quantiles \['a', 1\]: use two numbers"),
+        ({'share': -1}, r'pic_band has share -1: use a number from 0 to 1\.'),
+        ({'share': True}, r'pic_band has share True'),
+    ],
+)
+def test_bad_bands(arguments, sentence):
+    with pytest.raises(InputError, match=sentence):
+        BandRule(**arguments)
 
 
 @given(st.data())
