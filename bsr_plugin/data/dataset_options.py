@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import Self
 
 from bsr_plugin.data.degradation import Degradation
+from bsr_plugin.data.store import Backend
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.balance import BalanceRule
 from bsr_plugin.pic.band import BandRule
@@ -39,7 +40,7 @@ Candidates = Annotated[
 class StoreBackend(Section):
     """Where the images are read from. BasicSR's own data sets take any backend of its `FileClient`."""
 
-    type: Literal['disk', 'lmdb']
+    type: Backend
     """Image files in a folder, or an LMDB store of `bsr prepare` or of BasicSR."""
 
 
@@ -56,11 +57,7 @@ class DatasetOptions(Section):
         Raises:
             InputError: One line for each problem, which names the data set.
         """
-        try:
-            return cls.read(opt)
-        except InputError as error:
-            problems = str(error).splitlines()
-            raise InputError('\n'.join(f'data set {opt.get("name", "")}: {each}' for each in problems)) from None
+        return cls.read(opt, of=f'data set {opt.get("name", "")}: ')
 
 
 class PairOptions(DatasetOptions):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote
 
 import numpy as np
@@ -108,25 +109,24 @@ class JoinedStore:
 
 
 Store = LMDBStore | FolderStore | JoinedStore
+#: What a store is: a folder of image files, or an LMDB.
+Backend = Literal['disk', 'lmdb']
 
 
-def open_store(path: str | os.PathLike[str], backend: str) -> Store:
+def open_store(path: str | os.PathLike[str], backend: Backend) -> Store:
     """Opens an LMDB folder (``lmdb``) or a folder of images (``disk``), or all parts ``PATH.partIofN`` of one.
 
     Raises:
-        InputError: The backend is unknown, nothing is there, a part is missing, or it is not a store.
+        InputError: Nothing is there, a part is missing, or it is not a store.
     """
-    openers: dict[str, type[LMDBStore] | type[FolderStore]] = {'lmdb': LMDBStore, 'disk': FolderStore}
-    if backend not in openers:
-        raise InputError(f"io_backend type is '{backend}': use lmdb or disk.")
-    where = Path(path)
+    where, opened = Path(path), LMDBStore if backend == 'lmdb' else FolderStore
     if where.exists():
-        return openers[backend](where)
+        return opened(where)
     parts = find_parts(where)
     if not parts:
         fix = 'correct the path' if backend == 'disk' else 'make it with bsr prepare, or correct the path'
         raise InputError(f'{where} does not exist: {fix}.')
-    return JoinedStore(where, [openers[backend](part) for part in parts])
+    return JoinedStore(where, [opened(part) for part in parts])
 
 
 def part_path(path: Path, number: int, total: int) -> Path:

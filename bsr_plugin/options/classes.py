@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 
 import torch
 from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema, create_model, model_validator
@@ -110,15 +110,14 @@ def section_of(kind: Kind, name: str) -> type[Arguments]:
     return section
 
 
-def by_type(kind: Kind, *sections: type[Section], other: type[Section] | None = None) -> BeforeValidator:
+def by_type(kind: Kind, other: type[Section] | None = None, **declared: type[Section]) -> BeforeValidator:
     """Validates a mapping by the section class of its ``type``.
 
     Args:
         kind: What ``type`` is the registered name of.
-        sections: Section classes that are declared key by key, each for one type.
-        other: Section class of all other types; without it they are what their signature says.
+        other: Section class of types that are not declared; without it they are what their signature says.
+        declared: Section classes of types that are declared key by key.
     """
-    declared = {get_args(section.model_fields['type'].annotation)[0]: section for section in sections}
     typed = create_model(kind, type=(Annotated[str, registered.check_name(kind)], ...))
 
     def validate(value: Any) -> Section:

@@ -55,8 +55,6 @@ class Loading(Section):
 class StockPairs(AnySet, StockOptions):
     """BasicSR's PairedImageDataset, for validation and test."""
 
-    type: Literal['PairedImageDataset']
-    """The data set class."""
     io_backend: Backend
     """Where the images are read from."""
 
@@ -68,9 +66,6 @@ class StockTrainingPairs(Loading, StockPairs, StockTrainingOptions):
 class RFSPairs(AnySet, RFSOptions):
     """RFSPairedImageDataset, for validation and test: whole images from LMDB stores or folders."""
 
-    type: Literal['RFSPairedImageDataset']
-    """The data set class."""
-
 
 class RFSTrainingPairs(Loading, RFSPairs, RFSTrainingOptions):
     """RFSPairedImageDataset, for training: batches drawn by random filter sampling (section III-B of the paper)."""
@@ -78,9 +73,6 @@ class RFSTrainingPairs(Loading, RFSPairs, RFSTrainingOptions):
 
 class BenchmarkSet(AnySet, BenchmarkOptions):
     """SRBenchmarkDataset, for validation and test: whole images (`bsr download`), and LR images made of them."""
-
-    type: Literal['SRBenchmarkDataset']
-    """The data set class."""
 
 
 class OtherSet(AnySet):
@@ -100,10 +92,12 @@ class OtherTrainingSet(Loading, OtherSet):
     """Any other registered data set, for training."""
 
 
+_TRAINING = {'PairedImageDataset': StockTrainingPairs, 'RFSPairedImageDataset': RFSTrainingPairs}
+TrainingSet = Annotated[Section, by_type('data set', OtherTrainingSet, **_TRAINING)]
+_PAIRED = {'PairedImageDataset': StockPairs, 'RFSPairedImageDataset': RFSPairs, 'SRBenchmarkDataset': BenchmarkSet}
+EvaluationSet = Annotated[Section, by_type('data set', OtherSet, **_PAIRED)]
 #: Data sets of pairs, which are declared key by key.
-PAIRED = ('PairedImageDataset', 'RFSPairedImageDataset', 'SRBenchmarkDataset')
-TrainingSet = Annotated[Section, by_type('data set', StockTrainingPairs, RFSTrainingPairs, other=OtherTrainingSet)]
-EvaluationSet = Annotated[Section, by_type('data set', StockPairs, RFSPairs, BenchmarkSet, other=OtherSet)]
+PAIRED = tuple(_PAIRED)
 
 
 class TestDatasets(Section):

@@ -40,12 +40,13 @@ class Section(BaseModel):
         return cls.model_fields
 
     @classmethod
-    def read(cls, given: Mapping[str, Any], *path: str) -> Self:
+    def read(cls, given: Mapping[str, Any], *path: str, of: str = '') -> Self:
         """The keys of this section among others, for a class that looks up its own in a larger mapping.
 
         Args:
             given: The mapping.
             path: Where it stands in the option file.
+            of: What every line begins with.
 
         Raises:
             InputError: One line for each problem.
@@ -53,7 +54,7 @@ class Section(BaseModel):
         try:
             return cls.model_validate({key: given[key] for key in cls.model_fields if key in given})
         except ValidationError as error:
-            raise InputError('\n'.join(lines(error, *path))) from None
+            raise InputError('\n'.join(of + each for each in lines(error, *path))) from None
 
     @model_validator(mode='wrap')
     @classmethod

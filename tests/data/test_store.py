@@ -193,8 +193,6 @@ def test_a_file_that_is_no_database_gets_a_sentence(copied):
 def test_what_is_not_there_gets_a_sentence(hr_folder, stores, tmp_path):
     with pytest.raises(InputError, match='absent does not exist: make it with bsr prepare, or correct the path'):
         open_store(tmp_path / 'absent', 'lmdb')
-    with pytest.raises(InputError, match=r"io_backend type is 'zip': use lmdb or disk\."):
-        open_store(hr_folder, 'zip')
     with pytest.raises(InputError, match='is not an image LMDB'):
         open_store(hr_folder, 'lmdb')
     with pytest.raises(InputError, match='holds no image'):
