@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any, TypeVar
 
 import cv2
+import numpy as np
 import torch
 from basicsr.data import build_dataloader, build_dataset
 from basicsr.utils import get_root_logger
@@ -26,7 +27,7 @@ from bsr_plugin.progress import progress
 from bsr_plugin.toolbox.sampler import ResumableSampler
 
 #: Kinds of sampling that are to cost no more than uniform sampling.
-BALANCED = ('rfs', 'half', 'annealed', 'stratified', 'spread', 'band', 'residual')
+BALANCED = ('rfs', 'half', 'annealed', 'stratified', 'importance', 'spread', 'band', 'residual')
 ROUNDS = 5
 #: Turns that every kind has in a round.
 TURNS = 10
@@ -112,6 +113,7 @@ def _samplers(setting: DataSetting) -> dict[str, dict[str, Any]]:
         'half': {'pic_balance': 0.5},
         'annealed': {'pic_balance': {'from': 0.0, 'to': 1.0, 'between': [0, 100_000]}},
         'stratified': {'pic_balance': 0.0, 'pic_spacing': 'quantile', 'num_candidates': 'all'},
+        'importance': {'sampling': 'importance'},
         'spread': {'image_choice': 'spread'},
         'band': {'sampling': 'band'},
         'residual': {'pic_score': 'residual'},
@@ -144,6 +146,8 @@ def _batches(setting: DataSetting, stores: tuple[Path, Path], **further: Any) ->
     """Batches without end, in this process, through BasicSR's own builders and loader and the sampler of training."""
     opt = training_set(stores, setting.scale, setting.window, setting.batch, use_hflip=True, use_rot=True, **further)
     dataset = build_dataset(opt)
+    if importance := getattr(dataset, 'importance', None):
+        importance.use(np.arange(1.0, importance.bins + 1))  # as if losses grew with the PIC
     sampler = ResumableSampler(dataset, 1, 0, 100)
     sampler.plan(setting.batch, total_iter=sys.maxsize)
     loader = build_dataloader(dataset, opt, sampler=sampler, seed=0)

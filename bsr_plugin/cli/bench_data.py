@@ -16,6 +16,7 @@ _ROWS = {
     'half': 'RFSPairedImageDataset, rfs of strength 0.5',
     'annealed': 'RFSPairedImageDataset, rfs of rising strength',
     'stratified': 'RFSPairedImageDataset, uniform by strata',
+    'importance': 'RFSPairedImageDataset, importance',
     'spread': 'RFSPairedImageDataset, rfs, images spread',
     'band': 'RFSPairedImageDataset, band',
     'residual': 'RFSPairedImageDataset, rfs by residual',

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import Any
 
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import default_collate
 
@@ -14,7 +16,7 @@ from bsr_plugin.data.uint8_images import UInt8Images
 
 Images = Tensor | UInt8Images
 #: Key -> the whole batch, and its rows.
-Wholes = Mapping[str, tuple[Images, Sequence[Images]]]
+Wholes = Mapping[str, tuple[Images, Sequence[Any]]]
 
 
 class Patch(dict[str, Any]):
@@ -32,16 +34,24 @@ class Patch(dict[str, Any]):
         return dict, (dict(self),)
 
 
-def patches_of(tensors: Mapping[str, Images], values: Mapping[str, Sequence[Any]]) -> list[Patch]:
-    """The samples of a batch: views of the rows of ``tensors``, and ``values``, N of each by key."""
-    wholes = {key: (whole, whole.unbind()) for key, whole in tensors.items()}
-    keys = (*tensors, *values)
+def patches_of(
+    tensors: Mapping[str, Images],
+    values: Mapping[str, Sequence[Any]],
+    numbers: Mapping[str, NDArray[Any]] | None = None,
+) -> list[Patch]:
+    """The samples of a batch, by key: views of the rows of ``tensors``, N ``values``, and ``numbers`` one by one.
+
+    The numbers, arrays of length N, are Python's in a sample, and one tensor in a batch.
+    """
+    wholes: dict[str, tuple[Images, Sequence[Any]]] = {key: (whole, whole.unbind()) for key, whole in tensors.items()}
+    wholes |= {key: (torch.from_numpy(array), array.tolist()) for key, array in (numbers or {}).items()}
+    keys = (*wholes, *values)
     rows = zip(*(rows for _, rows in wholes.values()), *values.values(), strict=True)
     return [Patch(dict(zip(keys, row, strict=True)), wholes) for row in rows]
 
 
 def collate_patches(patches: Sequence[Patch], *, collate_fn_map: Mapping[Any, Any] | None = None) -> dict[str, Any]:
-    """What ``default_collate`` gives for dictionaries; tensors that are a batch already are not copied."""
+    """What ``default_collate`` gives for dictionaries; what is a batch already is not made again."""
     batch = {}
     for key in patches[0]:
         values = [patch[key] for patch in patches]

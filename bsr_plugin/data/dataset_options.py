@@ -15,6 +15,7 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.pic.balance import BalanceRule
 from bsr_plugin.pic.band import BandRule
 from bsr_plugin.pic.candidates import ImageChoice
+from bsr_plugin.pic.importance import ImportanceRule
 from bsr_plugin.pic.intervals import IntervalRule, Spacing
 from bsr_plugin.pic.measure import ChannelRule
 from bsr_plugin.pic.sampling import READ_BY, Sampling, SamplingRule
@@ -120,13 +121,24 @@ class BandOptions(Section):
     increasing."""
 
 
+class ImportanceOptions(Section):
+    """How far `sampling: importance` may go from uniform sampling."""
+
+    uniform_share: Real = ImportanceRule.uniform_share
+    """Share of uniform sampling in the law, above 0 and up to 1; no weight is above its inverse."""
+    max_weight: Real | None = ImportanceRule.max_weight
+    """What weights are clipped to, at least 1, at the price of a bias; ~ does not clip."""
+
+
 class SamplingOptions(Section):
     """How RFSPairedImageDataset draws its batches (section III-B of the paper)."""
 
     sampling: Sampling = SamplingRule.kind
     """rfs: batches with the same number of patches from every PIC interval, or as `pic_balance` says; uniform: patches
-    as they come, the ablation "w/o RFS"; band: uniform, but for a share from a band of each image's own quantiles;
-    rejection: the paper's loop as it is written, with the law of rfs and much slower."""
+    as they come, the ablation "w/o RFS"; importance: intervals in proportion to their probability under uniform times
+    their loss in the epochs before, and patches weighted so that the expected gradient stays that of uniform (BSRModel
+    alone); band: uniform, but for a share from a band of each image's own quantiles; rejection: the paper's loop as it
+    is written, with the law of rfs and much slower."""
     pic_bins: Whole = IntervalRule.bins
     """Number p of PIC intervals; 1 to 256."""
     pic_quantile: Real = IntervalRule.quantile
@@ -146,10 +158,12 @@ class SamplingOptions(Section):
     """Strength t of rfs and rejection, 0 to 1: an interval of probability P under uniform sampling is drawn in
     proportion to P^(1 - t). 0 is the law of uniform, 1 draws all intervals alike;
     `{from: 0, to: 1, between: [0, 20000]}` is linear in the iteration."""
+    pic_importance: ImportanceOptions = ImportanceOptions()
+    """How far importance may go from uniform."""
     pic_band: BandOptions = BandOptions()
     """The share of a batch that band draws between two quantiles of an image's scores."""
     num_candidates: Candidates = SamplingRule.num_candidates
-    """Number M of images that a batch is drawn from; ~ is the size of the batch."""
+    """Number M of images that a batch is drawn from; ~ is the size of the batch, and for importance all."""
     image_choice: ImageChoice = SamplingRule.image_choice
     """How rfs chooses a candidate for an interval. share: by the share of its windows in there, as the paper's loop
     does; spread: the one that was used least in the batch."""
@@ -170,6 +184,7 @@ class SamplingOptions(Section):
             balance=BalanceRule.from_option(self.pic_balance),
             image_choice=self.image_choice,
             band=BandRule(self.pic_band.share, (low, high)),
+            importance=ImportanceRule(self.pic_importance.uniform_share, self.pic_importance.max_weight),
         )
 
     @model_validator(mode='after')

@@ -20,6 +20,7 @@ from bsr_plugin.data.score_maps import maps_of
 from bsr_plugin.data.uint8_images import UInt8Images
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.draws import Draws, batch_generator
+from bsr_plugin.pic.importance import Importance, ImportanceSampler
 from bsr_plugin.pic.measure import ringed_sums, window_with_ring
 from bsr_plugin.pic.sampling import make_sampler
 from bsr_plugin.pic.tally import tally
@@ -41,10 +42,15 @@ class RFSPairedImageDataset(Dataset):
 
     A training sample has ``lq`` (3, w, w) and ``gt`` (3, s*w, s*w), float32 RGB in [0, 1]; ``lq_path`` and
     ``gt_path``; ``pic``, the patch's mean gradient in grey levels, and ``pic_bin``, the interval of ``pic_score`` that
-    it was drawn from. Other samples have the first four.
+    it was drawn from; with ``importance`` also ``pic_weight``, which the patch's loss is to be multiplied by. Other
+    samples have the first four.
 
     Args:
         opt: :class:`RFSTrainingOptions`, in other phases :class:`RFSOptions`; they are not changed.
+
+    Attributes:
+        importance: The law of ``sampling: importance``, to be told the losses of the intervals between epochs; ``None``
+            for all other samplings. A batch is a function of the law in force, too.
 
     Raises:
         InputError: An option or a store is invalid; the message names it.
@@ -59,6 +65,7 @@ class RFSPairedImageDataset(Dataset):
         options = (RFSTrainingOptions if opt.get('phase') == 'train' else RFSOptions).of(opt)
         self._pairs = PairedStores.open(options)
         self._as_uint8 = options.uint8
+        self.importance: Importance | None = None
         if isinstance(options, RFSTrainingOptions):
             self._set_up_training(options)
 
@@ -70,6 +77,8 @@ class RFSPairedImageDataset(Dataset):
         score = maps_of(options.pic_score, self._pairs, self._channels)
         self.index = index_of(self._pairs.lr, self._window, self._channels, options.intervals, score)
         self._sampler = make_sampler(options.rule, self.index, self._measure)
+        if isinstance(self._sampler, ImportanceSampler):
+            self.importance = self._sampler.importance
         self._logged = _LOGGED_OF_REJECTION if options.sampling == 'rejection' else _LOGGED
         self._turning, self._mirroring = options.use_rot, options.use_hflip
         self._rank, _ = get_dist_info()
@@ -119,10 +128,10 @@ class RFSPairedImageDataset(Dataset):
         images = draws.images.tolist()
         lq, gt, pics = self._pixels(draws, turns.tolist(), mirrored.tolist())
         lq_paths, gt_paths = zip(*map(self._pairs.paths, images), strict=True)
-        return patches_of(
-            {'lq': lq, 'gt': gt},
-            {'lq_path': lq_paths, 'gt_path': gt_paths, 'pic': pics.tolist(), 'pic_bin': draws.intervals.tolist()},
-        )
+        numbers: dict[str, NDArray[Any]] = {'pic': pics, 'pic_bin': draws.intervals}
+        if draws.weights is not None:
+            numbers['pic_weight'] = draws.weights
+        return patches_of({'lq': lq, 'gt': gt}, {'lq_path': lq_paths, 'gt_path': gt_paths}, numbers)
 
     def _draw(self, number: int, size: int) -> tuple[Draws, np.random.Generator]:
         """The windows of the batch whose first patch has this number, and the generator with what is left of it."""
@@ -168,7 +177,8 @@ class RFSPairedImageDataset(Dataset):
         looked_at = min(batches, max(_LOGGED_ALWAYS, -(-batches // self._logged)))
         if self._rank or not looked_at:
             return
-        found = tally(self._replay(numbers[: looked_at * batch_size], batch_size), self.index.bins)
+        law = None if self.importance is None else self.importance.probabilities()
+        found = tally(self._replay(numbers[: looked_at * batch_size], batch_size), self.index.bins, law)
         get_root_logger().info(
             f'Patches, different windows and different images by interval in {looked_at:,} of {batches:,} batches of '
             f'this epoch ({found.widened} from outside their candidate images, whose windows miss the interval; '

@@ -13,13 +13,16 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bsr_plugin.data.uint8_images import UInt8Images
+from bsr_plugin.errors import InputError
 from bsr_plugin.models.checkpointed_model import CheckpointedModel
 from bsr_plugin.models.compiled import MaybeCompiled
 from bsr_plugin.models.ema import MovingAverage
 from bsr_plugin.models.failures import Interrupted
 from bsr_plugin.models.gradient_step import GradientStep, computes_bf16
+from bsr_plugin.models.interval_losses import IntervalLosses
 from bsr_plugin.models.loss_watch import LossWatch
 from bsr_plugin.models.ranks import without_gradient_exchange
+from bsr_plugin.models.sample_weighting import SampleWeighting
 from bsr_plugin.models.self_ensemble import x8
 from bsr_plugin.models.stopping import StopRequest
 from bsr_plugin.models.tiling import Tiler
@@ -77,11 +80,33 @@ class BSRModel(CheckpointedModel):
         self._watch = LossWatch(1 if self.device.type == 'cpu' else print_freq)
         self._stop = StopRequest()
         self.losses: Mapping[str, Tensor] = {}
+        self._weighting: SampleWeighting | None = None
 
     def get_optimizer(self, optim_type: str, params: list[Tensor], lr: float, **kwargs: Any) -> Optimizer:
         """Builds the optimizer as BasicSR does, with the fused kernel if that is asked for."""
         fused = {'fused': True} if self.engine.fused else {}
         return super().get_optimizer(optim_type, params, lr, **{**kwargs, **fused})
+
+    def weight_samples(self, intervals: int) -> IntervalLosses:
+        """From now on multiplies the pixel loss of each sample by its ``pic_weight``, for importance sampling.
+
+        Args:
+            intervals: Number of intervals that ``pic_bin`` of the batches counts.
+
+        Returns:
+            The losses of each interval, which are collected meanwhile and part of the training state.
+
+        Raises:
+            InputError: A loss cannot be weighted sample by sample.
+        """
+        if self.cri_perceptual:
+            raise InputError(
+                "train.perceptual_opt: a perceptual loss has no value for each sample, which sampling 'importance' "
+                'has to weight: leave it out, or use another sampling.'
+            )
+        losses = self.parts['interval_losses'] = IntervalLosses(intervals, self.ranks, self.device)
+        self._weighting = SampleWeighting(self.cri_pix, losses, self.device)
+        return losses
 
     def _moving_average(self) -> MovingAverage:
         return MovingAverage(self.net_g_ema, self.get_bare_model(self.net_g))
@@ -102,6 +127,8 @@ class BSRModel(CheckpointedModel):
             self.gt = self._images(data['gt'])
         self._paths = [*data.get('lq_path', data.get('gt_path', []))]
         self.position = data.get('position', self.position)
+        if self.is_train and self._weighting and 'pic_weight' in data:
+            self._weighting.feed(data)
 
     def _images(self, batch: Tensor | UInt8Images) -> Tensor:
         if isinstance(batch, Tensor) and batch.dtype == torch.uint8:
@@ -122,6 +149,8 @@ class BSRModel(CheckpointedModel):
         rate = self.get_current_learning_rate()[0]
         self._watch.add(current_iter, self.losses, rate, (self.lq, self.gt), self._paths)
         self._step.update(self.optimizer_g, self._trained)
+        if self._weighting:
+            self._weighting.collect()
         if self.ema_decay > 0:
             self.model_ema(self.ema_decay)
         self.epoch, self.iteration = (self.position or {}).get('epoch', 0), current_iter
@@ -130,31 +159,31 @@ class BSRModel(CheckpointedModel):
     def _gradients(self, network: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
         """Accumulates the gradients of the batch over its micro-batches; returns its losses."""
         self.optimizer_g.zero_grad()
-        splits = (batch.tensor_split(self.engine.accumulate) for batch in (self.lq, self.gt))
+        batch = (self.lq, self.gt, *((self._weighting.begin(),) if self._weighting else ()))
+        splits = (part.tensor_split(self.engine.accumulate) for part in batch)
         micro_batches = list(zip(*splits, strict=True))
         losses: dict[str, Tensor] = {}
-        for index, (lq, gt) in enumerate(micro_batches):
+        for index, (lq, gt, *weights) in enumerate(micro_batches):
             is_last = index + 1 == len(micro_batches)
             with nullcontext() if is_last else without_gradient_exchange(self.net_g):
                 with self._step.autocast():
                     self.output = network(lq)
-                total, terms = self._loss(self.output.float(), gt, len(lq) / len(self.lq))
+                total, terms = self._loss(self.output.float(), gt, len(lq) / len(self.lq), *weights)
                 self._step.backward(total)
             for name, term in terms.items():
                 losses[name] = losses[name] + term.detach() if name in losses else term.detach()
         return losses
 
-    def _loss(self, output: Tensor, gt: Tensor, share: float) -> tuple[Tensor, dict[str, Tensor]]:
+    def _loss(
+        self, output: Tensor, gt: Tensor, share: float, weights: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss to differentiate and its terms, for a micro-batch that is ``share`` of the batch."""
         totals: dict[str, Tensor] = {}
         terms: dict[str, Tensor] = {}
         if self.cri_pix:
-            if hasattr(self.cri_pix, 'terms'):
-                terms = self.cri_pix.terms(output, gt)
-                first, *others = terms.values()
-                totals['l_pix'] = sum(others, start=first)
-            else:
-                totals['l_pix'] = self.cri_pix(output, gt)
+            terms = self._pixel_terms(output, gt, weights)
+            first, *others = terms.values()
+            totals['l_pix'] = sum(others, start=first)
         if self.cri_perceptual:
             perceptual = zip(('l_percep', 'l_style'), self.cri_perceptual(output, gt), strict=True)
             totals |= {name: value for name, value in perceptual if value is not None}
@@ -162,6 +191,14 @@ class BSRModel(CheckpointedModel):
             totals, terms = ({name: share * value for name, value in group.items()} for group in (totals, terms))
         first, *others = totals.values()
         return sum(others, start=first), {**totals, **terms}
+
+    def _pixel_terms(self, output: Tensor, gt: Tensor, weights: Tensor | None) -> dict[str, Tensor]:
+        """The pixel loss by term; ``l_pix`` where it has only one."""
+        if self._weighting and weights is not None:
+            return self._weighting.terms(output, gt, weights)
+        if hasattr(self.cri_pix, 'terms'):
+            return self.cri_pix.terms(output, gt)
+        return {'l_pix': self.cri_pix(output, gt)}
 
     def get_current_log(self) -> OrderedDict[str, float]:
         """The losses of the last iteration, averaged over the ranks; only this waits for the GPU."""

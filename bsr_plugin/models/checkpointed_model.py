@@ -19,6 +19,7 @@ from bsr_plugin.models.ema import MovingAverage
 from bsr_plugin.models.engine_options import EngineOptions
 from bsr_plugin.models.failures import NonFiniteError
 from bsr_plugin.models.gradient_step import GradientStep
+from bsr_plugin.models.interval_losses import IntervalLosses
 from bsr_plugin.models.loss_watch import all_finite
 from bsr_plugin.models.ranks import Ranks
 from bsr_plugin.models.training_state import (
@@ -44,7 +45,7 @@ class CheckpointedModel(SRModel):
         self.engine = EngineOptions.from_options(opt)
         self.ranks = Ranks()
         #: Further parts with a state of their own.
-        self.parts: dict[str, GradientStep | MovingAverage] = {}
+        self.parts: dict[str, GradientStep | MovingAverage | IntervalLosses] = {}
         self.epoch, self.iteration = 0, 0
         #: Where the run is in its data, as its batches say; ``None`` where they do not.
         self.position: Mapping[str, int] | None = None
@@ -119,8 +120,9 @@ class CheckpointedModel(SRModel):
         """Writes ``ITER.state``, then deletes the checkpoints that are no longer to be kept."""
         if current_iter == -1:
             return
-        # All ranks take part: each has random numbers of its own.
+        # All ranks take part: each has random numbers, and losses that it has collected, of its own.
         random_states = self.ranks.gather(plain(random_state()))
+        parts = {name: part.state_dict() for name, part in self.parts.items()}
         self._saved_iteration = current_iter
         if self.opt['rank'] != 0:
             return
@@ -133,7 +135,7 @@ class CheckpointedModel(SRModel):
                 'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
                 'schedulers': [scheduler.state_dict() for scheduler in self.schedulers],
                 'weights': self._weight_files,
-                'parts': {name: part.state_dict() for name, part in self.parts.items()},
+                'parts': parts,
                 'random': random_states,
                 'best_metric_results': getattr(self, 'best_metric_results', {}),
             }

@@ -20,9 +20,15 @@ def without_gradient_exchange(net: nn.Module) -> AbstractContextManager[Any]:
 
 
 class Ranks:
-    """A second process group, over gloo: for small messages on the CPU, not gradients. Also works without a group."""
+    """A second process group, over gloo: for small messages on the CPU, not gradients. Also works without a group.
+
+    Attributes:
+        rank: Rank of this process.
+        size: Number of ranks.
+    """
 
     def __init__(self) -> None:
+        self.rank, self.size = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self._group = dist.new_group(backend='gloo', timeout=PATIENCE) if dist.is_initialized() else None
         self._asked: tuple[dist.Work, torch.Tensor] | None = None
 

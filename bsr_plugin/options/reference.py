@@ -54,6 +54,7 @@ def _sections() -> list[tuple[Any, ...]]:
         ('`datasets.*`', every_set),
         ('`datasets.train`', loading),
         ('`datasets.train`, type `RFSPairedImageDataset`', datasets.RFSTrainingPairs, every_set, loading),
+        ('`datasets.train.pic_importance`', dataset_options.ImportanceOptions),
         ('`datasets.train.pic_band`', dataset_options.BandOptions),
         ('`datasets.train`, type `PairedImageDataset`', datasets.StockTrainingPairs, every_set, loading),
         (f'{_EVALUATION} `PairedImageDataset`', datasets.StockPairs, every_set),

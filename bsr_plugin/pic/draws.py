@@ -25,6 +25,7 @@ class Draws:
         intervals: (N,) interval of the window's PIC, or of another score that the index was built for.
         widened: Windows that no candidate image could give, drawn from the whole data set.
         displaced: Windows of an interval that no image has, drawn from the nearest interval that has any.
+        weights: (N,) what the loss of a patch is to be multiplied by; ``None`` where patches count alike.
     """
 
     images: NDArray[np.int64]
@@ -32,6 +33,7 @@ class Draws:
     intervals: NDArray[np.int64]
     widened: int = 0
     displaced: int = 0
+    weights: NDArray[np.float64] | None = None
 
 
 class Sampler(Protocol):

@@ -1,13 +1,14 @@
 """Which windows make up a batch: the samplers, each an option (paper, section III-B, Table 1).
 
-=============  =======================================  ==============================================================
-``sampling``   interval of a patch                      image and window
-=============  =======================================  ==============================================================
-``rfs``        by quota, of strength ``pic_balance``    a candidate by ``image_choice``, its windows in the interval
-``uniform``    as it comes                              the candidates in turn, all windows of an image
-``band``       as it comes                              the candidates in turn, a share from a band of its quantiles
-``rejection``  by quota, of strength ``pic_balance``    the loop of Table 1 itself, with the law of ``rfs``
-=============  =======================================  ==============================================================
+==============  ======================================  ==============================================================
+``sampling``    interval of a patch                     image and window
+==============  ======================================  ==============================================================
+``rfs``         by quota, of strength ``pic_balance``   a candidate by ``image_choice``, its windows in the interval
+``uniform``     as it comes                             the candidates in turn, all windows of an image
+``importance``  by quota, as often as its loss asks     any image by ``share``, its windows in the interval; weighted
+``band``        as it comes                             the candidates in turn, a share from a band of its quantiles
+``rejection``   by quota, of strength ``pic_balance``   the loop of Table 1 itself, with the law of ``rfs``
+==============  ======================================  ==============================================================
 """
 
 from collections.abc import Mapping
@@ -20,15 +21,17 @@ from bsr_plugin.pic.balanced import BalancedSampler
 from bsr_plugin.pic.band import BandRule, BandSampler
 from bsr_plugin.pic.candidates import CandidateNumber, ImageChoice
 from bsr_plugin.pic.draws import MeasureWindow, Sampler
+from bsr_plugin.pic.importance import ImportanceRule, ImportanceSampler
 from bsr_plugin.pic.index import PICIndex
 from bsr_plugin.pic.rejection import RejectionSampler
 from bsr_plugin.pic.uniform import UniformSampler
 
-Sampling = Literal['rfs', 'uniform', 'band', 'rejection']
+Sampling = Literal['rfs', 'uniform', 'importance', 'band', 'rejection']
 
 #: Options that some kinds of sampling alone read.
 READ_BY: Mapping[str, tuple[Sampling, ...]] = {
     'pic_balance': ('rfs', 'rejection'),
+    'pic_importance': ('importance',),
     'pic_band': ('band',),
     'image_choice': ('rfs',),
 }
@@ -39,14 +42,16 @@ class SamplingRule:
     """Which sampler, and how it is set.
 
     Attributes:
-        kind: ``rfs``, ``uniform``, ``band`` or ``rejection``.
+        kind: ``rfs``, ``uniform``, ``importance``, ``band`` or ``rejection``.
         num_candidates: Number M of images that a batch is drawn from; ``None`` for the batch size, ``'all'`` for all.
+            ``importance`` takes all.
         balance: Strength of balancing, for ``rfs`` and ``rejection``.
         image_choice: ``share`` or ``spread``, for ``rfs``.
         band: For ``band``.
+        importance: For ``importance``.
 
     Raises:
-        InputError: An unknown word, or fewer than one candidate.
+        InputError: An unknown word, or fewer than one candidate, or than all for ``importance``.
     """
 
     kind: Sampling = 'rfs'
@@ -54,6 +59,7 @@ class SamplingRule:
     balance: BalanceRule = field(default_factory=BalanceRule)
     image_choice: ImageChoice = 'share'
     band: BandRule = field(default_factory=BandRule)
+    importance: ImportanceRule = field(default_factory=ImportanceRule)
 
     def __post_init__(self) -> None:
         for option, value, choices in (
@@ -65,6 +71,11 @@ class SamplingRule:
         number = self.num_candidates
         if number is not None and number != 'all' and (not isinstance(number, int) or number < 1):
             raise InputError(f'num_candidates is {number}: use 1 or more, all, or ~ for the batch size.')
+        if self.kind == 'importance' and number not in (None, 'all'):
+            raise InputError(
+                f"num_candidates is {number}, and sampling 'importance' weights patches as drawn from all images: "
+                'leave it out.'
+            )
 
 
 def make_sampler(rule: SamplingRule, index: PICIndex, measure: MeasureWindow) -> Sampler:
@@ -77,6 +88,8 @@ def make_sampler(rule: SamplingRule, index: PICIndex, measure: MeasureWindow) ->
     """
     if rule.kind == 'uniform':
         return UniformSampler(index, rule.num_candidates)
+    if rule.kind == 'importance':
+        return ImportanceSampler(index, rule.importance)
     if rule.kind == 'band':
         return BandSampler(index, rule.band, rule.num_candidates)
     balance = rule.balance.of(index)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -90,6 +90,8 @@ class ResumableSampler(EnlargedSampler):
         self._numbered = bool(getattr(dataset, 'numbers_patches', False))
         self._total: int | None = None
         self.start = self._fresh(1)
+        #: Called with each epoch before it begins.
+        self.before_epoch: Callable[[int], None] | None = None
 
     def plan(self, batch_size: int, total_iter: int, state: Mapping[str, Any] | None = None) -> str | None:
         """Tells the sampler what it samples for; called before the first batch is drawn.
@@ -142,6 +144,8 @@ class ResumableSampler(EnlargedSampler):
     def set_epoch(self, epoch: int) -> None:
         """Begins an epoch, counted from 0."""
         super().set_epoch(epoch)
+        if self.before_epoch is not None:
+            self.before_epoch(epoch)
         if self._numbered and hasattr(self.dataset, 'begin_epoch'):
             self.dataset.begin_epoch(self._numbers(), self.start.batch_size)
 

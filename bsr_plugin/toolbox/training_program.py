@@ -6,6 +6,7 @@ from typing import Any
 from basicsr.utils import get_root_logger
 from torch.utils.data import DataLoader
 
+from bsr_plugin.errors import InputError
 from bsr_plugin.toolbox.opening import (
     Program,
     check_can_be_made,
@@ -15,6 +16,7 @@ from bsr_plugin.toolbox.opening import (
     use_one_gpu,
 )
 from bsr_plugin.toolbox.resume import load_resume_state
+from bsr_plugin.toolbox.sampler import ResumableSampler
 
 #: Loader and sampler of the training set, loaders of the validation sets, epochs, iterations.
 Loaders = tuple[DataLoader[Any], Any, list[DataLoader[Any]], int, int]
@@ -46,6 +48,8 @@ class TrainingProgram(Program):
         with self.log.held_back():
             self.opened = {'loaders': on_all_ranks(lambda: self._open_loaders(opt))}
             self.open_model(opt)
+            _, sampler, *_ = self.opened['loaders']
+            weight_samples(sampler, self.opened['model'])
         return self._state
 
     def create_train_val_dataloader(self, opt: dict[str, Any], logger: Any) -> Loaders:
@@ -62,3 +66,21 @@ class TrainingProgram(Program):
         for each in validation:
             check_images(each.dataset.opt['name'], each.dataset)
         return loader, sampler, validation, sampler.epochs, iterations
+
+
+def weight_samples(sampler: ResumableSampler, model: Any) -> None:
+    """Has the losses of every epoch decide what importance sampling draws in the next, if the data set does that.
+
+    Raises:
+        InputError: The model, or one of its losses, would leave out the weights of the samples.
+    """
+    importance = getattr(sampler.dataset, 'importance', None)
+    if importance is None:
+        return
+    if not hasattr(model, 'weight_samples'):
+        raise InputError(
+            f"datasets.train.sampling is 'importance', whose weights {type(model).__name__} does not read: set "
+            'model_type to BSRModel, or use another sampling.'
+        )
+    losses = model.weight_samples(importance.bins)
+    sampler.before_epoch = lambda epoch: importance.use(losses.begin_epoch(epoch))

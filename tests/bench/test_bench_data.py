@@ -12,7 +12,7 @@ from bsr_plugin.data.degradation import degrade
 from bsr_plugin.data.store import LMDBStore
 from bsr_plugin.errors import InputError
 
-FURTHER = ['half', 'annealed', 'stratified', 'spread', 'band', 'residual']
+FURTHER = ['half', 'annealed', 'stratified', 'importance', 'spread', 'band', 'residual']
 KINDS = ['stock', 'uniform', 'rfs', *FURTHER, 'rejection_q999', 'rejection']
 
 
@@ -77,8 +77,8 @@ def test_ratios_are_those_of_rates_of_the_same_round(photographs, tmp_path, monk
         {'rfs/uniform': 0.75, 'rfs/stock': 30, 'uniform/stock': 40, 'rfs/rejection': 75}
         | {f'{kind}/uniform': 0.5 for kind in FURTHER}
     )
-    assert len(calls) == 11 + 11 * 5 * data.TURNS
-    assert sum(calls[11:]) == pytest.approx(11 * 5 * 1.0)
+    assert len(calls) == 12 + 12 * 5 * data.TURNS
+    assert sum(calls[12:]) == pytest.approx(12 * 5 * 1.0)
 
 
 @pytest.mark.slow

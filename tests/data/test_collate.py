@@ -2,6 +2,7 @@
 
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader, default_collate
@@ -9,12 +10,13 @@ from torch.utils.data import DataLoader, default_collate
 from bsr_plugin.data.collate import Patch, patches_of
 
 TENSORS = {'lq': torch.arange(24.0).reshape(4, 3, 2), 'gt': torch.arange(4, dtype=torch.uint8).reshape(4, 1)}
-VALUES = {'lq_path': ['a', 'b', 'c', 'd'], 'pic': [0.5, 1.5, 2.5, 3.5], 'pic_bin': [3, 2, 1, 0]}
+VALUES = {'lq_path': ['a', 'b', 'c', 'd'], 'mirrored': [True, False, True, True]}
+NUMBERS = {'pic': np.array([0.5, 1.5, 2.5, 3.5]), 'pic_bin': np.array([3, 2, 1, 0])}
 
 
 @pytest.fixture
 def patches():
-    return patches_of(TENSORS, VALUES)
+    return patches_of(TENSORS, VALUES, NUMBERS)
 
 
 def as_dictionaries(patches):
@@ -37,6 +39,7 @@ def test_samples_hold_the_rows(patches):
     assert patches[2]['lq'].tolist() == [[12, 13], [14, 15], [16, 17]]
     assert (patches[2]['lq_path'], patches[2]['pic'], patches[2]['pic_bin']) == ('c', 2.5, 1)
     assert isinstance(patches[0], dict)
+    assert (type(patches[2]['pic']), type(patches[2]['pic_bin'])) == (float, int)
 
 
 def test_a_whole_batch_is_what_default_collate_makes_of_it_and_is_not_copied(patches):
@@ -44,6 +47,7 @@ def test_a_whole_batch_is_what_default_collate_makes_of_it_and_is_not_copied(pat
     assert_same(batch, default_collate(as_dictionaries(patches)))
     assert batch['lq'].data_ptr() == TENSORS['lq'].data_ptr()
     assert batch['gt'].data_ptr() == TENSORS['gt'].data_ptr()
+    assert batch['pic'].data_ptr() == NUMBERS['pic'].ctypes.data
 
 
 @pytest.mark.parametrize('order', [[0, 1, 2], [1, 0, 2, 3], [3], [0, 0, 1, 2, 3], [0, 1, 2, 2]])
@@ -55,7 +59,11 @@ def test_other_choices_of_samples_are_copied(patches, order):
 
 
 def test_samples_of_different_batches_are_put_together(patches):
-    other = patches_of({key: values + 1 for key, values in TENSORS.items()}, VALUES)
+    other = patches_of(
+        {key: values + 1 for key, values in TENSORS.items()},
+        VALUES,
+        {'pic': NUMBERS['pic'] + 1, 'pic_bin': NUMBERS['pic_bin']},
+    )
     mixed = [*patches[:2], *other[2:]]
     assert_same(default_collate(mixed), default_collate(as_dictionaries(mixed)))
 
@@ -82,12 +90,12 @@ class _Batches(torch.utils.data.Dataset):
 
     def __getitems__(self, indices):
         assert list(indices) == [0, 1, 2, 3]
-        return patches_of({key: value.clone() for key, value in TENSORS.items()}, VALUES)
+        return patches_of({key: value.clone() for key, value in TENSORS.items()}, VALUES, NUMBERS)
 
 
 @pytest.mark.parametrize('workers', [0, 1])
 def test_through_the_loader(workers):
     (batch,) = DataLoader(_Batches(), batch_size=4, num_workers=workers)
-    assert_same(batch, default_collate(as_dictionaries(patches_of(TENSORS, VALUES))))
+    assert_same(batch, default_collate(as_dictionaries(patches_of(TENSORS, VALUES, NUMBERS))))
     assert type(batch) is dict
-    assert all(type(sample) is Patch for sample in patches_of(TENSORS, VALUES))
+    assert all(type(sample) is Patch for sample in patches_of(TENSORS, VALUES, NUMBERS))

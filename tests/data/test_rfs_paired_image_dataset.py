@@ -78,13 +78,16 @@ def samples(opt, batches, size):
     ]
 
 
-@pytest.mark.parametrize('sampling', ['rfs', 'uniform', 'band', 'rejection'])
+@pytest.mark.parametrize('sampling', ['rfs', 'uniform', 'importance', 'band', 'rejection'])
 def test_patches_are_the_right_pixels(options, pairs, sampling):
-    dataset, drawn = samples(options(sampling=sampling, num_candidates=5), 8, 8)
+    weighted = sampling == 'importance'
+    dataset, drawn = samples(options(sampling=sampling, num_candidates='all' if weighted else 5), 8, 8)
     assert len(dataset) == 5
     ways = Counter()
     for sample in drawn:
-        assert set(sample) == {'lq', 'gt', 'lq_path', 'gt_path', 'pic', 'pic_bin'}
+        assert set(sample) == {'lq', 'gt', 'lq_path', 'gt_path', 'pic', 'pic_bin'} | (
+            {'pic_weight'} if weighted else set()
+        )
         assert sample['lq'].shape == (3, WINDOW, WINDOW)
         assert sample['gt'].shape == (3, WINDOW * SCALE, WINDOW * SCALE)
         name = re.fullmatch(r'.*LR_bicubic_x2\.lmdb/(.)\.png', sample['lq_path'])[1]
@@ -138,12 +141,17 @@ def set_of_each_sampling(stores):
     """A data set for each way of sampling, which all examples share: whatever it keeps must not show."""
     opt = {'name': 'Toy', 'type': 'RFSPairedImageDataset', 'phase': 'train', 'scale': 2, 'gt_size': 24, 'pic_bins': 4}
     opt |= {'dataroot_gt': str(stores.hr_path), 'dataroot_lq': str(stores.lr_path), 'io_backend': {'type': 'lmdb'}}
-    kinds = ('rfs', 'uniform', 'band', 'rejection')
-    return {kind: build_dataset({**opt, 'sampling': kind, 'num_candidates': 3, 'seed': 7}) for kind in kinds}
+    kinds = {'rfs': 3, 'uniform': 3, 'importance': 'all', 'band': 3, 'rejection': 3}
+    sets = {
+        kind: build_dataset({**opt, 'sampling': kind, 'num_candidates': candidates, 'seed': 7})
+        for kind, candidates in kinds.items()
+    }
+    sets['importance'].importance.use(np.array([1.0, 2.0, 3.0, 4.0]))
+    return sets
 
 
 @given(
-    st.sampled_from(['rfs', 'uniform', 'band', 'rejection']),
+    st.sampled_from(['rfs', 'uniform', 'importance', 'band', 'rejection']),
     st.integers(1, 6),
     st.permutations(range(4)),
     st.integers(0, 10**6),
@@ -264,6 +272,23 @@ def test_an_epoch_is_logged_as_it_will_be_drawn(options, log, sampling):
     assert all(0 < count <= total for count, total in zip(windows, patches, strict=True))
 
 
+def test_the_law_of_importance_is_logged_and_weighs_every_patch(options, log):
+    dataset = build_dataset(options(sampling='importance', pic_importance={'uniform_share': 0.5}))
+    uniform = dataset.index.probabilities
+    dataset.importance.use(np.array([1.0, 2.0, 3.0, 4.0]))
+    law = 0.5 * uniform * [1, 2, 3, 4] / (uniform @ [1, 2, 3, 4]) + 0.5 * uniform
+    numbers = range(8 * 32)
+    dataset.begin_epoch(numbers, 8)
+    rows = {row.split()[0]: row.split()[1:] for row in log[-1].splitlines()[1:]}
+    assert rows['percent'] == [f'{100 * each:.2f}' for each in law]
+    drawn = [sample for start in numbers[::8] for sample in dataset.__getitems__(list(range(start, start + 8)))]
+    assert [int(word) for word in rows['patches']] == [sum(one['pic_bin'] == k for one in drawn) for k in range(4)]
+    for sample in drawn:
+        assert sample['pic_weight'] == pytest.approx(uniform[sample['pic_bin']] / law[sample['pic_bin']], rel=1e-12)
+    assert np.mean([sample['pic_weight'] for sample in drawn]) == pytest.approx(1, abs=0.01)
+    assert [int(word) for word in rows['patches']] == pytest.approx(256 * law, abs=2)
+
+
 def test_windows_that_come_again_are_seen_in_the_log(options, log):
     # The top interval holds a handful of windows, which a long epoch draws again and again.
     dataset = build_dataset(options(pic_quantile=1.0, pic_bins=8))
@@ -329,8 +354,15 @@ def test_options_are_not_changed(options, phase):
         ({'gt_size': 1}, '^gt_size 1 is not a multiple of scale 2; 2 is$'),
         (
             {'sampling': 'balanced'},
-            "`sampling`: 'balanced' should be 'rfs', 'uniform', 'band' or 'rejection'; did you mean `band`",
+            "`sampling`: 'balanced' should be 'rfs', 'uniform', 'importance', 'band' or 'rejection'; did you mean",
         ),
+        (
+            {'sampling': 'importance', 'image_choice': 'spread'},
+            "image_choice is given, which sampling 'importance' does",
+        ),
+        ({'pic_importance': {}}, 'pic_importance is given, .* use sampling importance'),
+        ({'sampling': 'importance', 'num_candidates': 8}, "num_candidates is 8, and sampling 'importance' weights"),
+        ({'sampling': 'importance', 'pic_importance': {'uniform_share': 0}}, 'pic_importance has uniform_share 0'),
         (
             {'num_candidates': 0},
             '`num_candidates`: 0 is not a number of images: use 1 or more, all, or ~ for the batch size',

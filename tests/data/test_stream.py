@@ -9,6 +9,7 @@ from collections import Counter
 from math import ceil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from basicsr.data import build_dataloader, build_dataset
@@ -29,13 +30,15 @@ PER_EPOCH = 4  # iterations: 5 images, three times over, in batches of 4
 def train(as_text, monkeypatch):
     """Goes through epochs as BasicSR's training loop does and gives every batch as text, by epoch."""
 
-    def run(opt, epochs=EPOCHS, state=None, rank=0, ranks=1, before=lambda: None):
+    def run(opt, epochs=EPOCHS, state=None, rank=0, ranks=1, before=lambda: None, losses=None):
         monkeypatch.setattr(rfs_paired_image_dataset, 'get_dist_info', lambda: (rank, ranks))
         dataset = build_dataset(opt)
         before()
         sampler = ResumableSampler(dataset, ranks, rank, opt['dataset_enlarge_ratio'])
         loader = build_dataloader(dataset, opt, num_gpu=1, dist=False, sampler=sampler, seed=0)
         sampler.plan(loader.batch_size, 10**6, state)
+        if losses:
+            sampler.before_epoch = lambda epoch: dataset.importance.use(losses(epoch))
         prefetcher = CPUPrefetcher(loader)
         result = []
         for epoch in range(sampler.start.epoch, epochs):
@@ -146,6 +149,23 @@ def test_a_resumed_run_with_workers_goes_on_exactly(train, options, expected, pe
     assert flat(train(opt, state=state_after(6))) == flat(expected)[6:]
 
 
+def losses_of(epoch):
+    return np.array([1, 1 + 4 * epoch, 1, 9])
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+@pytest.mark.parametrize(('persistent', 'prefetch'), [(False, None), (True, None), (True, 'cpu')])
+def test_importance_changes_with_the_epoch_for_any_workers(train, options, workers, persistent, prefetch):
+    opt = options(sampling='importance')
+    expected = train(opt, losses=losses_of)
+    unchanged = train(opt, losses=lambda epoch: losses_of(0))
+    assert [one == other for one, other in zip(expected, unchanged, strict=True)] == [True, False, False]
+    opt |= {'num_worker_per_gpu': workers, 'persistent_workers': persistent, 'prefetch_mode': prefetch}
+    opt |= {'num_prefetch_queue': 3} if prefetch else {}
+    assert train(opt, losses=losses_of) == expected
+    assert flat(train(opt, losses=losses_of, state=state_after(6))) == flat(expected)[6:]
+
+
 def test_a_run_resumed_on_fewer_ranks_draws_nothing_twice(train, options):
     """Two ranks for 3 iterations, then one with a larger batch."""
     before = {
@@ -209,7 +229,7 @@ def test_a_data_set_that_raises_ends_the_iteration(tmp_path, hr_folder, options,
 
 SPAWNED = """
 import json, sys
-import torch
+import numpy, torch
 from torch.utils.data import DataLoader
 
 if __name__ == '__main__':
@@ -218,8 +238,10 @@ if __name__ == '__main__':
 
     torch.multiprocessing.set_start_method(sys.argv[1])
     dataset = build_dataset(json.loads(sys.argv[2]))
-    loader = DataLoader(dataset, batch_size=4, sampler=range(8), num_workers=1)
-    print(json.dumps([[batch['lq'].sum(dim=(1, 2, 3)).tolist(), batch['pic'].tolist()] for batch in loader]))
+    loader = DataLoader(dataset, batch_size=4, sampler=range(8), num_workers=1, persistent_workers=True)
+    for losses in ([1, 1, 1, 1], [1, 2, 3, 9]):
+        dataset.importance.use(numpy.array(losses))
+        print(json.dumps([[batch['lq'].sum(dim=(1, 2, 3)).tolist(), batch['pic'].tolist()] for batch in loader]))
 """
 
 
@@ -227,16 +249,21 @@ def test_spawned_workers_give_the_same_batches(tmp_path, options):
     script = tmp_path / 'spawned.py'
     script.write_text(SPAWNED)
     done = subprocess.run(
-        [sys.executable, str(script), 'spawn', json.dumps(options())],
+        [sys.executable, str(script), 'spawn', json.dumps(options(sampling='importance'))],
         capture_output=True,
         text=True,
         timeout=300,
         env={'PYTHONPATH': str(Path(bsr_plugin.__file__).parents[1]), 'PATH': '/usr/bin:/bin'},
     )
     assert done.returncode == 0, done.stderr
-    batches = DataLoader(build_dataset(options()), batch_size=4, sampler=range(8))
-    found = [[batch['lq'].sum(dim=(1, 2, 3)).tolist(), batch['pic'].tolist()] for batch in batches]
-    assert json.loads(done.stdout.splitlines()[-1]) == found
+    dataset = build_dataset(options(sampling='importance'))
+    batches = DataLoader(dataset, batch_size=4, sampler=range(8))
+    found = []
+    for losses in ([1, 1, 1, 1], [1, 2, 3, 9]):
+        dataset.importance.use(np.array(losses))
+        found.append([[batch['lq'].sum(dim=(1, 2, 3)).tolist(), batch['pic'].tolist()] for batch in batches])
+    assert found[0] != found[1]
+    assert [json.loads(line) for line in done.stdout.splitlines()[-2:]] == found
 
 
 def test_a_copy_gives_the_same_batches(options):

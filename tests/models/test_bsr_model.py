@@ -114,10 +114,12 @@ class NoWaiting(TorchDispatchMode):
 def test_between_log_lines_no_iteration_waits_for_its_results(build, batches, amp):
     model = build(train={'amp': amp, 'fused': True, 'grad_clip': 1.0, 'accumulate': 2, 'channels_last': True})
     model._watch = LossWatch(50)
+    model.weight_samples(2)
+    samples = {'pic_weight': torch.ones(4, dtype=torch.float64), 'pic_bin': torch.tensor([0, 1, 1, 0])}
     with NoWaiting():
         for iteration, batch in enumerate(batches(4), 1):
             model.update_learning_rate(iteration)
-            model.feed_data(batch)
+            model.feed_data(batch | samples)
             model.optimize_parameters(iteration)
         with pytest.raises(AssertionError, match='waits for the device'):
             model.get_current_log()

@@ -68,12 +68,13 @@ def test_right_options_have_no_problems(training, testing, problems):
         (
             'datasets.train.sampling',
             'rsf',
-            "`datasets.train.sampling`: 'rsf' should be 'rfs', 'uniform', 'band' or 'rejection'; did you mean `rfs`?",
+            "`datasets.train.sampling`: 'rsf' should be 'rfs', 'uniform', 'importance', 'band' or 'rejection'; "
+            'did you mean `rfs`?',
         ),
         (
             'datasets.train.sampling',
             'balanced',
-            "`datasets.train.sampling`: 'balanced' should be 'rfs', 'uniform', 'band' or 'rejection'; "
+            "`datasets.train.sampling`: 'balanced' should be 'rfs', 'uniform', 'importance', 'band' or 'rejection'; "
             'did you mean `band`?',
         ),
         ('train.amp', 'bfp16', "`train.amp`: 'bfp16' should be 'bf16' or 'fp16'; did you mean `fp16`?"),
@@ -267,7 +268,7 @@ def test_seven_errors_are_reported_at_once_in_seven_lines(tmp_path, monkeypatch)
         load_options(path, is_train=True)
     assert str(caught.value).splitlines() == [
         f'{path}: `datasets.train.gt_sizee`: did you mean `gt_size`?',
-        f"{path}: `datasets.train.sampling`: 'rfss' should be 'rfs', 'uniform', 'band' or 'rejection'; "
+        f"{path}: `datasets.train.sampling`: 'rfss' should be 'rfs', 'uniform', 'importance', 'band' or 'rejection'; "
         'did you mean `rfs`?',
         f"{path}: `train.optim_g.lr`: 'quick' is not a number",
         f'{path}: `datasets.train.gt_size`: 190 is not a multiple of scale 4; 188 and 192 are',

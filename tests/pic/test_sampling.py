@@ -169,11 +169,15 @@ def test_256_intervals_and_small_batches(sampler_of, indexed, textured, kind, ba
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        ({'kind': 'balanced'}, r"sampling is 'balanced': use rfs, uniform, band, rejection\."),
+        ({'kind': 'balanced'}, r"sampling is 'balanced': use rfs, uniform, importance, band, rejection\."),
         ({'image_choice': 'even'}, r"image_choice is 'even': use share, spread\."),
         ({'num_candidates': 0}, r'num_candidates is 0: use 1 or more, all, or ~ for the batch size\.'),
         ({'num_candidates': -3}, r'num_candidates is -3'),
         ({'num_candidates': 2.5}, r'num_candidates is 2\.5'),
+        (
+            {'kind': 'importance', 'num_candidates': 8},
+            r"num_candidates is 8, and sampling 'importance' weights patches",
+        ),
     ],
 )
 def test_bad_rules(arguments, sentence):

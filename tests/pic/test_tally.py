@@ -44,3 +44,11 @@ def test_the_table_has_sixteen_intervals_in_a_row():
     assert lines[6].split()[1:] == [str(5 * k) for k in range(16, 20)]
     assert len({line.rindex(' ') for line in lines[:4]}) <= 3
     assert len({len(line) for line in lines[:4]}) == 1
+
+
+def test_the_law_stands_in_the_table_in_percent():
+    numbers = np.array([7, 5])
+    lines = str(Tally(numbers, numbers, numbers, probabilities=np.array([2 / 3, 1 / 3]))).splitlines()
+    assert [line.split() for line in lines[:3]] == [['interval', '0', '1'], ['percent', '66.67', '33.33'],
+                                                    ['patches', '7', '5']]  # fmt: skip
+    assert len({len(line) for line in lines}) == 1

@@ -193,6 +193,16 @@ def test_the_data_set_is_told_of_each_epoch():
     assert resumed.epochs == [(range(6, 8), 2), *told[2:]]
 
 
+def test_whoever_listens_hears_of_an_epoch_before_the_data_set_does():
+    dataset = Patches(range(4))
+    sampler, heard = ResumableSampler(dataset, 1, 0, 1), []
+    sampler.plan(2, 7)
+    sampler.before_epoch = lambda epoch: heard.append((epoch, len(dataset.epochs)))
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+    assert heard == [(0, 0), (1, 1), (2, 2)]
+
+
 def test_length_is_what_is_left():
     sampler = ResumableSampler(Images(range(10)), 1, 0, 1)
     assert (len(sampler), len(list(sampler))) == (10, 10)

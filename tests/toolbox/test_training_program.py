@@ -7,7 +7,7 @@ import pytest
 from bsr_plugin.errors import InputError
 from bsr_plugin.toolbox import opening
 from bsr_plugin.toolbox.evaluation_program import EvaluationProgram
-from bsr_plugin.toolbox.training_program import TrainingProgram
+from bsr_plugin.toolbox.training_program import TrainingProgram, weight_samples
 
 
 @pytest.mark.parametrize(('gpus', 'dist', 'used'), [(0, False, 0), (1, False, 1), (4, False, 1), (4, True, 4)])
@@ -56,3 +56,43 @@ def test_a_folder_below_a_file_cannot_be_made(tmp_path):
         with pytest.raises(InputError, match=r'cannot be made: .*file is not a folder'):
             opening.check_can_be_made(folder)
     assert [path.name for path in tmp_path.iterdir()] == ['file']
+
+
+class Losses:
+    """The intervals' losses of a model, which are the number of the epoch."""
+
+    def begin_epoch(self, epoch):
+        return epoch
+
+
+class Model:
+    """One that weights samples."""
+
+    intervals = None
+
+    def weight_samples(self, intervals):
+        self.intervals = intervals
+        return Losses()
+
+
+def test_losses_reach_the_data_set_with_every_epoch_and_no_other_data_set_is_asked():
+    used = []
+    importance = SimpleNamespace(bins=5, use=used.append)
+    sampler, model = SimpleNamespace(dataset=SimpleNamespace(importance=importance)), Model()
+    weight_samples(sampler, model)
+    assert model.intervals == 5
+    for epoch in (0, 1, 2):
+        sampler.before_epoch(epoch)
+    assert used == [0, 1, 2]
+    for other in (SimpleNamespace(importance=None), SimpleNamespace()):
+        sampler = SimpleNamespace(dataset=other)
+        weight_samples(sampler, object())
+        assert not hasattr(sampler, 'before_epoch')
+
+
+def test_a_model_that_leaves_out_the_weights_is_refused():
+    sampler = SimpleNamespace(dataset=SimpleNamespace(importance=SimpleNamespace(bins=5)))
+    with pytest.raises(
+        InputError, match=r"is 'importance', whose weights SimpleNamespace does not read: set model_type"
+    ):
+        weight_samples(sampler, SimpleNamespace())

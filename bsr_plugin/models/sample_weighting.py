@@ -1,0 +1,90 @@
+"""A pixel loss in which every sample has a weight of its own."""
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.models.interval_losses import IntervalLosses
+
+
+class SampleWeighting:
+    """Multiplies the pixel loss of every sample by its weight, and collects the losses by interval.
+
+    The loss of a batch is the mean of w_i l_i (the sum, for ``reduction: sum``). The argument ``weight`` of the
+    toolbox's losses would divide by the sum of the weights instead, and so be biased.
+
+    Args:
+        loss: The pixel loss, of the toolbox's form: an attribute ``reduction``, ``'mean'`` or ``'sum'``, that can be
+            ``'none'`` as well.
+        interval_losses: Collects the losses, without their weights.
+        device: Where the batches are.
+
+    Raises:
+        InputError: The loss does not give a value for every pixel.
+    """
+
+    def __init__(self, loss: nn.Module, interval_losses: IntervalLosses, device: torch.device) -> None:
+        self._elementwise = _elementwise(loss, device)
+        self._is_mean = loss.reduction == 'mean'
+        self._interval_losses = interval_losses
+        self._device = device
+        self._weights, self._intervals = torch.empty(0), torch.empty(0)
+        self._seen: list[Tensor] = []
+
+    def feed(self, batch: Mapping[str, Any]) -> None:
+        """Takes ``pic_weight`` and ``pic_bin`` of a batch, (N,), to the device."""
+        self._weights = batch['pic_weight'].to(self._device, torch.float32, non_blocking=True)
+        self._intervals = batch['pic_bin'].to(self._device, non_blocking=True)
+
+    def begin(self) -> Tensor:
+        """The (N,) weights of the batch, whose losses are computed next."""
+        self._seen = []
+        return self._weights
+
+    def terms(self, pred: Tensor, target: Tensor, weights: Tensor) -> dict[str, Tensor]:
+        """The weighted loss by term.
+
+        Args:
+            pred: (N, C, H, W) network output.
+            target: Ground truth, the same shape.
+            weights: (N,) weight of each sample.
+
+        Returns:
+            The terms that the loss has, or ``l_pix``; numbers, which add up to the loss.
+        """
+        terms = getattr(self._elementwise, 'terms', lambda *images: {'l_pix': self._elementwise(*images)})
+        of_samples = {name: self._reduced(each.flatten(1), 1) for name, each in terms(pred, target).items()}
+        self._seen.append(torch.stack([*of_samples.values()]).detach().sum(0))
+        return {name: self._reduced(weights * each, 0) for name, each in of_samples.items()}
+
+    def _reduced(self, values: Tensor, dim: int) -> Tensor:
+        return values.mean(dim) if self._is_mean else values.sum(dim)
+
+    def collect(self) -> None:
+        """Counts the losses of the batch, once they have all been computed."""
+        self._interval_losses.add(self._intervals, torch.cat(self._seen))
+
+
+def _elementwise(loss: nn.Module, device: torch.device) -> nn.Module:
+    """The same loss with a value for every pixel."""
+    name = type(loss).__name__
+    refusal = InputError(
+        f"train.pixel_opt: {name} gives no loss for each sample, which sampling 'importance' has to weight: use one "
+        'with reduction none, such as L1Loss, or another sampling.'
+    )
+    if getattr(loss, 'reduction', None) not in ('mean', 'sum'):
+        raise refusal
+    elementwise: Any = copy(loss)
+    elementwise.reduction = 'none'
+    images = torch.zeros(2, 3, 8, 8, device=device)
+    try:
+        gives_pixels = elementwise(images, images).shape == images.shape
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise refusal from error
+    if not gives_pixels:
+        raise refusal
+    return elementwise  # type: ignore[no-any-return]
