@@ -60,6 +60,7 @@ setup(
         'torch>=2.6',
         'torchvision>=0.21',
         'tqdm>=4.66',
+        'typing-extensions>=4.6',
     ],
     extras_require={
         'dev': [
