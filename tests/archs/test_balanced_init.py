@@ -148,7 +148,8 @@ def test_features_are_orthogonal_and_free_of_the_common_brightness():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ('options', 'amp'),
-    [({}, False), ({}, True), ({'num_feat': 16, 'expansion': 4, 'upsampler': 'direct'}, False)],
+    # In bfloat16, which some processors emulate at a tenth of the speed, as deep but not as wide.
+    [({}, False), ({'num_feat': 16}, True), ({'num_feat': 16, 'expansion': 4, 'upsampler': 'direct'}, False)],
     ids=['float32', 'bfloat16', 'wide and direct'],
 )
 @pytest.mark.usefixtures('one_thread')
