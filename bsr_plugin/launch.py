@@ -6,7 +6,9 @@ can put right into one sentence.
 """
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -24,11 +26,12 @@ def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
         name = Path(sys.argv[0]).name
         # OpenCV's own lines on a damaged image say less than ours.
         os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
-        try:
-            # Imported here, for Ctrl-C may come while they are.
+        with _ended_by_ctrl_c(name):
+            import basicsr.train  # noqa: F401
             from bsr_plugin.errors import InputError
             from bsr_plugin.models.failures import TrainingError
-
+            from bsr_plugin.toolbox import command_line  # noqa: F401
+        try:
             try:
                 status = run(str(root_path))
             except InputError as error:
@@ -50,6 +53,28 @@ def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
         return status
 
     return program
+
+
+@contextmanager
+def _ended_by_ctrl_c(name: str) -> Iterator[None]:
+    """Has Ctrl-C end the process at once while it imports, when nothing has been begun.
+
+    A ``KeyboardInterrupt`` in the middle of an import comes out of some extension modules as an error of theirs.
+    """
+
+    def leave(number: int, frame: Any) -> None:
+        os.write(2, f'{name}: interrupted.\n'.encode())
+        os._exit(EXIT_INTERRUPTED)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @_program

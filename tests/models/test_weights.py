@@ -162,6 +162,7 @@ def test_the_file_says_what_network_it_belongs_to_and_stock_loads_it(saved, buil
     assert content['network_g'] == {
         'type': 'BSRNet', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 4, 'num_group': 2, 'num_block': 2, 'upscale': 2,
         'skip_connections': True, 'attention': 'spatial', 'img_range': 1.0, 'rgb_mean': (0.4488, 0.4371, 0.4040),
+        'expansion': 1, 'upsampler': 'pixelshuffle',
     }  # fmt: skip
     assert content['scale'] == 2
     versions = {'bsr_plugin': bsr_plugin.__version__, 'basicsr': basicsr.__version__, 'torch': torch.__version__}

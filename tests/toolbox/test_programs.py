@@ -234,7 +234,7 @@ def test_ctrl_c_in_the_first_seconds_is_one_line(programs, clone):
             process.wait(seconds)
         process.send_signal(signal.SIGINT)
         said, _ = programs.finish(process, 60)
-        assert process.returncode in (130, -signal.SIGINT)
+        assert process.returncode in (130, -signal.SIGINT), said
         assert 'Traceback' not in said, said
 
 
