@@ -110,6 +110,14 @@ def _losses(options: Options) -> Iterator[Problem]:
         yield ('train', 'pixel_opt', 'reduction'), sentence
 
 
+def _importance(options: Options) -> Iterator[Problem]:
+    """`sampling: importance` goes with BSRModel, which multiplies the loss of each sample by its weight."""
+    model = options.get('model_type')
+    if at(options, 'datasets', 'train', 'sampling') == 'importance' and isinstance(model, str) and model != 'BSRModel':
+        sentence = f'importance gives every sample a weight, which {model} does not read; use BSRModel or another one'
+        yield ('datasets', 'train', 'sampling'), sentence
+
+
 def _schedule(options: Options) -> Iterator[Problem]:
     """`periods` cover `total_iter`, and `warmup_iter` is not more."""
     total, warmup = (_whole(at(options, 'train', key)) for key in ('total_iter', 'warmup_iter'))
@@ -135,7 +143,7 @@ def _wandb(options: Options) -> Iterator[Problem]:
 
 
 RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
-    *(_scale, _gt_size, _upscale, _crop_border, _loading, _stores, _losses, _schedule, _wandb, _suffix),
+    *(_scale, _gt_size, _upscale, _crop_border, _loading, _stores, _losses, _importance, _schedule, _wandb, _suffix),
     *engine_options.RULES,
 )
 

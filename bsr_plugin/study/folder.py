@@ -101,7 +101,12 @@ class CellFolder:
         Raises:
             InputError: There are checkpoints, but none can be read.
         """
-        found = newest_readable(self.states, self.models) if self.states.is_dir() else None
+        try:
+            found = newest_readable(self.states, self.models)
+        except InputError as error:
+            raise InputError(
+                f'{self.path}: no checkpoint can be read; remove the folder to begin this run anew.'
+            ) from error
         if found is None:
             return None
         iteration = int(found.state['iter'])

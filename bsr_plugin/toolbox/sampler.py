@@ -110,9 +110,10 @@ class ResumableSampler(EnlargedSampler):
         fresh = self._fresh(batch_size)
         if not fresh.batches_per_epoch:
             needed = _ceil(batch_size * self.num_replicas, len(self.dataset))
+            ranks = f' on each of {self.num_replicas} ranks' if self.num_replicas > 1 else ''
             raise InputError(
-                f'datasets.train has {len(self.dataset)} images, less than one batch of {batch_size} on each of '
-                f'{self.num_replicas} ranks: set dataset_enlarge_ratio to {needed} or more.'
+                f'datasets.train has {len(self.dataset)} images, less than one batch of {batch_size}{ranks}: set '
+                f'dataset_enlarge_ratio to {needed} or more.'
             )
         self._total, self.start = total_iter, fresh
         if state is None:

@@ -114,6 +114,14 @@ ONE_EACH = 'use one per channel, or a single number such as 0.44'
             ],
         ),
         ({'datasets.train.uint8': True, 'model_type': 'SRModel'}, []),
+        ({'datasets.train.sampling': 'importance'}, []),
+        (
+            {'datasets.train.sampling': 'importance', 'model_type': 'SRModel'},
+            [
+                '`datasets.train.sampling`: importance gives every sample a weight, which SRModel does not read; use '
+                'BSRModel or another one'
+            ],
+        ),
         (
             {'train.pixel_opt': None},
             ['`train.pixel_opt`: missing; there is no perceptual_opt either, so there is no loss'],

@@ -1,6 +1,7 @@
 """What the folder of a run says about it."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -132,6 +133,16 @@ def test_what_cannot_be_resumed_is_forgotten_and_what_can_is_kept(folder, checkp
     folder.forget_what_cannot_be_resumed()
     assert folder.iteration() == 5
     assert folder.train_file.is_file()
+
+
+def test_checkpoints_that_cannot_be_read_are_named_with_the_way_out(folder, checkpoint_at):
+    checkpoint_at(folder, 5)
+    for state in folder.states.iterdir():
+        state.write_bytes(b'cut off')
+    with pytest.raises(
+        InputError, match=f'^{re.escape(str(folder.path))}: no checkpoint can be read; remove the folder'
+    ):
+        folder.unrecorded_validation()
 
 
 def test_half_of_a_record_does_not_count(folder, results):
