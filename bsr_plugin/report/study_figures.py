@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from bsr_plugin.report.study_tables import sets_of
 from bsr_plugin.report.style import PRINT, Palette, new_figure, plain_axes
+from bsr_plugin.study.differences import Difference
 from bsr_plugin.study.learning_curves import MeanCurve
-from bsr_plugin.study.results import Difference, StudyResult
+from bsr_plugin.study.results import StudyResult
 
 #: The first validations, which are far below the others, do not decide what the axis shows.
 _STEEP_PART = 0.25

@@ -7,11 +7,13 @@ from typing import Any
 
 from bsr_plugin.report.study_tables import StudyTable, figure_of, sets_of
 from bsr_plugin.report.table_formats import latex_text, markdown_row, markdown_text
+from bsr_plugin.study.differences import Difference
 from bsr_plugin.study.results import StudyResult
 from bsr_plugin.study.statistics import Figure
 
 _CSV_COLUMNS = (
     'kind', 'variant', 'reference', 'set', 'image', 'seed', 'metric', 'mean', 'std', 'n', 'low', 'high',
+    'claim', 'verdict',
 )  # fmt: skip
 
 
@@ -53,7 +55,7 @@ def _latex_words(text: str) -> str:
 
 
 def study_to_csv(result: StudyResult) -> str:
-    """One line for each figure at full length: of sets, of images, of single runs, and differences."""
+    """One line for each figure at full length: of sets, of images, of single runs, differences, and claims."""
     text = io.StringIO()
     lines = csv.DictWriter(text, _CSV_COLUMNS, lineterminator='\n')
     lines.writeheader()
@@ -77,13 +79,16 @@ def _lines(result: StudyResult) -> Iterator[dict[str, Any]]:
                 for metric, value in values.items():
                     run = Figure(value, None, 1)
                     yield {**_line('run', variant, name, metric, run), 'seed': seed}
-    for each in result.differences:
-        yield {
-            'kind': 'difference',
-            **{
-                key: getattr(each, key) for key in ('variant', 'reference', 'set', 'metric', 'mean', 'low', 'high', 'n')
-            },
-        }
+    yield from (_difference('difference', each) for each in result.differences)
+    for claim in result.comparisons:
+        yield {'kind': 'claim', 'variant': claim.better, 'reference': claim.than, 'claim': claim.says,
+               'verdict': claim.verdict}  # fmt: skip
+        yield from ({**_difference('comparison', each), 'claim': claim.says} for each in claim.differences)
+
+
+def _difference(kind: str, difference: Difference) -> dict[str, Any]:
+    keys = ('variant', 'reference', 'set', 'metric', 'mean', 'low', 'high', 'n')
+    return {'kind': kind, **{key: getattr(difference, key) for key in keys}}
 
 
 def _line(kind: str, variant: str, name: str, metric: str, figure: Figure) -> dict[str, Any]:

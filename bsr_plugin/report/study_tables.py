@@ -1,4 +1,4 @@
-"""A study's tables: figures of every variant, differences from the reference, iterations to its figure."""
+"""A study's tables: claims, figures of every variant, differences from the reference, iterations to its figure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,19 @@ from typing import Any
 
 from bsr_plugin.evaluation.results import kind_of
 from bsr_plugin.report.table_formats import figure_text, signed
+from bsr_plugin.study.claims import Claim, main_metric
+from bsr_plugin.study.differences import Difference
 from bsr_plugin.study.record import ALL_SETS
-from bsr_plugin.study.results import Difference, Reach, StudyResult
+from bsr_plugin.study.results import Reach, StudyResult
 from bsr_plugin.study.statistics import Figure
 
 #: Decimal places by type of metric; seeds differ in hundredths of a decibel.
 _PLACES = {'calculate_psnr': 3, 'calculate_ssim': 5}
 _OTHER_PLACES = 4
+_PAIRED = (
+    'Mean difference of runs of the same seed and its 95 % confidence interval (paired t-test, n pairs); a single '
+    'pair has none.'
+)
 _LABELS = {'psnr_y': 'PSNR-Y', 'psnr_rgb': 'PSNR-RGB', 'ssim_y': 'SSIM-Y'}
 
 
@@ -57,8 +63,8 @@ def figure_of(result: StudyResult, variant: str, name: str, metric: str) -> Figu
 
 
 def study_tables(result: StudyResult) -> list[StudyTable]:
-    """All tables: for every metric the figures and the differences; then the iterations to the reference's PSNR."""
-    tables = []
+    """All tables: the claims; for every metric figures and differences; the iterations to the reference's PSNR."""
+    tables = _claims(result)
     for metric in result.metrics:
         tables += [_figures(result, metric), *_differences(result, metric)]
     return [*tables, *reach_tables(result.reach, result, 'iterations')]
@@ -90,17 +96,38 @@ def _differences(result: StudyResult, metric: str) -> list[StudyTable]:
     for variant in variants:
         row = [found[variant, name] for name in sets]
         rows.append([variant, *(interval_text(each, places_of(options)) for each in row), str(row[0].n)])
-    below = (
-        'Mean difference of runs of the same seed and its 95 % confidence interval (paired t-test, n pairs); a single '
-        'pair has none.'
-    )
     title = f'{label_of(metric, options)}, difference from {result.reference}'
-    return [StudyTable(title, ['variant', *sets, 'n'], rows, below)] if rows else []
+    return [StudyTable(title, ['variant', *sets, 'n'], rows, _PAIRED)] if rows else []
 
 
-def interval_text(difference: Difference, places: int) -> str:
+def _claims(result: StudyResult) -> list[StudyTable]:
+    """What the study says of each claim; then the differences of their variants on every set."""
+    metric = main_metric(result.metrics)
+    if not result.comparisons or metric is None:
+        return []
+    sets, options = sets_of(result), result.metrics[metric]
+    label = label_of(metric, options)
+    verdicts = [[each.says, f'{each.better} than {each.than}', each.verdict] for each in result.comparisons]
+    by = f'By the difference in {label}, {ALL_SETS}' if ALL_SETS in sets else f'By the difference in {label}'
+    below = f'{by}, with its 95 % confidence interval, not corrected for the number of claims.'
+    tables = [StudyTable('Claims', ['claim', 'better', 'here'], verdicts, below)]
+    pairs = {(each.better, each.than): each for each in result.comparisons}
+    rows = [[f'{better} than {than}', *_row(pairs[better, than], metric, options, sets)] for better, than in pairs]
+    rows = [row for row in rows if row[-1] != '0']
+    title = f'{label}, difference between the variants of the claims'
+    return [*tables, StudyTable(title, ['variants', *sets, 'n'], rows, _PAIRED)] if rows else tables
+
+
+def _row(claim: Claim, metric: str, options: Mapping[str, Any], sets: Sequence[str]) -> list[str]:
+    """A claim's difference on each set, and the number of seeds."""
+    found = {each.set: each for each in claim.differences if each.metric == metric}
+    runs = next(iter(found.values())).n if found else 0
+    return [*(interval_text(found.get(name), places_of(options)) for name in sets), str(runs)]
+
+
+def interval_text(difference: Difference | None, places: int) -> str:
     """A difference with its interval."""
-    if difference.mean is None:
+    if difference is None or difference.mean is None:
         return figure_text(None, places)
     text = signed(difference.mean, places)
     if difference.low is None or difference.high is None:

@@ -16,6 +16,17 @@ from bsr_plugin.schema.wording import line, lines, perhaps, shown
 Seed = Annotated[int, Field(strict=False, ge=0, lt=2**32), NUMBER]
 
 
+class Comparison(Section):
+    """A claim, and the two variants that tell whether it holds."""
+
+    says: Annotated[str, Field(min_length=1)]
+    """The claim in one sentence, with the figure that was published for it."""
+    better: str
+    """The variant that the claim says is better."""
+    than: str
+    """The variant that it is compared with."""
+
+
 class Study(Section):
     """A study file."""
 
@@ -29,6 +40,8 @@ class Study(Section):
     """Name of a variant -> options that take the place of those in `base`; ~ changes nothing."""
     reference: str
     """The variant that the others are compared with."""
+    comparisons: Annotated[list[Comparison], Field(default_factory=list)]
+    """Claims that the study tells of, each with a sentence; what a run does is not changed by them."""
 
     @field_validator('seeds')
     @classmethod
@@ -49,11 +62,24 @@ class Study(Section):
     @field_validator('reference')
     @classmethod
     def _is_a_variant(cls, reference: str, info: ValidationInfo) -> str:
-        variants = info.data.get('variants', {reference: None})
-        if reference not in variants:
-            known = perhaps(reference, variants) or f'; there are {", ".join(variants)}'
-            raise InputError(f'{shown(reference)} is not a variant{known}')
+        _check_variant(reference, info.data.get('variants', {reference: None}))
         return reference
+
+    @field_validator('comparisons')
+    @classmethod
+    def _are_of_two_variants(cls, comparisons: list[Comparison], info: ValidationInfo) -> list[Comparison]:
+        for each in comparisons if 'variants' in info.data else ():
+            for name in (each.better, each.than):
+                _check_variant(name, info.data['variants'])
+            if each.better == each.than:
+                raise InputError(f'{shown(each.better)} is compared with itself')
+        return comparisons
+
+
+def _check_variant(name: str, variants: Mapping[str, Any]) -> None:
+    if name not in variants:
+        known = perhaps(name, variants) or f'; there are {", ".join(variants)}'
+        raise InputError(f'{shown(name)} is not a variant{known}')
 
 
 def read_study(path: Path) -> tuple[Study, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """From a study file to the options of every run, all of them checked before the first one begins."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.options import check_options
 from bsr_plugin.options.loader import PLUGIN_TAG, parse
 from bsr_plugin.schema.wording import line
-from bsr_plugin.study.definition import changed, read_study
+from bsr_plugin.study.definition import Comparison, changed, read_study
 
 Options = dict[str, Any]
 
@@ -69,6 +69,7 @@ class Plan:
         variants: Names of the variants, in order.
         seeds: The seeds, in order.
         cells: The runs: all variants of the first seed, then those of the next.
+        comparisons: The claims that its result tells of.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Plan:
     variants: tuple[str, ...]
     seeds: tuple[int, ...]
     cells: tuple[Cell, ...]
+    comparisons: tuple[Comparison, ...] = ()
 
 
 def plan_study(path: Path, check_paths: bool = True) -> Plan:
@@ -92,11 +94,9 @@ def plan_study(path: Path, check_paths: bool = True) -> Plan:
     changes = {name: given or {} for name, given in study.variants.items()}
     problems = list(_given_twice(base, changes))
     options = {name: changed(base, given) for name, given in changes.items()}
-    for name in options if not problems else ():
-        train = training_options(options[name], name, max(study.seeds))
-        found = [*_lacks(train), *check_options(train, True, check_paths)]
-        found = found or check_options(test_options(train), False, check_paths)
-        problems += [f'variant {name}: {each}' for each in found]
+    if not problems:
+        checked = {name: training_options(given, name, max(study.seeds)) for name, given in options.items()}
+        problems = _by_variant({name: _problems(train, check_paths) for name, train in checked.items()})
     problems = problems or list(_incomparable(options, study.reference))
     if problems:
         raise InputError('\n'.join(f'{path}: {each}' for each in problems))
@@ -105,7 +105,22 @@ def plan_study(path: Path, check_paths: bool = True) -> Plan:
         for name in study.variants:
             train = training_options(options[name], name, seed)
             cells.append(Cell(name, seed, train, test_options(train)))
-    return Plan(study.name, study.reference, tuple(study.variants), tuple(study.seeds), tuple(cells))
+    names, seeds = tuple(study.variants), tuple(study.seeds)
+    return Plan(study.name, study.reference, names, seeds, tuple(cells), tuple(study.comparisons))
+
+
+def _problems(train: Options, check_paths: bool) -> list[str]:
+    """One line for each problem of a variant's options, for the training and then for the test."""
+    found = [*_lacks(train), *check_options(train, True, check_paths)]
+    return found or check_options(test_options(train), False, check_paths)
+
+
+def _by_variant(problems: Mapping[str, Sequence[str]]) -> list[str]:
+    """A line for each problem of each variant; what all of them have is said once."""
+    first, *others = problems.values()
+    shared = [each for each in first if others and all(each in other for other in others)]
+    own = [f'variant {name}: {each}' for name, found in problems.items() for each in found if each not in shared]
+    return [*(f'all variants: {each}' for each in shared), *own]
 
 
 def _given_twice(base: Options, changes: Mapping[str, Options]) -> Iterator[str]:

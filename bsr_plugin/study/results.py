@@ -13,43 +13,15 @@ from pydantic.dataclasses import dataclass
 
 from bsr_plugin.atomic import write_text
 from bsr_plugin.errors import InputError
-from bsr_plugin.evaluation.results import kind_of
-from bsr_plugin.study.learning_curves import (
-    MeanCurve,
-    iterations_to_reach,
-    mean_curve,
-)
+from bsr_plugin.study.claims import Claim, claim, main_metric
+from bsr_plugin.study.differences import Difference, differences
+from bsr_plugin.study.learning_curves import MeanCurve, iterations_to_reach, mean_curve
 from bsr_plugin.study.planning import Plan
 from bsr_plugin.study.record import ALL_SETS, RunRecord
-from bsr_plugin.study.statistics import Figure, figure, paired_difference
+from bsr_plugin.study.statistics import Figure, figure
 
 FILE_NAME = 'study.json'
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A variant's difference from the reference, over the seeds that both have.
-
-    Attributes:
-        variant: The variant.
-        reference: What it is compared with.
-        set: The validation set, or ``mean of all sets``.
-        metric: The metric.
-        mean: Mean of the differences; ``None`` where a figure is not finite.
-        low: Lower end of the 95 % confidence interval; ``None`` for a single pair.
-        high: Upper end.
-        n: Number of pairs.
-    """
-
-    variant: str
-    reference: str
-    set: str
-    metric: str
-    mean: float | None
-    low: float | None
-    high: float | None
-    n: int
 
 
 @dataclass(frozen=True)
@@ -105,6 +77,7 @@ class StudyResult:
         curves: Variant -> set -> metric -> learning curve.
         reach: Iterations to the reference's final PSNR.
         times: What depends on the machine.
+        comparisons: The claims of the study file, and whether they hold.
         format: Version of this file's form.
     """
 
@@ -122,6 +95,7 @@ class StudyResult:
     curves: dict[str, dict[str, dict[str, MeanCurve]]]
     reach: list[Reach]
     times: Times
+    comparisons: list[Claim] = field(default_factory=list)
     format: int = FORMAT
 
 
@@ -137,7 +111,8 @@ def study_result(plan: Plan, runs: Sequence[RunRecord]) -> StudyResult:
     metrics = plan.cells[0].test['val']['metrics']
     of_variant = {name: [run for run in done if run.variant == name] for name in plan.variants}
     tables = {name: _by_set(own) for name, own in of_variant.items()}
-    reach = list(_reach(plan, done, metrics))
+    metric = main_metric(metrics)
+    reach = list(_reach(plan, done, metric)) if metric else []
     return StudyResult(
         name=plan.name,
         reference=plan.reference,
@@ -153,6 +128,7 @@ def study_result(plan: Plan, runs: Sequence[RunRecord]) -> StudyResult:
         curves={name: _curves(own) for name, own in of_variant.items()},
         reach=reach,
         times=_times(of_variant, reach),
+        comparisons=[claim(each, of_variant, metrics) for each in plan.comparisons],
     )
 
 
@@ -189,22 +165,12 @@ def _curves(runs: Sequence[RunRecord]) -> dict[str, dict[str, MeanCurve]]:
 
 
 def _differences(plan: Plan, runs: Mapping[str, Sequence[RunRecord]]) -> Iterator[Difference]:
-    reference = runs[plan.reference]
     for variant in plan.variants:
-        own = runs[variant]
-        if variant == plan.reference or not own or not reference:
-            continue
-        for name, metrics in own[0].means.items():
-            for metric in metrics:
-                both = ({run.seed: run.means[name][metric] for run in each} for each in (own, reference))
-                if found := paired_difference(*both):
-                    yield Difference(variant, plan.reference, name, metric, found.mean, found.low, found.high, found.n)
+        if variant != plan.reference:
+            yield from differences(variant, plan.reference, runs)
 
 
-def _reach(plan: Plan, runs: Sequence[RunRecord], metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[Reach]:
-    """For the first PSNR, that of the Y channel if there is one."""
-    kinds = {metric: kind_of(options) for metric, options in metrics.items()}
-    metric = next((name for kind in ('psnr_y', 'psnr_rgb') for name in kinds if kinds[name] == kind), '')
+def _reach(plan: Plan, runs: Sequence[RunRecord], metric: str) -> Iterator[Reach]:
     targets = {run.seed: run for run in runs if run.variant == plan.reference}
     for variant in plan.variants:
         own = [run for run in runs if run.variant == variant and run.seed in targets]

@@ -12,6 +12,7 @@ from bsr_plugin.report.study_build import build_study_report
 from bsr_plugin.report.study_figures import differences_figure, learning_curves_figure
 from bsr_plugin.report.study_formats import study_to_csv, study_to_latex, study_to_markdown
 from bsr_plugin.report.study_tables import study_tables
+from bsr_plugin.study.definition import Comparison
 from bsr_plugin.study.planning import Plan
 from bsr_plugin.study.record import ALL_SETS, RunRecord
 from bsr_plugin.study.results import study_result, write_study
@@ -35,9 +36,9 @@ def run(variant, seed, pace):
     return RunRecord(variant, seed, 'digest', means, images, curves, pace, {})
 
 
-def study(seeds=(1, 2), pace=0.25, left_out=()):
+def study(seeds=(1, 2), pace=0.25, left_out=(), comparisons=()):
     cell = SimpleNamespace(test={'val': {'metrics': METRICS}})
-    plan = Plan('A <study>', 'plain', tuple(LEVELS), seeds, (cell,) * (2 * len(seeds)))
+    plan = Plan('A <study>', 'plain', tuple(LEVELS), seeds, (cell,) * (2 * len(seeds)), comparisons)
     cells = [(name, seed) for name in LEVELS for seed in seeds if (name, seed) not in left_out]
     return study_result(plan, [run(*each, pace) for each in cells])
 
@@ -55,6 +56,38 @@ def test_figures_differences_and_iterations_as_printed():
     assert tables['PSNR-Y, difference from plain'].rows[0][:2] == ['with_#1', '+0.265 [+0.201, +0.329]']
     assert tables['niqe, difference from plain'].rows[0][1] == '0.0000 [0.0000, 0.0000]'
     assert tables['Iterations to the final PSNR-Y of plain'].rows[0][1] == '30 (2 of 2)'
+
+
+def test_claims_come_first_in_the_tables_and_on_the_page(tmp_path):
+    claims = (
+        Comparison(says='It brings +0.2 dB.', better='with_#1', than='plain'),
+        Comparison(says='It harms.', better='plain', than='with_#1'),
+    )
+    result = study(comparisons=claims)
+    verdicts, pairs, *_ = study_tables(result)
+    assert (verdicts.title, verdicts.heads) == ('Claims', ['claim', 'better', 'here'])
+    # As the differences from the reference above: on all sets the same.
+    holds = 'holds here by +0.265 [+0.201, +0.329] dB (2 seeds)'
+    assert verdicts.rows == [
+        ['It brings +0.2 dB.', 'with_#1 than plain', holds],
+        ['It harms.', 'plain than with_#1', 'does not hold here: -0.265 [-0.329, -0.201] dB (2 seeds)'],
+    ]
+    assert pairs.rows[1] == ['plain than with_#1', *['-0.265 [-0.329, -0.201]'] * 3, '2']
+    build_study_report(result, tmp_path)
+    assert (
+        f'| It brings +0.2 dB. | with\\_\\#1 than plain | {holds} |'.replace('[', '\\[').replace(']', '\\]')
+        in (tmp_path / 'tables.md').read_text()
+    )
+    lines = list(csv.DictReader((tmp_path / 'tables.csv').read_text().splitlines()))
+    by_kind = {kind: [each for each in lines if each['kind'] == kind] for kind in ('claim', 'comparison')}
+    assert [each['verdict'] for each in by_kind['claim']] == [row[-1] for row in verdicts.rows]
+    assert [(each['claim'], each['set']) for each in by_kind['comparison'][::2]] == [
+        (says, name) for says in ('It brings +0.2 dB.', 'It harms.') for name in ('Set5', 'Set14', ALL_SETS)
+    ]
+    assert '<th scope="row">It brings +0.2 dB.</th>' in (tmp_path / 'index.html').read_text()
+    nothing = study(left_out=[('plain', 1), ('plain', 2)], comparisons=claims)
+    assert [row[-1] for row in study_tables(nothing)[0].rows] == ['not measured'] * 2
+    assert study_tables(nothing)[1].title == 'PSNR-Y of the final networks'
 
 
 def test_a_study_that_is_not_finished_says_n(tmp_path):

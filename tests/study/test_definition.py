@@ -48,6 +48,13 @@ def test_the_base_lies_beside_the_study_file_or_in_the_current_folder(study_file
         ({'variants': {'debug': None, 'uniform': None}}, 'BasicSR trains otherwise where a name has debug in it'),
         ({'variants': {'rfs': 3, 'uniform': None}}, '`variants.rfs`: 3 is not a mapping of keys to values'),
         ({'name': 'a\nb'}, '`name`: '),
+        (
+            {'comparisons': [{'says': 'x', 'better': 'rsf', 'than': 'uniform'}]},
+            "`comparisons`: 'rsf' is not a variant; did you mean `rfs`?",
+        ),
+        ({'comparisons': [{'says': 'x', 'better': 'rfs', 'than': 'rfs'}]}, "`comparisons`: 'rfs' is compared with it"),
+        ({'comparisons': [{'says': 'x', 'better': 'rfs'}]}, '`comparisons[0].than`: missing'),
+        ({'comparisons': [{'says': '', 'better': 'rfs', 'than': 'uniform'}]}, '`comparisons[0].says`: '),
     ],
 )
 def test_what_is_wrong_is_one_line_with_the_path_to_the_key(study_file, change, sentence):

@@ -8,6 +8,7 @@ import yaml
 from bsr_plugin.errors import InputError
 from bsr_plugin.options import check_options, load_options
 from bsr_plugin.study.planning import as_file, plan_study
+from bsr_plugin.study.record import digest_of
 
 
 def test_every_variant_with_every_seed_in_turn(plan):
@@ -69,6 +70,28 @@ def test_a_wrong_variant_is_named_before_anything_is_made(study_file, tmp_path, 
     assert sentence in str(caught.value)
     assert all(line.startswith(f'{file}: ') for line in str(caught.value).splitlines())
     assert sorted(path.name for path in tmp_path.iterdir()) == ['base.yml', 'study.yml']
+
+
+def test_what_is_wrong_with_all_variants_is_said_once(study_file, base):
+    train = {**base['datasets']['train'], 'dataroot_gt': '/nowhere'}
+    file = study_file(
+        of_base={'datasets': {**base['datasets'], 'train': train}},
+        variants={'rfs': {'train': {'total_itr': 3}}, 'uniform': None, 'third': {'num_gpu': 0}},
+    )
+    with pytest.raises(InputError) as caught:
+        plan_study(file)
+    shared, own = str(caught.value).splitlines()
+    assert (
+        shared == f'{file}: all variants: `datasets.train.dataroot_gt`: there is no folder /nowhere; correct the path'
+    )
+    assert own == f'{file}: variant rfs: `train.total_itr`: did you mean `total_iter`?'
+
+
+def test_comparisons_do_not_change_what_runs_do(study_file):
+    comparisons = [{'says': 'Balance pays.', 'better': 'rfs', 'than': 'uniform'}]
+    without, given = plan_study(study_file()), plan_study(study_file(comparisons=comparisons))
+    assert list(map(digest_of, given.cells)) == list(map(digest_of, without.cells))
+    assert [(each.better, each.than) for each in given.comparisons] == [('rfs', 'uniform')]
 
 
 def test_a_base_without_validation_sets_is_refused(study_file, base):

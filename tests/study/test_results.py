@@ -2,11 +2,13 @@
 
 import json
 import statistics
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from bsr_plugin.errors import InputError
+from bsr_plugin.study.definition import Comparison
 from bsr_plugin.study.planning import Plan
 from bsr_plugin.study.record import ALL_SETS, RunRecord
 from bsr_plugin.study.results import read_study_result, study_result, write_study
@@ -52,6 +54,20 @@ def test_the_two_keys_that_others_read(small_plan, tmp_path):
     assert content['images']['b']['Set5']['bird']['psnr_y']['mean'] == pytest.approx((30.5 + 31.1) / 2 + 1)
     assert content['values']['b']['2'] == {'Set5': {'psnr_y': 31.1}, 'Set14': {'psnr_y': 42.8}}
     assert read_study_result(tmp_path) == result
+
+
+def test_claims_stand_beside_the_differences(small_plan, tmp_path):
+    comparison = Comparison(says='a is better.', better='a', than='b')
+    result = study_result(replace(small_plan, comparisons=(comparison,)), [run(*cell) for cell in PSNR])
+    (found,) = json.loads(write_study(tmp_path, result).read_text())['comparisons']
+    assert found['differences'][0]['mean'] == pytest.approx(-0.3)
+    assert found['verdict'].startswith('cannot be told apart: -0.400 [')
+    assert [each.mean for each in result.differences] == [-each['mean'] for each in found['differences']]
+    assert read_study_result(tmp_path) == result
+    content = json.loads((tmp_path / 'study.json').read_text())
+    del content['comparisons']
+    (tmp_path / 'study.json').write_text(json.dumps(content))
+    assert read_study_result(tmp_path).comparisons == []
 
 
 def test_iterations_and_seconds_to_the_final_figure_of_the_reference(small_plan):
