@@ -25,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     encodings = "raw: LMDB, fastest (default); png: LMDB that BasicSR's own data sets read; files: PNG folders"
     parser.add_argument('--encoding', choices=get_args(Encoding), default='raw', help=encodings)
     add_pic_index(parser)
+    copies = 'scale augmentation: also store copies down-scaled by these factors, such as 0.9,0.8,0.7,0.6'
+    parser.add_argument('--copies', type=_factors, default=(), metavar='F,F,...', help=copies)
     part = 'make part I of N, to be read as one with the others'
     parser.add_argument('--shard', type=_shard, metavar='I/N', help=part)
     parser.add_argument('--check', action='store_true', help='verify the stores that are there, and make nothing')
@@ -42,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         shard=arguments.shard,
         channels=arguments.pic_channels,
         intervals=interval_rule(arguments),
+        copies=arguments.copies,
     )
     if arguments.check:
         images = check_stores([task.hr_path, task.lr_path])
@@ -51,6 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     left_out = f', {len(made.left_out)} left out' if made.left_out else ''
     there = '' if made.made else ', there already'
     print(f'{made.hr_path} and {made.lr_path}: {count_of(made.images, "image")}{left_out}{there}.')
+    if task.copies:
+        left = f'{made.small_copies:,} smaller than a patch ({task.patch} HR pixels) left out'
+        print(f'Down-scaled copies: {made.copies:,} stored, {left}.')
     for sentence in made.left_out:
         print(f'Left out: {sentence}')
     if made.others:
@@ -82,3 +88,10 @@ def _shard(text: str) -> tuple[int, int]:
     if not (number.isdigit() and total.isdigit()):
         raise argparse.ArgumentTypeError(f"'{text}' is not a shard: use i/n, such as 2/8")
     return int(number), int(total)
+
+
+def _factors(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in text.split(','))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of factors: use F,F,... such as 0.9,0.8") from None

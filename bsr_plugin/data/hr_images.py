@@ -1,11 +1,19 @@
-"""The HR images in a folder that ``bsr prepare`` is to take, found and checked before any work begins."""
+"""The HR images in a folder that ``bsr prepare`` is to take, found and checked before any work begins.
+
+Down-scaled copies of them (scale augmentation) are images like the others, which begin with the same file.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bsr_plugin.data.image_file import image_size, list_images
+import numpy as np
+from numpy.typing import NDArray
+
+from bsr_plugin.data.degradation import imresize
+from bsr_plugin.data.image_file import image_size, list_images, read_image
 from bsr_plugin.data.meta_info import key_for
 from bsr_plugin.errors import InputError
 from bsr_plugin.parallel import ordered_map
@@ -18,12 +26,27 @@ _BATCH_BYTES, _BATCH_IMAGES = 1 << 24, 256
 
 @dataclass(frozen=True)
 class HRImage:
-    """An image file and its size in pixels."""
+    """An image file, or a copy of it that is down-scaled by ``factor``, and its size in pixels."""
 
     file: Path
     name: str
     height: int
     width: int
+    factor: float = 1.0
+
+    def scaled(self, factor: float) -> 'HRImage':
+        """The copy that is down-scaled by ``factor``; sides are rounded to whole pixels."""
+        height, width = (max(1, round(factor * side)) for side in (self.height, self.width))
+        return HRImage(self.file, _copy_name(self.name, factor), height, width, factor)
+
+    def read(self) -> NDArray[np.uint8]:
+        """The pixels, (H, W, 3) BGR; copies are made by antialiased bicubic interpolation (MATLAB's ``imresize``).
+
+        Raises:
+            InputError: The file cannot be read.
+        """
+        whole = read_image(self.file)
+        return whole if self.factor == 1 else imresize(whole, self.height, self.width)
 
     def stamp(self) -> list[Any]:
         """Name, bytes and time of the file, as JSON values."""
@@ -45,8 +68,12 @@ class HRFolder(NamedTuple):
     others: list[Path]
 
 
-def scan(folder: Path, scale: int, encoding: str, shard: tuple[int, int] | None) -> HRFolder:
+def scan(
+    folder: Path, scale: int, encoding: str, shard: tuple[int, int] | None, copies: Sequence[float] = ()
+) -> HRFolder:
     """Finds every unfit file: names and sizes come from headers alone. The arguments are those of ``Preparation``.
+
+    The copies' names are checked; the copies are not among the images (:func:`with_copies` adds them).
 
     Raises:
         InputError: It is not a folder, names clash or are too long, an image is smaller than the scale, or there is
@@ -55,10 +82,16 @@ def scan(folder: Path, scale: int, encoding: str, shard: tuple[int, int] | None)
     files = list_images(folder)
     by_key: dict[str, Path] = {}
     for file in files:
-        key = _key(file, encoding)
+        key = _key(file, file.stem, encoding)
         if key in by_key:
             raise InputError(f'{by_key[key].name} and {file.name} would get the same name: rename one of them.')
         by_key[key] = file
+    for file, factor in product(files, copies):
+        same = by_key.get(_key(file, _copy_name(file.stem, factor), encoding))
+        if same is not None:
+            raise InputError(
+                f'{same.name} and the copy of {file.name} by {factor} would get the same name: rename one of them.'
+            )
     ordered = [by_key[key] for key in sorted(by_key)]
     if shard is not None:
         ordered = ordered[shard[0] - 1 :: shard[1]]
@@ -74,6 +107,15 @@ def scan(folder: Path, scale: int, encoding: str, shard: tuple[int, int] | None)
         raise InputError(f'{small[0].file} is {small[0].height}x{small[0].width}, smaller than the scale {scale}.')
     others = {entry for entry in folder.iterdir() if not entry.name.startswith('.')} - set(files)
     return HRFolder(images, unreadable, sorted(others))
+
+
+def with_copies(images: Sequence[HRImage], factors: Sequence[float], smallest: int) -> list[HRImage]:
+    """Every image, followed by those of its copies whose sides are both at least ``smallest`` pixels."""
+    taken = []
+    for image in images:
+        copies = map(image.scaled, factors)
+        taken += [image, *(copy for copy in copies if min(copy.height, copy.width) >= smallest)]
+    return taken
 
 
 def batches(images: Sequence[HRImage]) -> Iterator[tuple[int, int]]:
@@ -93,12 +135,16 @@ def _measured(file: Path) -> HRImage | str:
         return str(error)
 
 
-def _key(file: Path, encoding: str) -> str:
+def _copy_name(name: str, factor: float) -> str:
+    return f'{name}_x{factor}'
+
+
+def _key(file: Path, name: str, encoding: str) -> str:
     try:
-        key = key_for(file.stem)
+        key = key_for(name)
     except UnicodeEncodeError:
         raise InputError(f'The file name {file.name!a} is not UTF-8: rename the file.') from None
-    length, longest = (len(file.stem.encode()), _LONGEST_NAME) if encoding == 'files' else (len(key), _LONGEST_KEY)
+    length, longest = (len(name.encode()), _LONGEST_NAME) if encoding == 'files' else (len(key), _LONGEST_KEY)
     if length > longest:
         raise InputError(f'The name of {file} is too long for a store: shorten it.')
     return key

@@ -16,8 +16,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from bsr_plugin.data.degradation import Degradation, crop_to_multiple, degrade
-from bsr_plugin.data.hr_images import HRFolder, HRImage, batches, scan
-from bsr_plugin.data.image_file import read_image
+from bsr_plugin.data.hr_images import HRFolder, HRImage, batches, scan, with_copies
 from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.data.store import LMDBStore, part_path
 from bsr_plugin.data.store_write import Encoding, LeftOut, Record, StoreWriter, make_record
@@ -43,6 +42,8 @@ class Preparation:
         shard: ``(i, n)``: this run makes part i of n (from 1); ``None`` for everything.
         channels: Channel rule of the PIC index.
         intervals: Interval rule of the PIC index.
+        copies: Factors below 1: every HR image is stored once more, down-scaled, for each of them (scale augmentation).
+            LR images are made from the whole copy; copies that are smaller than a patch are left out.
     """
 
     source: Path
@@ -54,6 +55,7 @@ class Preparation:
     shard: tuple[int, int] | None = None
     channels: ChannelRule = 'max'
     intervals: IntervalRule = field(default_factory=IntervalRule)
+    copies: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.scale < 2:
@@ -62,6 +64,16 @@ class Preparation:
             raise InputError(f'The LR window is {self.lr_window} pixels: use 1 or more.')
         if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
             raise InputError(f'The shard is {self.shard[0]}/{self.shard[1]}: use i/n with i from 1 to n.')
+        for factor in self.copies:
+            if not 0 < factor < 1:
+                raise InputError(f'The factor of a copy is {factor}: use factors between 0 and 1, such as 0.9,0.8.')
+            if self.copies.count(factor) > 1:
+                raise InputError(f'The factor of a copy {factor} is given twice: give every factor once.')
+
+    @property
+    def patch(self) -> int:
+        """Side of a patch in HR pixels."""
+        return self.lr_window * self.scale
 
     @property
     def hr_path(self) -> Path:
@@ -88,7 +100,9 @@ class Prepared:
     """What ``bsr prepare`` made or found.
 
     Attributes:
-        images: Number of images.
+        images: Number of images, copies included.
+        copies: Number of down-scaled copies among them.
+        small_copies: Number of copies that are not, because they are smaller than a patch.
         index: The PIC index; ``None`` for PNG folders, and for one part of several.
         made: False if everything was there already.
         left_out: One sentence for each image that cannot be read; the stores do without them.
@@ -98,6 +112,8 @@ class Prepared:
     hr_path: Path
     lr_path: Path
     images: int
+    copies: int
+    small_copies: int
     index: PICIndex | None
     made: bool
     left_out: list[str]
@@ -111,7 +127,7 @@ def prepare(task: Preparation) -> Prepared:
         InputError, OSError, lmdb.Error: Images or the target are wrong, or something cannot be read or written; nothing
             half-written is left behind.
     """
-    folder = scan(task.source, task.scale, task.encoding, task.shard)
+    folder = scan(task.source, task.scale, task.encoding, task.shard, task.copies)
     _check_patch(task, folder.images)
     task.out.mkdir(parents=True, exist_ok=True)
     # Runs with different degradations share the HR store.
@@ -127,12 +143,13 @@ def prepare(task: Preparation) -> Prepared:
 
 
 def _prepare(task: Preparation, folder: HRFolder) -> Prepared:
-    writers = [_writer(path, task, kind, folder.images) for path, kind in ((task.hr_path, 'HR'), (task.lr_path, 'LR'))]
+    images = with_copies(folder.images, sorted(task.copies, reverse=True), task.patch)
+    writers = [_writer(path, task, kind, images) for path, kind in ((task.hr_path, 'HR'), (task.lr_path, 'LR'))]
     made = not all(writer.complete for writer in writers)
     try:
         for writer in writers:
             writer.begin()
-        _fill(task, folder.images, writers)
+        _fill(task, images, writers)
         for writer in writers:
             writer.seal()
         if task.has_index and not writers[1].complete:
@@ -146,8 +163,19 @@ def _prepare(task: Preparation, folder: HRFolder) -> Prepared:
     index = _index(task.lr_path, task) if task.has_index else None
     files = {image.file.name for image in folder.images}
     skipped = {file: reason for file, reason in writers[1].left_out.items() if file in files}
-    left_out = [*folder.unreadable.values(), *skipped.values()]
-    return Prepared(task.hr_path, task.lr_path, len(files) - len(skipped), index, made, left_out, folder.others)
+    stored = [image for image in images if image.file.name not in skipped]
+    copies = sum(image.factor != 1 for image in stored)
+    return Prepared(
+        task.hr_path,
+        task.lr_path,
+        images=len(stored),
+        copies=copies,
+        small_copies=(len(stored) - copies) * len(task.copies) - copies,
+        index=index,
+        made=made,
+        left_out=[*folder.unreadable.values(), *skipped.values()],
+        others=folder.others,
+    )
 
 
 def _index(path: Path, task: Preparation) -> PICIndex:
@@ -157,12 +185,11 @@ def _index(path: Path, task: Preparation) -> PICIndex:
 def _check_patch(task: Preparation, images: Sequence[HRImage]) -> None:
     if not task.has_index:
         return
-    patch = task.lr_window * task.scale
     largest = max(images, key=lambda image: min(image.height, image.width))
-    if min(largest.height, largest.width) < patch:
+    if min(largest.height, largest.width) < task.patch:
         raise InputError(
-            f'No image of {task.source} is as large as a patch: {patch} HR pixels (window {task.lr_window} x scale '
-            f'{task.scale}), and the largest image is {largest.height}x{largest.width}; use a smaller --lr-window.'
+            f'No image of {task.source} is as large as a patch: {task.patch} HR pixels (window {task.lr_window} x '
+            f'scale {task.scale}), and the largest image is {largest.height}x{largest.width}; use a smaller --lr-window.'
         )
 
 
@@ -172,8 +199,10 @@ def _writer(path: Path, task: Preparation, kind: str, images: Sequence[HRImage])
         'scale': task.scale,
         'degradation': task.degradation if kind == 'LR' else None,
         'shard': None if task.shard is None else list(task.shard),
-        'sources': [image.stamp() for image in images],
+        'sources': [image.stamp() for image in images if image.factor == 1],
     }
+    if task.copies:
+        description['copies'] = {'factors': sorted(task.copies, reverse=True), 'smallest': task.patch}
     area = sum(image.height * image.width for image in images)
     pixels = area if kind == 'HR' else area // task.scale**2
     return StoreWriter(path, task.encoding, description, pixels, len(images))
@@ -188,7 +217,7 @@ def _fill(task: Preparation, images: Sequence[HRImage], writers: Sequence[StoreW
         try:
             if image.file.name in left_out:
                 return LeftOut(image.file.name, left_out[image.file.name])
-            hr = np.ascontiguousarray(crop_to_multiple(read_image(image.file), task.scale))
+            hr = np.ascontiguousarray(crop_to_multiple(image.read(), task.scale))
         except InputError as error:
             return LeftOut(image.file.name, str(error))
         lr = degrade(hr, task.scale, task.degradation)

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from bsr_plugin import parallel
 from bsr_plugin.data import hr_images as hr_images_module
-from bsr_plugin.data import prepare as preparing
 from bsr_plugin.data.check import check_stores
 from bsr_plugin.data.degradation import degrade
 from bsr_plugin.data.image_file import encode_png
@@ -233,14 +232,14 @@ def test_an_image_that_can_no_longer_be_read_does_not_make_stores_of_different_i
     folder, _ = with_unreadable('b.png', lambda whole: whole)
     made = prepare(Preparation(folder, tmp_path / 'out', 2, lr_window=8))
     before = contents(made.hr_path)
-    read = preparing.read_image
+    read = hr_images_module.read_image
 
     def failing(path):
         if path.name == 'b.png':
             raise InputError(f'{path} cannot be read (Input/output error).')
         return read(path)
 
-    monkeypatch.setattr(preparing, 'read_image', failing)
+    monkeypatch.setattr(hr_images_module, 'read_image', failing)
     with pytest.raises(InputError, match=r'b\.png cannot be read .*HR_x2\.lmdb holds it: remove that store'):
         prepare(Preparation(folder, tmp_path / 'out', 2, 'blur-down', lr_window=8))
     assert contents(made.hr_path) == before
@@ -418,19 +417,19 @@ def test_changed_sources_do_not_touch_a_finished_store(tmp_path, write_images, h
 def test_changed_sources_begin_an_unfinished_store_anew(tmp_path, write_images, hr_images, monkeypatch):
     monkeypatch.setattr(hr_images_module, '_BATCH_IMAGES', 2)
     folder = write_images(tmp_path / 'hr', hr_images)
-    read = preparing.read_image
+    read = hr_images_module.read_image
 
     def stopping(path):
         if path.name == 'd.png':
             raise KeyboardInterrupt
         return read(path)
 
-    monkeypatch.setattr(preparing, 'read_image', stopping)
+    monkeypatch.setattr(hr_images_module, 'read_image', stopping)
     with pytest.raises(KeyboardInterrupt):
         prepare(Preparation(folder, tmp_path / 'out', 2, lr_window=12))
     assert (tmp_path / 'out' / '.HR_x2.lmdb.partial').exists()
     assert not (tmp_path / 'out' / 'HR_x2.lmdb').exists()
-    monkeypatch.setattr(preparing, 'read_image', read)
+    monkeypatch.setattr(hr_images_module, 'read_image', read)
     write_images(folder, {'a.png': hr_images['b.png']})
     made = prepare(Preparation(folder, tmp_path / 'out', 2, lr_window=12))
     np.testing.assert_array_equal(LMDBStore(made.hr_path).image(0), cropped(hr_images['b.png'], 2))
@@ -439,14 +438,14 @@ def test_changed_sources_begin_an_unfinished_store_anew(tmp_path, write_images, 
 @pytest.mark.parametrize('degradation', ['bicubic', 'blur-down'])
 def test_a_second_run_at_the_same_time_is_refused(tmp_path, hr_folder, monkeypatch, degradation):
     begun, go_on = threading.Event(), threading.Event()
-    read = preparing.read_image
+    read = hr_images_module.read_image
 
     def waiting(path):
         begun.set()
         assert go_on.wait(60)
         return read(path)
 
-    monkeypatch.setattr(preparing, 'read_image', waiting)
+    monkeypatch.setattr(hr_images_module, 'read_image', waiting)
     results = []
     first = threading.Thread(target=lambda: results.append(prepare(Preparation(hr_folder, tmp_path, 2, lr_window=12))))
     first.start()
