@@ -189,7 +189,8 @@ def _check_patch(task: Preparation, images: Sequence[HRImage]) -> None:
     if min(largest.height, largest.width) < task.patch:
         raise InputError(
             f'No image of {task.source} is as large as a patch: {task.patch} HR pixels (window {task.lr_window} x '
-            f'scale {task.scale}), and the largest image is {largest.height}x{largest.width}; use a smaller --lr-window.'
+            f'scale {task.scale}), and the largest image is {largest.height}x{largest.width}; use a smaller '
+            '--lr-window.'
         )
 
 
