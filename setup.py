@@ -36,7 +36,11 @@ setup(
     license='MIT',
     python_requires='>=3.10,<3.14',
     packages=find_packages(include=['bsr_plugin', 'bsr_plugin.*']),
-    package_data={'bsr_plugin': ['py.typed'], 'bsr_plugin.report': ['*.csv', '*.html', '*.css', '*.js']},
+    package_data={
+        'bsr_plugin': ['py.typed'],
+        'bsr_plugin.report': ['*.csv', '*.html', '*.css', '*.js'],
+        'bsr_plugin.weights': ['*.safetensors', '*.md'],
+    },
     cmdclass={'build_py': BuildWithStartupHook},
     entry_points={'console_scripts': ['bsr = bsr_plugin.cli:main']},
     install_requires=[
@@ -54,6 +58,7 @@ setup(
         'pydantic>=2.7',
         'pyyaml>=6.0',
         'requests>=2.31',
+        'safetensors>=0.4.3',
         'scikit-image>=0.22',
         'scipy>=1.11',
         'tb-nightly>=2.17a0',  # TensorBoard, in the distribution that basicsr asks for

@@ -6,11 +6,19 @@ of this package are in its registries under their names. An option file does it 
     bsr_plugin: !!python/name:bsr_plugin.__version__
 
 The toolbox itself, and torch with it, is not imported here: the commands that need neither start at once.
+
+Without an option file, :func:`load_model` gives a network that is ready to use.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from bsr_plugin import compat
+
+if TYPE_CHECKING:
+    from bsr_plugin.weights import load_model
+
+__all__ = ['load_model', 'register']
 
 __version__ = '0.1.0'
 
@@ -22,6 +30,16 @@ REGISTERING = (
     'bsr_plugin.data.sr_benchmark_dataset',
     'bsr_plugin.models.bsr_model',
 )
+
+
+#: What this package offers -> the module it is imported from when it is first asked for.
+_ON_DEMAND = {'load_model': 'bsr_plugin.weights'}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module(_ON_DEMAND[name]), name)
 
 
 def register() -> None:

@@ -17,6 +17,7 @@ LAYERS = (
     ('archs', 'losses'),
     ('models',),
     ('options', 'evaluation'),
+    ('weights',),
     ('toolbox',),
     ('launch', 'bench'),
     ('study',),

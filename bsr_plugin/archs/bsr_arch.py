@@ -91,6 +91,7 @@ class BSRNet(nn.Module):
             grid, for as many output as input channels.
 
     Attributes:
+        upscale (int): Factor from LR to HR.
         receptive_field (int): Largest distance in LR pixels, along a row or a column, from the LR pixel that an output
             pixel lies in to an input pixel it depends on. Tiles that overlap their neighbours by it on each side give
             the result of the whole image.
@@ -135,6 +136,7 @@ class BSRNet(nn.Module):
         _check_upsampler(upsampler, num_in_ch, num_out_ch)
 
         self.num_in_ch = num_in_ch
+        self.upscale = upscale
         self.skip_connections = skip_connections
         self.img_range = _checked_range(img_range)
         self.register_buffer('mean', _mean_colour(rgb_mean, num_in_ch, num_out_ch), persistent=False)

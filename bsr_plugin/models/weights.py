@@ -1,5 +1,6 @@
-"""Files of network weights: those of BSRModel, of BasicSR, and bare state dicts."""
+"""Files of network weights: those of BSRModel, of BasicSR, bare state dicts, and safetensors."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,8 @@ import torch
 from torch import Tensor
 
 from bsr_plugin.errors import InputError
-from bsr_plugin.models import checkpoint
+from bsr_plugin.models import checkpoint, safetensors_file
+from bsr_plugin.models.shipped import weights_file
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class WeightsFile:
     """A file of weights.
 
     Attributes:
-        entries: Name of an entry, such as ``params``, -> weights by name; a bare state dict is the entry ``None``.
+        entries: Name of an entry, such as ``params``, -> weights by name; a bare state dict, which safetensors files
+            hold too, is the entry ``None``.
         network: Type and arguments of the network; empty in files that do not tell, as those of ``SRModel``.
     """
 
@@ -48,11 +51,17 @@ class WeightsFile:
 
 
 def open_weights(path: Path) -> WeightsFile:
-    """Reads a file of weights to the CPU without running any code that it may hold.
+    """Reads a file of weights, or the weights that ship under a name such as ``x2``, to the CPU.
+
+    No code that the file may hold is run.
 
     Raises:
         InputError: The file is missing, damaged or refused, or has no weights in it.
     """
+    path = weights_file(path)
+    if path.suffix == safetensors_file.SUFFIX:
+        weights, metadata = safetensors_file.read(path)
+        return WeightsFile(path, {None: weights}, _network_in(metadata, path))
     content = checkpoint.read(path)
     if isinstance(content, Mapping) and {'optimizers', 'schedulers'} <= set(content):
         raise InputError(
@@ -65,6 +74,17 @@ def open_weights(path: Path) -> WeightsFile:
         raise InputError(f'{path} holds no weights: use a file models/net_g_*.pth of a training run')
     network = content.get('network_g')
     return WeightsFile(path, entries, network if isinstance(network, Mapping) else {})
+
+
+def _network_in(metadata: Mapping[str, str], path: Path) -> Mapping[str, Any]:
+    """``network_g`` of the header of a safetensors file; empty if it does not tell."""
+    try:
+        network = json.loads(metadata.get('network_g', '{}'))
+    except ValueError as error:
+        raise InputError(f'{path} is damaged: network_g in its header is not JSON') from error
+    if not isinstance(network, dict):
+        raise InputError(f'{path} is damaged: network_g in its header is not an object')
+    return network
 
 
 def _is_state_dict(value: Any) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from bsr_plugin.data.store import find_parts
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.engine_options import Options, Problem, at
+from bsr_plugin.models.shipped import weights_file
 from bsr_plugin.options.datasets import PAIRED, sets_in
 from bsr_plugin.schema.wording import line
 
@@ -60,7 +61,14 @@ def _absence(dataset: Options, root: str) -> str:
 def _files(options: Options) -> Iterator[Problem]:
     for key in ('pretrain_network_g', 'resume_state'):
         path = at(options, 'path', key)
-        if isinstance(path, str) and not Path(path).expanduser().is_file():
+        if not isinstance(path, str):
+            continue
+        try:
+            file = weights_file(path) if key == 'pretrain_network_g' else Path(path)
+        except InputError as error:
+            yield ('path', key), str(error)
+            continue
+        if not file.expanduser().is_file():
             yield ('path', key), f'there is no file {path}'
 
 

@@ -17,9 +17,11 @@ class Paths(Section):
     """Checkpoints to start from: weights and training states."""
 
     pretrain_network_g: str | None = None
-    """Pretrained weights to fine-tune or to test; ~ for none."""
+    """Pretrained weights to fine-tune or to test; ~ for none. BSRModel also takes safetensors files, and the names of
+    weights that ship, such as x2."""
     param_key_g: str | None = 'params'
-    """Which weights of that file: params, or params_ema, their exponential moving average; ~ for a bare state dict."""
+    """Which weights of that file: params, or params_ema, their exponential moving average; ~ for a bare state dict
+    and for safetensors."""
     strict_load_g: bool = True
     """`strict` of `load_state_dict`: whether the keys of the file must be those of the network."""
     results_root: str | None = None

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from bsr_plugin.models.shipped import weights_file
 from bsr_plugin.options.check import load_options
 from bsr_plugin.options.machine import absent_sets
 
@@ -100,7 +101,9 @@ def _complete_datasets(options: dict[str, Any]) -> None:
 def _complete_paths(options: dict[str, Any], root: Path) -> None:
     path, name = options['path'], options['name']
     for key, value in path.items():
-        if value is not None and ('resume_state' in key or 'pretrain_network' in key):
+        if value is not None and 'pretrain_network' in key:
+            path[key] = str(weights_file(value).expanduser())
+        elif value is not None and 'resume_state' in key:
             path[key] = str(Path(value).expanduser())
     kind = 'experiments' if options['is_train'] else 'results'
     folder = Path(path.get(f'{kind}_root') or root / kind).expanduser() / name

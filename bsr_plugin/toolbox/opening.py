@@ -15,6 +15,7 @@ from basicsr.utils.logger import initialized_logger
 
 from bsr_plugin.data.guarded_paired_image_dataset import GuardedPairedImageDataset
 from bsr_plugin.errors import InputError
+from bsr_plugin.models import safetensors_file
 from bsr_plugin.models.ranks import Ranks
 from bsr_plugin.models.weights import check_weights
 
@@ -154,6 +155,11 @@ def check_networks(opt: Mapping[str, Any]) -> None:
         label = section.removeprefix('network_')
         weights = paths.get(f'pretrain_network_{label}')
         if weights is not None and opt['model_type'] != 'BSRModel':
+            if Path(weights).suffix == safetensors_file.SUFFIX:
+                raise InputError(
+                    f'path.pretrain_network_{label} is {weights}, which {opt["model_type"]} cannot read: use '
+                    'model_type: BSRModel for safetensors files.'
+                )
             key, strict = paths.get(f'param_key_{label}', 'params'), paths.get(f'strict_load_{label}', True)
             check_weights(Path(weights), key, opt[section], strict)
 

@@ -1,0 +1,34 @@
+"""Networks that are ready to use: the weights that ship in this folder, and those in any other file.
+
+A file says all about itself in its header (``about.py``), and the Markdown file beside it is made from that
+(``card.py``).
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+from bsr_plugin.models.shipped import names, weights_file
+
+if TYPE_CHECKING:
+    from bsr_plugin.archs.bsr_arch import BSRNet
+
+__all__ = ['load_model', 'names', 'weights_file']
+
+
+def load_model(name_or_file: str | os.PathLike[str]) -> 'BSRNet':
+    """Loads a BSRNet with its weights, in eval mode, float32, on the CPU.
+
+    It takes a batch (N, 3, H, W) of RGB images in [0, ``img_range``], which is [0, 1] for the weights that ship, and
+    gives (N, 3, s * H, s * W) in the same range, not clipped; s is its attribute ``upscale``.
+
+    Args:
+        name_or_file: A name of :func:`names`, such as ``x2``; or a file: safetensors, or a checkpoint of BSRModel or
+            SRModel.
+
+    Raises:
+        InputError: There are no such weights, or the file is missing, damaged, refused, or holds another network.
+    """
+    # torch and the toolbox take seconds to import; names are known without them.
+    from bsr_plugin.models.load_network import load_bsrnet
+
+    return load_bsrnet(weights_file(name_or_file))
