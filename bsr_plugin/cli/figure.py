@@ -1,4 +1,4 @@
-"""``bsr figure``: the figures of the paper, one small command each."""
+"""``bsr figure``: the figures of the paper and of batches, one small command each."""
 
 import argparse
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from bsr_plugin.cli.pic import add_store_arguments, measured
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult
 from bsr_plugin.report.baselines import lr_image, measure_baselines
+from bsr_plugin.report.batch_figure import batch_figure
 from bsr_plugin.report.curves import curves_figure, read_curves
 from bsr_plugin.report.difference import difference_figure
 from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, crops_figure, load_example
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = {}
     for name, summary, draw in (
         ('pic', 'patches over the intervals of PIC, with examples (Fig. 1)', _pic),
+        ('batches', 'a batch by uniform and a batch by random filter sampling (section III-B)', _batches),
         ('crops', 'bicubic, test runs and HR: the detail with the most texture (Fig. 2, 7)', _crops),
         ('difference', 'L2 and Lp difference from the HR image (Fig. 8)', _difference),
         ('attention', "the groups' attention maps and mean weights (section III-C)", _attention),
@@ -39,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kinds[name].set_defaults(draw=draw)
         picture = f'the picture ({", ".join(FORMATS)})'
         kinds[name].add_argument('-o', '--out', type=Path, required=True, metavar='FILE', help=picture)
-    add_store_arguments(kinds['pic'])
+    for name in ('pic', 'batches'):
+        add_store_arguments(kinds[name])
+    kinds['batches'].add_argument('--seed', type=int, default=0, metavar='N', help='seed of the batches (default 0)')
     for name, number in (('crops', '+'), ('difference', 1), ('attention', 1)):
         kinds[name].add_argument('results', nargs=number, type=Path, metavar='RESULTS', help='folder results/<name>')
         kinds[name].add_argument('--set', metavar='NAME', help='benchmark set (default: the first)')
@@ -59,6 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _pic(arguments: argparse.Namespace) -> Figure:
     return distribution_figure(measured(arguments))
+
+
+def _batches(arguments: argparse.Namespace) -> Figure:
+    return batch_figure(measured(arguments), arguments.seed)
 
 
 def _crops(arguments: argparse.Namespace) -> Figure:
