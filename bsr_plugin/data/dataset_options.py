@@ -86,6 +86,8 @@ class RFSOptions(StoredPairOptions):
 
     io_backend: StoreBackend
     """Where the images are read from."""
+    meta_info_file: str | None = None
+    """A list of the HR files, as PairedImageDataset reads it; it must name all of them."""
     uint8: bool = False
     """Whether images are loaded as uint8, a quarter of the bytes, and converted to float32 on the device."""
 

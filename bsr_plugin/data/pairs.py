@@ -51,6 +51,21 @@ def partners(hr: Store | Names, lr: Store | Names, lr_name: Callable[[str], str]
     return tuple(at[name] for name in lr.names)
 
 
+def check_listed(meta_info_file: Path, hr: Store) -> None:
+    """Raises ``InputError`` unless a list of file names, one a line before a blank, names all images of a store."""
+    try:
+        lines = meta_info_file.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f'meta_info_file {meta_info_file} cannot be read ({error})') from error
+    listed = {Path(line.partition(' ')[0]).stem for line in lines if line.strip()}
+    for named, missing in ((hr.path, sorted(listed - set(hr.names))), (meta_info_file, sorted(set(hr.names) - listed))):
+        if missing:
+            raise InputError(
+                f'{named} lacks {missing[0]} ({len(missing)} in all): batches are drawn from all images of {hr.path}; '
+                'leave meta_info_file out, or give a folder with the listed images alone'
+            )
+
+
 def check_sizes(hr: NDArray[np.int64], lr: NDArray[np.int64], scale: int, paths: Sequence[tuple[str, str]]) -> None:
     """Raises ``InputError`` if HR images are not exactly ``scale`` times as large as their LR images.
 
@@ -105,6 +120,8 @@ class PairedStores:
     def open(cls, options: RFSOptions) -> 'PairedStores':
         """Opens the stores a data set's options name; ``InputError`` if pairs are not complete or sizes do not fit."""
         hr, lr = (open_store(root, options.io_backend.type) for root in (options.dataroot_gt, options.dataroot_lq))
+        if options.meta_info_file is not None:
+            check_listed(Path(options.meta_info_file), hr)
         return cls(hr, lr, options.scale, partners(hr, lr, options.lr_name))
 
     @classmethod

@@ -21,6 +21,7 @@ from bsr_plugin.models.failures import Interrupted
 from bsr_plugin.models.gradient_step import GradientStep, computes_bf16
 from bsr_plugin.models.interval_losses import IntervalLosses
 from bsr_plugin.models.loss_watch import LossWatch
+from bsr_plugin.models.padding import multiple_wanted_by
 from bsr_plugin.models.ranks import without_gradient_exchange
 from bsr_plugin.models.sample_weighting import SampleWeighting
 from bsr_plugin.models.self_ensemble import x8
@@ -145,7 +146,8 @@ class BSRModel(CheckpointedModel):
         """
         self._stop.listen()
         self.weights_change()
-        self.losses = self._network.run(self._gradients)
+        with self.random_stream.going_on():
+            self.losses = self._network.run(self._gradients)
         rate = self.get_current_learning_rate()[0]
         self._watch.add(current_iter, self.losses, rate, (self.lq, self.gt), self._paths)
         self._step.update(self.optimizer_g, self._trained)
@@ -249,7 +251,8 @@ class BSRModel(CheckpointedModel):
         if self.is_train and self._stop.signal_number:
             raise _ValidationBrokenOff
         net = self.net_g_ema if hasattr(self, 'net_g_ema') else self.get_bare_model(self.net_g)
-        infer = partial(self._tiler, net, reach=getattr(net, 'receptive_field', None))
+        multiple = self.engine.multiple_of or multiple_wanted_by(net, self.opt['network_g'])
+        infer = partial(self._tiler, net, reach=getattr(net, 'receptive_field', None), multiple=multiple)
         was_training = net.training
         net.eval()
         try:

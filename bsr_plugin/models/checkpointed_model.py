@@ -23,6 +23,7 @@ from bsr_plugin.models.interval_losses import IntervalLosses
 from bsr_plugin.models.loss_watch import all_finite
 from bsr_plugin.models.ranks import Ranks
 from bsr_plugin.models.training_state import (
+    RandomStream,
     lay_out_like_parameters,
     plain,
     random_state,
@@ -46,6 +47,7 @@ class CheckpointedModel(SRModel):
         self.ranks = Ranks()
         #: Further parts with a state of their own.
         self.parts: dict[str, GradientStep | MovingAverage | IntervalLosses] = {}
+        self.random_stream = RandomStream()
         self.epoch, self.iteration = 0, 0
         #: Where the run is in its data, as its batches say; ``None`` where they do not.
         self.position: Mapping[str, int] | None = None
@@ -121,7 +123,8 @@ class CheckpointedModel(SRModel):
         if current_iter == -1:
             return
         # All ranks take part: each has random numbers, and losses that it has collected, of its own.
-        random_states = self.ranks.gather(plain(random_state()))
+        with self.random_stream.going_on():
+            random_states = self.ranks.gather(plain(random_state()))
         parts = {name: part.state_dict() for name, part in self.parts.items()}
         self._saved_iteration = current_iter
         if self.opt['rank'] != 0:
@@ -193,6 +196,7 @@ class CheckpointedModel(SRModel):
         random_states = resume_state.get('random', [])
         if self.opt['rank'] < len(random_states):
             set_random_state(random_states[self.opt['rank']])
+            self.random_stream.begin_here()
         if self.opt['rank'] == 0:
             for folder in (self._models, self._states):
                 remove_left_overs(folder)

@@ -47,6 +47,10 @@ class EngineValidation(Section):
     tile_overlap: CountOrZero | None = None
     """LR pixels by which a tile reaches into its neighbours, on each side; less than half a tile. ~ is 32, or a quarter
     of a small tile."""
+    multiple_of: Count | None = None
+    """Images are padded by reflection until their sides are multiples of this number of LR pixels, and results cropped
+    again; tiles are rounded down to it. ~ asks the network: `window_size` of SwinIR, HAT and others, 2 for RRDBNet x2;
+    networks without one are given images as they are, as with 1."""
     self_ensemble: bool = False
     """Whether to average the results over the image's 8 flips and rotations, which takes 8 times as long."""
 

@@ -13,6 +13,8 @@ from itertools import pairwise, product
 import torch
 from torch import Tensor
 
+from bsr_plugin.models.padding import cropped, padded
+
 Network = Callable[[Tensor], Tensor]
 
 #: Smallest side of a tile in LR pixels; an image that does not fit in memory in such tiles does not fit at all.
@@ -59,15 +61,17 @@ def _ramp(positions: Tensor, between: tuple[float, float] | None, otherwise: flo
     return (positions > low).double() if low == high else ((positions - low) / (high - low)).clamp(0, 1)
 
 
-def spans(length: int, tile: int, overlap: int, reach: int | None = None) -> list[Span]:
+def spans(length: int, tile: int, overlap: int, reach: int | None = None, multiple: int = 1) -> list[Span]:
     """Cuts an axis of ``length`` LR pixels into spans of equal length whose weights add up to 1 everywhere.
 
-    The other arguments are those of ``infer``; an axis that is not longer than a tile is one span.
+    The other arguments are those of ``infer``; an axis that is not longer than a tile is one span. Spans begin at
+    multiples of ``multiple``, which divides ``length`` and ``tile``: windows stand where they do in the whole image.
     """
     if length <= tile:
         return [Span(0, length, None, None)]
-    count = -(-(length - 2 * overlap) // (tile - 2 * overlap))
-    starts = [index * (length - tile) // (count - 1) for index in range(count)]
+    steps, longest = (length - tile) // multiple, (tile - 2 * overlap) // multiple
+    gaps = -(-steps // longest)
+    starts = [index * steps // gaps * multiple for index in range(gaps + 1)]
     seams = [_seam(start, before + tile, overlap, reach) for before, start in pairwise(starts)]
     ends = [start + tile for start in starts]
     return [*map(Span, starts, ends, [None, *seams], [*seams, None])]
@@ -83,7 +87,9 @@ def _seam(start: int, stop: int, overlap: int, reach: int | None) -> tuple[float
 
 
 @torch.no_grad()
-def infer(network: Network, image: Tensor, tile: int, overlap: int, reach: int | None = None) -> Tensor:
+def infer(
+    network: Network, image: Tensor, tile: int, overlap: int, reach: int | None = None, multiple: int = 1
+) -> Tensor:
     """Applies ``network`` to overlapping tiles and blends the results.
 
     Args:
@@ -94,18 +100,21 @@ def infer(network: Network, image: Tensor, tile: int, overlap: int, reach: int |
             more the result is that of the whole image, up to rounding.
         reach: Largest distance over which the network looks. Pixels nearer than this to a cut edge get the weight 0
             where the overlap allows; without it, half of the overlap is left out.
+        multiple: What ``tile`` and the sides of the image are multiples of, and the places of all tiles.
 
     Returns:
         (N, C', s H, s W), float32, on the CPU, where only this result and one tile's take room.
 
     Raises:
-        ValueError: ``overlap`` is not less than half of ``tile``.
+        ValueError: ``overlap`` is not less than half of ``tile``, or leaves less than ``multiple`` of it.
     """
-    if not 0 <= 2 * overlap < tile:
-        raise ValueError(f'an overlap of {overlap} on each side leaves nothing of a tile of {tile}')
+    if overlap < 0 or tile - 2 * overlap < multiple:
+        left = f'less than {multiple}' if multiple > 1 else 'nothing'
+        raise ValueError(f'an overlap of {overlap} on each side leaves {left} of a tile of {tile}')
     result = None
     height, width = image.shape[-2:]
-    for rows, columns in product(spans(height, tile, overlap, reach), spans(width, tile, overlap, reach)):
+    axes = (spans(length, tile, overlap, reach, multiple) for length in (height, width))
+    for rows, columns in product(*axes):
         part = network(columns.of(rows.of(image, -2), -1)).float()
         scale = part.size(-2) // (rows.stop - rows.start)
         if result is None:
@@ -129,27 +138,33 @@ class Tiler:
         self.tile, self.overlap = tile, overlap
         self._logger = logger
 
-    def __call__(self, network: Network, image: Tensor, reach: int | None = None) -> Tensor:
+    def __call__(self, network: Network, image: Tensor, reach: int | None = None, multiple: int = 1) -> Tensor:
         """Gives the network's result for ``image``; see ``infer``.
 
-        A tile that proved too large stays halved for the images that follow.
+        An image is padded to multiples of ``multiple`` and its result cropped; tiles are rounded down to a multiple,
+        to one at least, and the overlap leaves one of them. A tile that proved too large stays halved for the images
+        that follow.
 
         Raises:
             RuntimeError: PyTorch's out-of-memory error, where even the smallest tile does not fit.
         """
+        whole = padded(image, multiple)
+        longest = max(whole.shape[-2:])
         while True:
-            longest = max(image.shape[-2:])
-            tile = min(self.tile or longest, longest)
+            tile = min(max(multiple, (self.tile or longest) // multiple * multiple), longest)
             try:
-                if tile < longest:
-                    return infer(network, image, tile, self.overlap, reach)
-                with torch.no_grad():
-                    return network(image)
+                return cropped(self._run(network, whole, tile, reach, multiple), image, whole)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or tile // 2 < MIN_TILE:
+                if not is_out_of_memory(error) or tile // 2 < max(MIN_TILE, multiple):
                     raise
             # Outside the handler: the error's traceback kept the network's activations alive.
-            self._shrink(tile // 2, image)
+            self._shrink(tile // 2 // multiple * multiple, image)
+
+    @torch.no_grad()
+    def _run(self, network: Network, image: Tensor, tile: int, reach: int | None, multiple: int) -> Tensor:
+        if tile == max(image.shape[-2:]):
+            return network(image)
+        return infer(network, image, tile, min(self.overlap, (tile - multiple) // 2), reach, multiple)
 
     def _shrink(self, tile: int, image: Tensor) -> None:
         height, width = image.shape[-2:]

@@ -1,7 +1,8 @@
 """What a training state holds, as tensors and plain containers that load without running code."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,35 @@ def set_random_state(state: Mapping[str, Any]) -> None:
     np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))  # noqa: NPY002
     version, words, gauss = state['python']
     random.setstate((version, tuple(words), gauss))
+
+
+class RandomStream:
+    """PyTorch's random numbers of the training steps, such as dropout's, kept apart from those of everything else.
+
+    A data loader draws a seed whenever it is iterated over, a validation does so for every set: a run that is resumed
+    does neither where the run before it did, and its steps would draw other numbers.
+    """
+
+    def __init__(self) -> None:
+        self._state: tuple[Tensor, Tensor | None] | None = None
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Inside, random numbers go on where the last block ended; no wait for the GPU."""
+        if self._state is not None:
+            cpu, cuda = self._state
+            torch.set_rng_state(cpu)
+            if cuda is not None:
+                torch.cuda.set_rng_state(cuda)
+        try:
+            yield
+        finally:
+            self.begin_here()
+
+    def begin_here(self) -> None:
+        """The next block goes on with the random numbers that would be drawn now."""
+        cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+        self._state = torch.get_rng_state(), cuda
 
 
 def with_kernels_of(optimizer: Optimizer, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,16 @@ def _gt_size(options: Options) -> Iterator[Problem]:
             yield ('datasets', key, 'gt_size'), wrong
 
 
+def _window(options: Options) -> Iterator[Problem]:
+    """`gt_size` / `scale` is a multiple of SwinIR's `window_size`: patches are not padded in training."""
+    size, scale = _whole(at(options, 'datasets', 'train', 'gt_size')), _whole(options.get('scale'))
+    network = at(options, 'network_g')
+    window = _whole(at(network, 'window_size')) if at(network, 'type') == 'SwinIR' else None
+    if size and scale and window and size % (scale * window):
+        sentence = f'{size} is not a multiple of scale {scale} x window_size {window}'
+        yield ('datasets', 'train', 'gt_size'), sentence
+
+
 def _upscale(options: Options) -> Iterator[Problem]:
     """`network_g.upscale`, or `network_g.scale` for networks that call it so, is `scale`; left out, its default is."""
     scale, network = _whole(options.get('scale')), at(options, 'network_g')
@@ -143,7 +153,20 @@ def _wandb(options: Options) -> Iterator[Problem]:
 
 
 RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
-    *(_scale, _gt_size, _upscale, _crop_border, _loading, _stores, _losses, _importance, _schedule, _wandb, _suffix),
+    *(
+        _scale,
+        _gt_size,
+        _window,
+        _upscale,
+        _crop_border,
+        _loading,
+        _stores,
+        _losses,
+        _importance,
+        _schedule,
+        _wandb,
+        _suffix,
+    ),
     *engine_options.RULES,
 )
 

@@ -88,7 +88,8 @@ def build_report(
         warnings=[sentence for run in runs for sentence in run.warnings],
         problems=[sentence for run in runs for sentence in run.left_out] + missing,
     )
-    if ablation := ablation_table(runs, {name: variant(each) for name, each in options.items()}):
+    variants = {name: found for name, each in options.items() if (found := variant(each))}
+    if ablation := ablation_table(runs, variants):
         content.tables.append(ablation)
     for part, image in choose(runs, baselines, examples):
         with _or_left_out(content):

@@ -178,7 +178,8 @@ def ablation_table(runs: Sequence[RunResult], variants: Mapping[str, str]) -> Ta
 
     Args:
         runs: Test runs, each with another name.
-        variants: Name of a run -> the row of the table it belongs to, or another name for what was trained.
+        variants: Name of a run -> the row of the table it belongs to, or another name for what was trained; runs that
+            are not among them are left out.
 
     Returns:
         The table; ``None`` if no run tested Set5 at x4, or only the baseline did.

@@ -36,8 +36,10 @@ def training_of(run: RunResult) -> Training | None:
     return Training(experiment.name, options, log if any(log.glob('*tfevents*')) else None)
 
 
-def variant(options: Mapping[str, Any]) -> str:
-    """What a training run with these options leaves out of BSR, in the words of table 4."""
+def variant(options: Mapping[str, Any]) -> str | None:
+    """What a training run with these options leaves out of BSR, in the words of table 4; ``None``: another network."""
+    if options.get('network_g', {}).get('type', 'BSRNet') != 'BSRNet':
+        return None
     train_set = options.get('datasets', {}).get('train', {})
     loss = options.get('train', {}).get('pixel_opt') or {}
     left_out = []

@@ -53,7 +53,7 @@ def test_numbers_as_basicsr_reads_them():
 
 def test_what_the_loader_reads_is_not_looked_at():
     options = RFSOptions.of({**FOLDERS, 'phase': 'val', 'name': 'x', 'gt_size': 'any', 'my_own': 1})
-    assert options.model_dump() == {**FOLDERS, 'filename_tmpl': '{}', 'uint8': False}
+    assert options.model_dump() == {**FOLDERS, 'filename_tmpl': '{}', 'meta_info_file': None, 'uint8': False}
 
 
 @pytest.mark.parametrize(

@@ -102,3 +102,19 @@ def test_a_wrong_scale_is_named(folders):
 def test_missing_options_are_named(folders, key):
     with pytest.raises(InputError, match=rf'^data set Toy: `{key}`: missing$'):
         PairedStores.open(RFSOptions.of({name: value for name, value in folders.items() if name != key}))
+
+
+def test_a_listing_of_all_images_is_taken_and_another_one_refused(tmp_path, folders):
+    listing = tmp_path / 'meta_info.txt'
+    opt = {**folders, 'meta_info_file': str(listing)}
+    listing.write_text('b.png (22,30,3)\na.png (20,30,3)\nc.png\n\n')
+    assert len(PairedStores.open(RFSOptions.of(opt))) == 3
+    listing.write_text('a.png (20,30,3)\n')
+    with pytest.raises(InputError, match=r'meta_info.txt lacks b \(2 in all\): batches are drawn from all images'):
+        PairedStores.open(RFSOptions.of(opt))
+    listing.write_text('a.png\nb.png\nc.png\nd.png\n')
+    with pytest.raises(InputError, match=r'HR lacks d \(1 in all\)'):
+        PairedStores.open(RFSOptions.of(opt))
+    listing.unlink()
+    with pytest.raises(InputError, match='cannot be read'):
+        PairedStores.open(RFSOptions.of(opt))

@@ -129,3 +129,69 @@ def test_in_a_test_run_nothing_of_the_training_is_needed(options, build, validat
     opt |= {'dist': False, 'rank': 0, 'world_size': 1, 'is_train': False}
     model = build_model(opt)
     assert validate(model) > 10
+
+
+SWINIR = {'type': 'SwinIR', 'upscale': 2, 'embed_dim': 8, 'depths': [2, 2], 'num_heads': [2, 2], 'img_size': 16}
+SWINIR |= {'window_size': 8, 'upsampler': 'pixelshuffle', 'img_range': 1.0}
+
+
+@pytest.mark.parametrize('size', [(13, 21), (16, 30), (24, 8)])
+def test_swinir_gives_what_basicsrs_own_model_for_it_gives(build, size):
+    image = {'lq': torch.rand(1, 3, *size), 'lq_path': ['x.png']}
+    outputs = []
+    for model_type in ('SwinIRModel', 'BSRModel'):
+        model = build(model_type=model_type, network_g=SWINIR, is_train=False)
+        model.feed_data(image)
+        model.test()
+        outputs.append(model.output)
+    assert outputs[0].shape == (1, 3, 2 * size[0], 2 * size[1])
+    assert torch.equal(*outputs)
+
+
+def test_self_ensemble_and_tiles_pad_what_they_give_to_swinir(build):
+    image = {'lq': torch.rand(1, 3, 13, 21), 'lq_path': ['x.png']}
+
+    def output(**val):
+        model = build(network_g=SWINIR, val=val, is_train=False)
+        model.feed_data(image)
+        model.test()
+        return model, model.output
+
+    model, ensemble = output(self_ensemble=True)
+    model.net_g.eval()
+
+    def whole(turned):
+        height, width = turned.shape[-2:]
+        padded = torch.nn.functional.pad(turned, (0, -width % 8, 0, -height % 8), 'reflect')
+        with torch.no_grad():
+            return model.net_g(padded)[..., : 2 * height, : 2 * width]
+
+    torch.testing.assert_close(ensemble, x8(whole, image['lq']), rtol=0, atol=1e-6)
+    seen = []
+    for val in ({'tile': 20}, {'tile': 20, 'self_ensemble': True}, {'tile': 16, 'tile_overlap': 7}):
+        model = build(network_g=SWINIR, val=val, is_train=False)
+        model.net_g.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[-2:]))
+        model.feed_data(image)
+        model.test()
+        assert model.output.shape == (1, 3, 26, 42)
+    assert set(seen) == {(16, 16)}
+
+
+def test_the_option_outweighs_what_the_network_tells(build):
+    seen = []
+    for multiple, size in ((None, (13, 21)), (1, (13, 21)), (5, (15, 25))):
+        model = build(val={'multiple_of': multiple}, is_train=False)
+        model.net_g.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape[-2:])))
+        model.feed_data({'lq': torch.rand(1, 3, 13, 21)})
+        model.test()
+        assert seen.pop() == size
+        assert model.output.shape == (1, 3, 26, 42)
+
+
+def test_without_padding_nothing_is_changed(build):
+    image = torch.rand(1, 3, 13, 21)
+    model = build(is_train=False)
+    model.feed_data({'lq': image})
+    model.test()
+    with torch.no_grad():
+        assert torch.equal(model.output, model.net_g(image))

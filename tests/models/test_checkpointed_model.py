@@ -36,6 +36,26 @@ def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(build, batches
     assert expected['iter'] == 12
 
 
+def test_a_network_that_draws_random_numbers_resumes_whatever_else_draws_them(build, batches, train, same, tmp_path):
+    whole, cut = tmp_path / 'whole', tmp_path / 'cut'
+    swinir = {'type': 'SwinIR', 'upscale': 2, 'embed_dim': 8, 'depths': [2], 'num_heads': [2], 'img_size': 12}
+    settings = {'network_g': {**swinir, 'window_size': 4, 'drop_rate': 0.5, 'upsampler': 'pixelshuffledirect'}}
+    model = build(root=whole, **settings)
+    for iteration in range(1, 7):
+        train(model, batches(6), iteration, iteration)
+        torch.rand(iteration)  # as a validation does, and a loader at the beginning of an epoch
+    model.save(0, 6)
+    train(build(root=cut, **settings), batches(6), last=3, save_at=(3,))
+    resumed = build(root=cut, resume=3, **settings)
+    torch.rand(7)
+    train(resumed, batches(6), first=4).save(0, 6)
+    ends = [torch.load(root / 'experiments/tiny/models/net_g_6.pth', weights_only=True) for root in (whole, cut)]
+    assert same(*ends)
+    torch.manual_seed(0)
+    first, second = (model.net_g(batches(1)[0]['lq']) for _ in range(2))
+    assert not torch.equal(first, second), 'it does draw'
+
+
 def test_weights_and_average_are_both_restored_and_differ(build, batches, train):
     model = train(build(), batches(4), save_at=(4,))
     resumed = build(resume=4)

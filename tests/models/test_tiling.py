@@ -2,8 +2,10 @@ import logging
 import subprocess
 import sys
 import textwrap
+from functools import partial
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -70,6 +72,58 @@ def test_pixels_within_the_networks_reach_of_a_cut_have_no_weight(cut):
         assert piece.stop == length or not weight[len(weight) - reach :].any()
 
 
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 10), st.integers(0, 20))
+def test_spans_of_windows_begin_at_windows_and_cover_the_axis(windows, multiple, tiles_windows, overlap):
+    length, tile = windows * multiple, tiles_windows * multiple
+    overlap = min(overlap, (tile - multiple) // 2)
+    pieces = spans(length, tile, overlap, multiple=multiple)
+    assert all(piece.start % multiple == 0 for piece in pieces)
+    assert {piece.stop - piece.start for piece in pieces} == {min(tile, length)}
+    assert (pieces[0].start, pieces[-1].stop) == (0, length)
+    assert all(left.stop - right.start >= 2 * overlap for left, right in pairwise(pieces))
+    total = torch.zeros(length)
+    for piece in pieces:
+        total[piece.start : piece.stop] += piece.weight(1)
+    torch.testing.assert_close(total, torch.ones(length), rtol=0, atol=1e-6)
+
+
+def per_window(image, window=4):
+    """Adds to every pixel the mean of its window; refuses an image that is not made of windows."""
+    assert image.size(-2) % window == image.size(-1) % window == 0
+    means = nn.functional.avg_pool2d(image, window)
+    return interpolate(image + interpolate(means, scale_factor=window, mode='nearest'), scale_factor=2, mode='nearest')
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 4, 9, 13, 16]), st.integers(0, 6))
+def test_windows_in_tiles_are_those_of_the_padded_image(height, width, tile, overlap):
+    image = torch.rand(1, 3, height, width)
+    below, right = -height % 4, -width % 4
+    expected = per_window(
+        torch.from_numpy(np.pad(image.numpy(), ((0,) * 2,) * 2 + ((0, below), (0, right)), 'reflect'))
+    )
+    result = Tiler(tile, overlap, LOGGER)(per_window, image, multiple=4)
+    torch.testing.assert_close(result, expected[..., : 2 * height, : 2 * width], rtol=0, atol=1e-6)
+
+
+def test_memory_that_runs_out_leaves_tiles_of_whole_windows(caplog):
+    tiler, image = Tiler(None, 32, LOGGER), torch.rand(1, 3, 61, 90)
+    sides = []
+
+    def limited(tile):
+        sides.append(tile.shape[-2:])
+        if max(tile.shape[-2:]) > 30:
+            raise MemoryError
+        return per_window(tile, 12)
+
+    expected = Tiler(None, 32, LOGGER)(partial(per_window, window=12), image, multiple=12)
+    torch.testing.assert_close(tiler(limited, image, multiple=12), expected, rtol=0, atol=1e-6)
+    assert tiler.tile == 24
+    assert all(side % 12 == 0 for shape in sides for side in shape)
+    assert caplog.records[-1].getMessage().startswith('Out of memory for an LR image of 90 x 61 pixels')
+
+
 def test_the_blend_is_the_ramp_written_out_by_hand():
     # Tiles 0..12 and 8..20 share 8..12; a reach of 1 leaves 9..11, whose pixel centres are 1/4 and 3/4 along.
     left, right = spans(20, 12, 2, reach=1)
@@ -104,6 +158,8 @@ def test_the_error_falls_with_the_overlap_down_to_nothing_at_the_reach():
 def test_an_overlap_that_leaves_nothing_of_the_tile_is_an_error():
     with pytest.raises(ValueError, match='an overlap of 8 on each side leaves nothing of a tile of 16'):
         infer(net_of_reach_3(), torch.rand(1, 3, 20, 20), 16, 8)
+    with pytest.raises(ValueError, match='an overlap of 5 on each side leaves less than 8 of a tile of 16'):
+        infer(net_of_reach_3(), torch.rand(1, 3, 24, 24), 16, 5, multiple=8)
 
 
 class Hungry:

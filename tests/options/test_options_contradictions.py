@@ -28,6 +28,11 @@ ONE_EACH = 'use one per channel, or a single number such as 0.44'
             ['`network_g.scale`: 2 differs from scale 4'],
         ),
         ({'network_g': {'type': 'RRDBNet', 'num_in_ch': 3, 'num_out_ch': 3}}, []),
+        (
+            {'network_g': {'type': 'SwinIR', 'upscale': 4, 'window_size': 8}, 'datasets.train.gt_size': 208},
+            ['`datasets.train.gt_size`: 208 is not a multiple of scale 4 x window_size 8'],
+        ),
+        ({'network_g': {'type': 'SwinIR', 'upscale': 4, 'window_size': 8}}, []),
         ({'datasets.val.scale': 3}, ['`datasets.val.scale`: 3 differs from scale 4']),
         ({'datasets.val.scale': 4}, []),
         (

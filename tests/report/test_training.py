@@ -28,6 +28,7 @@ def options(train_set=RFS, loss=HYBRID, network=None):
         (options(loss={**HYBRID, 'l1_weight': 0, 'lp_weight': 0}), 'BSR L2'),
         (options(loss={**HYBRID, 'lp_weight': 0}), 'BSR L2+L1'),
         (options(loss={'type': 'L1Loss'}), 'BSR L1Loss'),
+        (options(network={'type': 'EDSR'}), None),
         (options({**RFS, 'sampling': 'uniform'}, {**HYBRID, 'lp_weight': 0}), 'BSR w/o RFS, L2+L1'),
     ],
 )
