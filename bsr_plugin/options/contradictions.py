@@ -153,20 +153,8 @@ def _wandb(options: Options) -> Iterator[Problem]:
 
 
 RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
-    *(
-        _scale,
-        _gt_size,
-        _window,
-        _upscale,
-        _crop_border,
-        _loading,
-        _stores,
-        _losses,
-        _importance,
-        _schedule,
-        _wandb,
-        _suffix,
-    ),
+    *(_scale, _gt_size, _window, _upscale, _crop_border, _loading, _stores),
+    *(_losses, _importance, _schedule, _wandb, _suffix),
     *engine_options.RULES,
 )
 
