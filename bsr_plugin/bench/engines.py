@@ -65,7 +65,21 @@ _COMMON = {'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 64, 'res_scale': 1, 'img
 KNOWN_NETWORKS: dict[str, dict[str, Any]] = {
     'EDSR-M': {'type': 'EDSR', **_COMMON, 'num_block': 16},
     'RCAN': {'type': 'RCAN', **_COMMON, 'num_group': 10, 'num_block': 20, 'squeeze_factor': 16},
+    'RRDBNet': {'type': 'RRDBNet', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 64, 'num_block': 23},
+    'MSRResNet': {'type': 'MSRResNet', 'num_feat': 64, 'num_block': 16},
+    'SwinIR': {
+        'type': 'SwinIR',
+        **{'img_size': 48, 'window_size': 8, 'depths': (6,) * 6, 'num_heads': (6,) * 6, 'embed_dim': 180},
+        **{'mlp_ratio': 2, 'upsampler': 'pixelshuffle'},
+    },
 }
+#: Those that are measured where none are named: what ends in minutes.
+USUAL_NETWORKS = ('EDSR-M', 'RCAN')
+
+
+def network_options(name: str, scale: int) -> dict[str, Any]:
+    """The options of a network in ``KNOWN_NETWORKS`` for a factor, which RRDBNet calls ``scale``."""
+    return {**KNOWN_NETWORKS[name], 'scale' if name == 'RRDBNet' else 'upscale': scale}
 
 
 def engine_options(engine: Engine, network: Mapping[str, Any], device: str, folder: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from bsr_plugin.bench.data_stores import training_set
-from bsr_plugin.bench.engines import ENGINES, KNOWN_NETWORKS, Engine, engine_options, engines_on
+from bsr_plugin.bench.engines import ENGINES, USUAL_NETWORKS, Engine, engine_options, engines_on, network_options
 from bsr_plugin.bench.memory import peak_memory_mb
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.progress import progress
@@ -59,7 +59,7 @@ class TrainSetting:
     blocks: int = 2
     steps: int = 200
     engines: Sequence[str] = tuple(ENGINES)
-    networks: Sequence[str] = tuple(KNOWN_NETWORKS)
+    networks: Sequence[str] = USUAL_NETWORKS
 
     def chosen(self) -> dict[str, Engine]:
         """The engines to measure, as far as the device can run them."""
@@ -153,7 +153,7 @@ def measure_train(setting: TrainSetting, batches: Sequence[Mapping[str, Tensor]]
     figures.gmacs_per_iteration = gmacs_per_iteration(setting.network(), batches[0])
     _compare_engines(setting, batches, folder, figures)
     for name in setting.networks:
-        network = {**KNOWN_NETWORKS[name], 'upscale': setting.scale}
+        network = network_options(name, setting.scale)
         figures.networks[name] = _network_rates(network, setting.device, batches, folder)
     for name, engine in progress(setting.chosen().items(), label='Measuring memory', unit='engine'):
         opt = engine_options(engine, setting.network(), setting.device, folder)
@@ -209,8 +209,8 @@ def _matrix_rate(device: str, dtype: torch.dtype) -> float:
 
 def gmacs_per_iteration(network: Mapping[str, Any], batch: Mapping[str, Tensor]) -> float:
     """10^9 multiply-adds of one forward and backward pass, counted without computing them."""
-    with torch.device('meta'):
-        net, lq = build_network(dict(network)), torch.empty(batch['lq'].shape)
+    # Not built there: SwinIR computes with numbers of its own while it is built.
+    net, lq = build_network(dict(network)).to('meta'), torch.empty(batch['lq'].shape, device='meta')
     with FlopCounterMode(display=False) as counter:
         net(lq).sum().backward()
     return counter.get_total_flops() / 2 / 1e9

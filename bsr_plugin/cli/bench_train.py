@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from bsr_plugin.bench.engines import ENGINES, KNOWN_NETWORKS
+from bsr_plugin.bench.engines import ENGINES, KNOWN_NETWORKS, USUAL_NETWORKS
 from bsr_plugin.bench.train import ROUNDS, TrainFigures, TrainSetting, draw_batches, measure_train
 from bsr_plugin.cli.output import table
 from bsr_plugin.errors import InputError
@@ -30,10 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ('steps', 'iterations of each engine'),
     ):
         parser.add_argument(f'--{name}', type=int, metavar='N', help=_default(name, what))
-    for name, known in (('engines', ENGINES), ('networks', KNOWN_NETWORKS)):
-        parser.add_argument(
-            f'--{name}', nargs='+', choices=list(known), metavar='NAME', help=f'of {" ".join(known)} (default: all)'
-        )
+    for name, known, usual in (
+        ('engines', ENGINES, 'all'),
+        ('networks', KNOWN_NETWORKS, ' '.join(USUAL_NETWORKS)),
+    ):
+        what = f'of {" ".join(known)} (default: {usual})'
+        parser.add_argument(f'--{name}', nargs='+', choices=list(known), metavar='NAME', help=what)
 
 
 def _default(name: str, what: str) -> str:

@@ -3,10 +3,12 @@ import signal
 
 import pytest
 import torch
+from basicsr.archs import build_network
 from torch._subclasses import FakeTensorMode
 
 from bsr_plugin.bench import engines, train
-from bsr_plugin.bench.train import matrix_rates
+from bsr_plugin.bench.engines import KNOWN_NETWORKS, network_options
+from bsr_plugin.bench.train import gmacs_per_iteration, matrix_rates
 from bsr_plugin.cli import main
 
 SMALL = ['--device', 'cpu', '--steps', '20', '--batch', '1', '--groups', '1', '--blocks', '1', '--features', '8']
@@ -102,3 +104,23 @@ def test_matrices_are_as_large_as_their_product_is_fast(monkeypatch):
     assert matrix_rates('cpu') == pytest.approx({'float32': 100, 'bf16': 0.1})
     assert max(side for dtype, side in sides if dtype == torch.float32) == 2048
     assert max(side for dtype, side in sides if dtype == torch.bfloat16) == 256
+
+
+@pytest.mark.parametrize('name', KNOWN_NETWORKS)
+def test_known_networks_are_built_for_every_factor_and_counted(name):
+    for scale in (2, 4):
+        network = network_options(name, scale)
+        small = {'num_feat': 8, 'num_block': 1, 'num_group': 1, 'squeeze_factor': 4, 'num_grow_ch': 4}
+        small |= {'embed_dim': 6, 'depths': (1,), 'num_heads': (1,)}
+        network |= {key: value for key, value in small.items() if key in network}
+        net = build_network(dict(network)).eval()
+        lq = torch.rand(2, 3, 16, 16)
+        with torch.no_grad():
+            assert net(lq).shape == (2, 3, 16 * scale, 16 * scale)
+        convolutions = [part for part in net.modules() if isinstance(part, torch.nn.Conv2d)]
+        assert gmacs_per_iteration(network, {'lq': lq}) > 0
+        if name == 'MSRResNet' and scale == 2:
+            # Forward, weight gradients, input gradients of all but the first; those behind the shuffle on 32 x 32.
+            sides = [16] * (len(convolutions) - 2) + [32] * 2
+            macs = [2 * side**2 * part.weight.numel() for part, side in zip(convolutions, sides, strict=True)]
+            assert gmacs_per_iteration(network, {'lq': lq}) == pytest.approx((3 * sum(macs) - macs[0]) / 1e9)
