@@ -9,7 +9,7 @@ from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, count_of, table
 from bsr_plugin.errors import InputError
 
 if TYPE_CHECKING:
-    from bsr_plugin.report.study_tables import StudyTable
+    from bsr_plugin.report.study_table_parts import StudyTable
     from bsr_plugin.study.folder import CellFolder
     from bsr_plugin.study.planning import Plan
     from bsr_plugin.study.results import StudyResult
@@ -31,9 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--jobs', type=int, metavar='N', help='runs at a time (default: one on each GPU, or one on each core)'
     )
     parser.add_argument('--list', action='store_true', help='check everything, list the runs, and start none')
-    parser.add_argument(
-        '--restart', action='store_true', help='remove the runs whose options have changed since, and begin them anew'
+    restart = (
+        'remove the runs whose options have changed since, and begin them anew; with seconds, time all variants anew'
     )
+    parser.add_argument('--restart', action='store_true', help=restart)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,14 +49,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     plan = plan_study(arguments.file)
     if arguments.list:
+        plan = _as_far_as_timed(plan, arguments.out)
         print(_listing([CellFolder(arguments.out or Path(), cell) for cell in plan.cells], bool(arguments.out)))
         return EXIT_DONE
     if arguments.out is None:
         raise InputError('--out is missing: name the folder of the study.')
     outcome, result = _run(plan, arguments)
-    tables = build_study_report(result, arguments.out)
-    print(tables_text(tables))
-    print(arguments.out / 'index.html')
+    if result is not None:
+        print(tables_text(build_study_report(result, arguments.out)))
+        print(arguments.out / 'index.html')
     print('\n'.join(outcome.failures), end='\n' if outcome.failures else '')
     if outcome.signal_number:
         print('stopped: the same command goes on')
@@ -68,15 +70,25 @@ def tables_text(tables: Sequence['StudyTable']) -> str:
     return '\n'.join(f'{each.title}\n{table(each.heads, each.rows)}\n' for each in tables)
 
 
-def _run(plan: 'Plan', arguments: argparse.Namespace) -> tuple['Outcome', 'StudyResult']:
+def _run(plan: 'Plan', arguments: argparse.Namespace) -> tuple['Outcome', 'StudyResult | None']:
+    from bsr_plugin.study.budget import within_budget
     from bsr_plugin.study.collection import Collection
     from bsr_plugin.study.progress import Progress
     from bsr_plugin.study.running import Runner, locked, prepare
     from bsr_plugin.study.slots import slots, visible_gpus
+    from bsr_plugin.study.timing import Rates, time_variants
 
     gpus = visible_gpus() if any(cell.train['num_gpu'] != 0 for cell in plan.cells) else []
     places = slots(arguments.jobs, gpus)
     with locked(arguments.out):
+        if plan.seconds is not None:
+            rates = Rates(arguments.out, plan)
+            if arguments.restart:
+                rates.forget()
+            timed = time_variants(arguments.out, plan, rates, places)
+            if timed.failures or timed.signal_number:
+                return timed, None
+            plan = within_budget(plan, rates.known())
         folders = prepare(plan, arguments.out, arguments.restart)
         progress = Progress(folders)
         waiting = [folder for folder in folders if not folder.is_done()]
@@ -86,6 +98,17 @@ def _run(plan: 'Plan', arguments: argparse.Namespace) -> tuple['Outcome', 'Study
         finally:
             progress.close()
         return outcome, collection.write()
+
+
+def _as_far_as_timed(plan: 'Plan', out: Path | None) -> 'Plan':
+    """A plan of equal seconds with the iterations that its folder knows of, if it knows those of all variants."""
+    from bsr_plugin.study.budget import within_budget
+    from bsr_plugin.study.timing import Rates
+
+    if plan.seconds is None or out is None:
+        return plan
+    rates = Rates(out, plan)
+    return plan if rates.missing() else within_budget(plan, rates.known())
 
 
 def _listing(folders: Sequence['CellFolder'], has_folder: bool) -> str:

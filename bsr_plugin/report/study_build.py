@@ -5,7 +5,8 @@ from pathlib import Path
 from bsr_plugin.atomic import write_text
 from bsr_plugin.report.study_formats import study_to_csv, study_to_latex, study_to_markdown
 from bsr_plugin.report.study_page import render_study
-from bsr_plugin.report.study_tables import StudyTable, study_tables
+from bsr_plugin.report.study_table_parts import StudyTable
+from bsr_plugin.report.study_tables import study_tables
 from bsr_plugin.study.results import StudyResult
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bsr_plugin.report.study_tables import sets_of
+from bsr_plugin.report.study_table_parts import sets_of
 from bsr_plugin.report.style import PRINT, Palette, new_figure, plain_axes
 from bsr_plugin.study.differences import Difference
 from bsr_plugin.study.learning_curves import MeanCurve
@@ -19,6 +19,8 @@ _COLUMNS = 2
 
 def learning_curves_figure(result: StudyResult, metric: str, palette: Palette = PRINT) -> Figure | None:
     """A panel for each set: the mean over the seeds, and a band of one standard deviation on either side.
+
+    Over iterations; over seconds, at the rate that was measured before the runs, where these are equal.
 
     Args:
         result: The study.
@@ -38,9 +40,10 @@ def learning_curves_figure(result: StudyResult, metric: str, palette: Palette = 
         shown = []
         for number, variant in enumerate(result.variants):
             if curve := _curve(result, variant, name, metric):
-                shown.append(_draw_curve(axes, curve, palette.of(number)))
+                at = np.array(curve.iterations) / (result.budget.rates[variant] if result.budget else 1)
+                shown.append(_draw_curve(axes, at, curve, palette.of(number)))
         _zoom(axes, shown)
-        axes.set_xlabel('iterations')
+        axes.set_xlabel('seconds' if result.budget else 'iterations')
     lines = [
         figure.axes[0].plot([], [], color=palette.of(number), label=variant)[0]
         for number, variant in enumerate(result.variants)
@@ -55,21 +58,20 @@ def _curve(result: StudyResult, variant: str, name: str, metric: str) -> MeanCur
     return curve if curve and curve.iterations else None
 
 
-def _draw_curve(axes: Axes, curve: MeanCurve, colour: str) -> tuple[np.ndarray, np.ndarray]:
-    """Draws a curve; gives its iterations and lower edge."""
-    iterations = np.array(curve.iterations)
+def _draw_curve(axes: Axes, at: np.ndarray, curve: MeanCurve, colour: str) -> tuple[np.ndarray, np.ndarray]:
+    """Draws a curve whose validations were ``at`` so many iterations or seconds; gives these and its lower edge."""
     mean, std = (np.array([np.nan if value is None else value for value in each]) for each in (curve.mean, curve.std))
     std = np.nan_to_num(std)
-    mark = 'o' if len(iterations) < 12 else None
-    axes.plot(iterations, mean, color=colour, lw=1.5, marker=mark, ms=3)
-    axes.fill_between(iterations, mean - std, mean + std, color=colour, alpha=0.18, lw=0)
-    return iterations, mean - std
+    mark = 'o' if len(at) < 12 else None
+    axes.plot(at, mean, color=colour, lw=1.5, marker=mark, ms=3)
+    axes.fill_between(at, mean - std, mean + std, color=colour, alpha=0.18, lw=0)
+    return at, mean - std
 
 
 def _zoom(axes: Axes, shown: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
     """Lets the axis begin where the curves are no longer steep."""
-    last = max(iterations[-1] for iterations, _ in shown)
-    late = np.concatenate([lower[iterations >= _STEEP_PART * last] for iterations, lower in shown])
+    last = max(at[-1] for at, _ in shown)
+    late = np.concatenate([lower[at >= _STEEP_PART * last] for at, lower in shown])
     top = axes.get_ylim()[1]
     if np.isfinite(late).any() and np.nanmin(late) < top:
         bottom = float(np.nanmin(late))

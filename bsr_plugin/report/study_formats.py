@@ -3,17 +3,19 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from bsr_plugin.report.study_tables import StudyTable, figure_of, sets_of
+from bsr_plugin.report.study_table_parts import StudyTable, figure_of, sets_of
 from bsr_plugin.report.table_formats import latex_text, markdown_row, markdown_text
+from bsr_plugin.study.budget import QUARTERS
 from bsr_plugin.study.differences import Difference
 from bsr_plugin.study.results import StudyResult
 from bsr_plugin.study.statistics import Figure
 
 _CSV_COLUMNS = (
     'kind', 'variant', 'reference', 'set', 'image', 'seed', 'metric', 'mean', 'std', 'n', 'low', 'high',
-    'claim', 'verdict',
+    'claim', 'verdict', 'quarter', 'iterations',
 )  # fmt: skip
 
 
@@ -80,10 +82,24 @@ def _lines(result: StudyResult) -> Iterator[dict[str, Any]]:
                     run = Figure(value, None, 1)
                     yield {**_line('run', variant, name, metric, run), 'seed': seed}
     yield from (_difference('difference', each) for each in result.differences)
+    yield from _quarters(result)
     for claim in result.comparisons:
         yield {'kind': 'claim', 'variant': claim.better, 'reference': claim.than, 'claim': claim.says,
                'verdict': claim.verdict}  # fmt: skip
         yield from ({**_difference('comparison', each), 'claim': claim.says} for each in claim.differences)
+
+
+def _quarters(result: StudyResult) -> Iterator[dict[str, Any]]:
+    """Figures and differences at each quarter of equal seconds."""
+    if (budget := result.budget) is None:
+        return
+    for each in budget.quarters:
+        iterations = budget.iterations[each.variant] * each.quarter // QUARTERS
+        at = {'set': each.set, 'quarter': each.quarter, 'iterations': iterations}
+        yield {**_line('quarter', each.variant, each.set, each.metric, each.figure), **at}
+        if each.difference is not None:
+            compared = Difference(each.variant, result.reference, each.set, each.metric, **asdict(each.difference))
+            yield {**_difference('quarter difference', compared), **at}
 
 
 def _difference(kind: str, difference: Difference) -> dict[str, Any]:

@@ -1,65 +1,22 @@
 """A study's tables: claims, figures of every variant, differences from the reference, iterations to its figure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from bsr_plugin.evaluation.results import kind_of
-from bsr_plugin.report.table_formats import figure_text, signed
+from bsr_plugin.report.study_budget import budget_tables
+from bsr_plugin.report.study_table_parts import (
+    PAIRED,
+    StudyTable,
+    both_text,
+    figure_of,
+    interval_text,
+    label_of,
+    places_of,
+    sets_of,
+)
 from bsr_plugin.study.claims import Claim, main_metric
-from bsr_plugin.study.differences import Difference
 from bsr_plugin.study.record import ALL_SETS
 from bsr_plugin.study.results import Reach, StudyResult
-from bsr_plugin.study.statistics import Figure
-
-#: Decimal places by type of metric; seeds differ in hundredths of a decibel.
-_PLACES = {'calculate_psnr': 3, 'calculate_ssim': 5}
-_OTHER_PLACES = 4
-_PAIRED = (
-    'Mean difference of runs of the same seed and its 95 % confidence interval (paired t-test, n pairs); a single '
-    'pair has none.'
-)
-_LABELS = {'psnr_y': 'PSNR-Y', 'psnr_rgb': 'PSNR-RGB', 'ssim_y': 'SSIM-Y'}
-
-
-@dataclass(frozen=True)
-class StudyTable:
-    """A table of texts.
-
-    Attributes:
-        title: Its heading.
-        heads: Names of the columns; the first is that of the variants.
-        rows: A row for each variant.
-        below: What is to be known of it.
-    """
-
-    title: str
-    heads: list[str]
-    rows: list[list[str]]
-    below: str
-
-
-def label_of(name: str, metric: Mapping[str, Any]) -> str:
-    """What a metric of an option file is called."""
-    kind = kind_of(metric)
-    return _LABELS[kind] if kind else name
-
-
-def places_of(metric: Mapping[str, Any]) -> int:
-    """Decimal places that a metric is printed with."""
-    return _PLACES.get(str(metric.get('type')), _OTHER_PLACES)
-
-
-def sets_of(result: StudyResult) -> list[str]:
-    """The sets of a study, and the mean of all where there are several."""
-    sets = next((list(figures) for figures in result.variants.values() if figures), [])
-    return [*sets, ALL_SETS] if len(sets) > 1 else sets
-
-
-def figure_of(result: StudyResult, variant: str, name: str, metric: str) -> Figure | None:
-    """The figure of a variant on a set; ``None`` where no run of it is done."""
-    figures = result.means.get(variant) if name == ALL_SETS else result.variants.get(variant, {}).get(name)
-    return (figures or {}).get(metric)
 
 
 def study_tables(result: StudyResult) -> list[StudyTable]:
@@ -67,7 +24,9 @@ def study_tables(result: StudyResult) -> list[StudyTable]:
     tables = _claims(result)
     for metric in result.metrics:
         tables += [_figures(result, metric), *_differences(result, metric)]
-    return [*tables, *reach_tables(result.reach, result, 'iterations')]
+    if result.budget is None:
+        return [*tables, *reach_tables(result.reach, result, 'iterations')]
+    return [*tables, *budget_tables(result.budget, result)]
 
 
 def _figures(result: StudyResult, metric: str) -> StudyTable:
@@ -81,13 +40,6 @@ def _figures(result: StudyResult, metric: str) -> StudyTable:
     return StudyTable(f'{label_of(metric, options)} of the final networks', ['variant', *sets, 'n'], rows, below)
 
 
-def both_text(figure: Figure | None, places: int) -> str:
-    """Mean and standard deviation; the mean alone for a single run."""
-    if figure is None or figure.mean is None:
-        return figure_text(None, places)
-    return figure_text(figure.mean, places) + (f' ± {figure.std:.{places}f}' if figure.std is not None else '')
-
-
 def _differences(result: StudyResult, metric: str) -> list[StudyTable]:
     sets, options = sets_of(result), result.metrics[metric]
     found = {(each.variant, each.set): each for each in result.differences if each.metric == metric}
@@ -97,7 +49,7 @@ def _differences(result: StudyResult, metric: str) -> list[StudyTable]:
         row = [found[variant, name] for name in sets]
         rows.append([variant, *(interval_text(each, places_of(options)) for each in row), str(row[0].n)])
     title = f'{label_of(metric, options)}, difference from {result.reference}'
-    return [StudyTable(title, ['variant', *sets, 'n'], rows, _PAIRED)] if rows else []
+    return [StudyTable(title, ['variant', *sets, 'n'], rows, PAIRED)] if rows else []
 
 
 def _claims(result: StudyResult) -> list[StudyTable]:
@@ -115,7 +67,7 @@ def _claims(result: StudyResult) -> list[StudyTable]:
     rows = [[f'{better} than {than}', *_row(pairs[better, than], metric, options, sets)] for better, than in pairs]
     rows = [row for row in rows if row[-1] != '0']
     title = f'{label}, difference between the variants of the claims'
-    return [*tables, StudyTable(title, ['variants', *sets, 'n'], rows, _PAIRED)] if rows else tables
+    return [*tables, StudyTable(title, ['variants', *sets, 'n'], rows, PAIRED)] if rows else tables
 
 
 def _row(claim: Claim, metric: str, options: Mapping[str, Any], sets: Sequence[str]) -> list[str]:
@@ -123,16 +75,6 @@ def _row(claim: Claim, metric: str, options: Mapping[str, Any], sets: Sequence[s
     found = {each.set: each for each in claim.differences if each.metric == metric}
     runs = next(iter(found.values())).n if found else 0
     return [*(interval_text(found.get(name), places_of(options)) for name in sets), str(runs)]
-
-
-def interval_text(difference: Difference | None, places: int) -> str:
-    """A difference with its interval."""
-    if difference is None or difference.mean is None:
-        return figure_text(None, places)
-    text = signed(difference.mean, places)
-    if difference.low is None or difference.high is None:
-        return text
-    return f'{text} [{signed(difference.low, places)}, {signed(difference.high, places)}]'
 
 
 def reach_tables(reach: Sequence[Reach], result: StudyResult, unit: str) -> list[StudyTable]:

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from bsr_plugin.errors import InputError
 from bsr_plugin.options.loader import read_options
 from bsr_plugin.schema.section import Section
-from bsr_plugin.schema.values import NUMBER, PathComponent
+from bsr_plugin.schema.values import NUMBER, PathComponent, Positive
 from bsr_plugin.schema.wording import line, lines, perhaps, shown
 
 #: NumPy's global generator, which the toolbox seeds, takes 32 bits.
@@ -40,6 +40,9 @@ class Study(Section):
     """Name of a variant -> options that take the place of those in `base`; ~ changes nothing."""
     reference: str
     """The variant that the others are compared with."""
+    seconds: Positive | None = None
+    """Seconds of training for every run, in place of `train.total_iter`: each variant is timed first, and gets the
+    iterations that fit. What the base counts in iterations keeps its share; validations are at the quarters."""
     comparisons: Annotated[list[Comparison], Field(default_factory=list)]
     """Claims that the study tells of, each with a sentence; what a run does is not changed by them."""
 

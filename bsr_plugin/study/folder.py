@@ -88,10 +88,19 @@ class CellFolder:
         return next(iter(states_in(self.states)), 0) if self.states.is_dir() else 0
 
     def forget_what_cannot_be_resumed(self) -> None:
-        """Removes what a process left that was killed before its first checkpoint."""
-        if not self.iteration():
+        """Removes what a process left that was killed before its first checkpoint was whole."""
+        if not self.iteration() or self._only_half_written():
             for folder in (self.experiment.parent, self.log.parent, self._validations):
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _only_half_written(self) -> bool:
+        """Whether no checkpoint is whole. BSRModel's always are; those of other engines are written in place."""
+        if self.cell.train['model_type'] == 'BSRModel':
+            return False
+        try:
+            return newest_readable(self.states, self.models) is None
+        except InputError:
+            return True
 
     def unrecorded_validation(self) -> int | None:
         """The iteration that the training resumes at, where its validation is due and its figures are not known.

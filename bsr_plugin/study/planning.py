@@ -1,7 +1,7 @@
 """From a study file to the options of every run, all of them checked before the first one begins."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ _GIVEN = {
 }
 #: Options that a test takes from its training.
 _SHARED = ('name', 'model_type', 'scale', 'num_gpu', 'manual_seed', 'network_g')
+_ALL = 'all variants'
 _OF_VARIANTS = {('name',): "it is the variant's", ('manual_seed',): "the study's seeds give it"}
 
 
@@ -70,6 +71,8 @@ class Plan:
         seeds: The seeds, in order.
         cells: The runs: all variants of the first seed, then those of the next.
         comparisons: The claims that its result tells of.
+        seconds: Seconds of training for every run; ``None`` leaves the iterations as the options give them.
+        rates: Variant -> iterations per second that make iterations of the seconds; empty until they are known.
     """
 
     name: str
@@ -78,6 +81,8 @@ class Plan:
     seeds: tuple[int, ...]
     cells: tuple[Cell, ...]
     comparisons: tuple[Comparison, ...] = ()
+    seconds: float | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 def plan_study(path: Path, check_paths: bool = True) -> Plan:
@@ -106,7 +111,7 @@ def plan_study(path: Path, check_paths: bool = True) -> Plan:
             train = training_options(options[name], name, seed)
             cells.append(Cell(name, seed, train, test_options(train)))
     names, seeds = tuple(study.variants), tuple(study.seeds)
-    return Plan(study.name, study.reference, names, seeds, tuple(cells), tuple(study.comparisons))
+    return Plan(study.name, study.reference, names, seeds, tuple(cells), tuple(study.comparisons), study.seconds)
 
 
 def _problems(train: Options, check_paths: bool) -> list[str]:
@@ -116,11 +121,16 @@ def _problems(train: Options, check_paths: bool) -> list[str]:
 
 
 def _by_variant(problems: Mapping[str, Sequence[str]]) -> list[str]:
-    """A line for each problem of each variant; what all of them have is said once."""
-    first, *others = problems.values()
-    shared = [each for each in first if others and all(each in other for other in others)]
-    own = [f'variant {name}: {each}' for name, found in problems.items() for each in found if each not in shared]
-    return [*(f'all variants: {each}' for each in shared), *own]
+    """A line for each problem, with the variants that have it; those of all variants first."""
+    having = {each: [name for name in problems if each in problems[name]] for own in problems.values() for each in own}
+    lines = [f'{_names(names, len(problems))}: {each}' for each, names in having.items()]
+    return sorted(lines, key=lambda text: not text.startswith(_ALL))
+
+
+def _names(variants: Sequence[str], total: int) -> str:
+    if len(variants) == 1:
+        return f'variant {variants[0]}'
+    return _ALL if len(variants) == total else f'variants {", ".join(variants)}'
 
 
 def _given_twice(base: Options, changes: Mapping[str, Options]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from bsr_plugin.study.claims import Claim, claim, main_metric
 from bsr_plugin.study.differences import Difference, differences
 from bsr_plugin.study.learning_curves import MeanCurve, iterations_to_reach, mean_curve
 from bsr_plugin.study.planning import Plan
+from bsr_plugin.study.quarters import Budget, budget
 from bsr_plugin.study.record import ALL_SETS, RunRecord
 from bsr_plugin.study.statistics import Figure, figure
 
@@ -78,6 +79,7 @@ class StudyResult:
         reach: Iterations to the reference's final PSNR.
         times: What depends on the machine.
         comparisons: The claims of the study file, and whether they hold.
+        budget: Iterations, and figures at each quarter, of a study of equal seconds; ``None`` for another.
         format: Version of this file's form.
     """
 
@@ -96,6 +98,7 @@ class StudyResult:
     reach: list[Reach]
     times: Times
     comparisons: list[Claim] = field(default_factory=list)
+    budget: Budget | None = None
     format: int = FORMAT
 
 
@@ -129,6 +132,7 @@ def study_result(plan: Plan, runs: Sequence[RunRecord]) -> StudyResult:
         reach=reach,
         times=_times(of_variant, reach),
         comparisons=[claim(each, of_variant, metrics) for each in plan.comparisons],
+        budget=budget(plan, of_variant),
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 
@@ -17,7 +18,6 @@ from bsr_plugin.study.child import is_free
 from bsr_plugin.study.folder import CellFolder
 from bsr_plugin.study.planning import Plan, as_file
 from bsr_plugin.study.process import Process
-from bsr_plugin.study.progress import Progress
 from bsr_plugin.study.slots import Slot
 
 _POLL_SECONDS = 0.2
@@ -42,6 +42,22 @@ class RunFailedError(Exception):
 
 #: The processes of a run, one after the other; told the exit status and the last line of each.
 Course = Generator[Job, tuple[int, str], None]
+
+
+class Watcher(Protocol):
+    """Who is told how far runs are."""
+
+    def reached(self, folder: CellFolder, iteration: int) -> None:
+        """A run at work has logged an iteration."""
+
+    def done(self, folder: CellFolder) -> None:
+        """A run is done."""
+
+    def failed(self, folder: CellFolder, sentence: str) -> None:
+        """A run has failed, and why."""
+
+    def show(self) -> None:
+        """Called every now and then."""
 
 
 @dataclass
@@ -127,7 +143,7 @@ def course_of(folder: CellFolder) -> Course:
     iteration = folder.unrecorded_validation()
     if iteration is not None:
         yield from _validated_again(folder, iteration)
-    _check(*(yield Job('train', ('-opt', str(folder.train_file), '--auto_resume'))))
+    check_status(*(yield Job('train', ('-opt', str(folder.train_file), '--auto_resume'))))
     yield from _tested(folder, folder.test_file, folder.results)
     folder.mark_done()
 
@@ -149,10 +165,19 @@ def _tested(folder: CellFolder, options: Path, results: Path) -> Course:
     status, last_line = yield Job('test', ('-opt', str(options)))
     if incomplete := folder.incomplete(results):
         raise RunFailedError(last_line if status else incomplete)
-    _check(status, last_line)
+    check_status(status, last_line)
 
 
-def _check(status: int, last_line: str) -> None:
+def check_status(status: int, last_line: str) -> None:
+    """Looks at how a process ended.
+
+    Args:
+        status: Its exit status, negative for a signal.
+        last_line: The last line that it printed.
+
+    Raises:
+        RunFailedError: It failed.
+    """
     if status < 0:
         raise RunFailedError(f'{signal.Signals(-status).name} ended it')
     if status:
@@ -167,16 +192,23 @@ class Runner:
         slots: Where they run.
         progress: What is told of them.
         finished: Called when a run is done.
+        course: The processes of a run.
     """
 
     def __init__(
-        self, folders: Sequence[CellFolder], slots: Sequence[Slot], progress: Progress, finished: Callable[[], object]
+        self,
+        folders: Sequence[CellFolder],
+        slots: Sequence[Slot],
+        progress: Watcher,
+        finished: Callable[[], object] = lambda: None,
+        course: Callable[[CellFolder], Course] | None = None,
     ) -> None:
         self._waiting = deque(folders)
         self._free = list(reversed(slots))
         self._active: dict[Slot, Active] = {}
         self._progress = progress
         self._finished = finished
+        self._course_of = course or course_of
         self._signals: list[int] = []
         self._outcome = Outcome()
 
@@ -198,7 +230,7 @@ class Runner:
     def _start(self) -> None:
         while self._free and self._waiting and not self._signals:
             folder, slot = self._waiting.popleft(), self._free.pop()
-            self._advance(slot, folder, course_of(folder), None)
+            self._advance(slot, folder, self._course_of(folder), None)
 
     def _pass_signals_on(self) -> None:
         for active in self._active.values():
