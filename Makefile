@@ -5,6 +5,7 @@
 # make gpu    on a machine with a GPU and no network, with an interpreter that has torch: the tests marked gpu, then the
 #             benchmarks, one table (PYTHON=python3 WHEELS=FOLDER ONLY="tests train data")
 # make wheels WHEELS=FOLDER   the packages that make gpu may lack there, for the same Python
+# make figures   docs/evidence.md and its figures, from the results in docs/studies
 # Another interpreter: make test PYTHON=python3.13
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ made := $(venv)/made-with-python-$(shell "$(PYTHON)" -c 'import platform; print(
 sources := Makefile requirements/constraints.txt requirements/basicsr-build/sitecustomize.py bsr_plugin/__init__.py \
 	setup.py pyproject.toml startup/bsr_plugin.pth startup/bsr_plugin_hook.py
 
-.PHONY: env demo test lint browser gpu wheels clean
+.PHONY: env figures demo test lint browser gpu wheels clean
 .DEFAULT_GOAL := test
 
 env: $(made)
@@ -51,6 +52,9 @@ demo: env
 	$(bsr) report $(results) --out demo
 	$(bsr) compare $(results)/visualization/held-out --hr $(sample)/test --scale 2 --picture demo/crops.png \
 		--name demo --images "held-out photographs"
+
+figures: env
+	$(bsr) evidence docs/studies --out docs/evidence.md
 
 # Without a browser the suite runs without the tests that are marked so, and says it.
 has_browser := command -v chromedriver > /dev/null && \

@@ -38,7 +38,7 @@ setup(
     packages=find_packages(include=['bsr_plugin', 'bsr_plugin.*']),
     package_data={
         'bsr_plugin': ['py.typed'],
-        'bsr_plugin.report': ['*.csv', '*.html', '*.css', '*.js'],
+        'bsr_plugin.report': ['*.csv', '*.html', '*.css', '*.js', '*.md'],
         'bsr_plugin.weights': ['*.safetensors', '*.md'],
     },
     cmdclass={'build_py': BuildWithStartupHook},

@@ -1,6 +1,7 @@
 """The machine that figures are measured on, and who else computes on it meanwhile."""
 
 import os
+import platform
 import shutil
 import subprocess
 import time
@@ -57,6 +58,21 @@ def describe() -> dict[str, str]:
             'cuDNN': str(torch.backends.cudnn.version()),
         }
     return found
+
+
+def in_a_line() -> str:
+    """Processor, cores, torch and, where there is one, GPU."""
+    found = describe()
+    words = [found['GPU'] if 'GPU' in found else processor(), f'{found["cores"]} cores', f'torch {found["torch"]}']
+    return ', '.join(words)
+
+
+def processor() -> str:
+    """Name of the processor."""
+    cpus = Path('/proc/cpuinfo')
+    lines = cpus.read_text().splitlines() if cpus.is_file() else []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return next(filter(None, names), platform.machine())
 
 
 def _driver() -> str:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     'compare': ('compare', 'Compares test results with bicubic interpolation, in figures and in a picture.'),
     'report': ('report', "Test results beside the paper's: one page, and tables as Markdown, CSV and LaTeX."),
     'study': ('study', 'Trains and tests variants of an option file with several seeds, and compares them.'),
+    'evidence': ('evidence', 'Makes the page of all studies that a repository keeps, with figures.'),
     'figure': ('figure', "Draws one of the paper's figures: PIC, crops, differences, attention, training curves."),
 }
 

@@ -92,12 +92,12 @@ def _run(plan: 'Plan', arguments: argparse.Namespace) -> tuple['Outcome', 'Study
         folders = prepare(plan, arguments.out, arguments.restart)
         progress = Progress(folders)
         waiting = [folder for folder in folders if not folder.is_done()]
-        collection = Collection(plan, arguments.out, folders)
+        collection = Collection(plan, folders)
         try:
-            outcome = Runner(waiting, places, progress, collection.write).run()
+            outcome = Runner(waiting, places, progress, lambda: collection.write(arguments.out)).run()
         finally:
             progress.close()
-        return outcome, collection.write()
+        return outcome, collection.write(arguments.out)
 
 
 def _as_far_as_timed(plan: 'Plan', out: Path | None) -> 'Plan':

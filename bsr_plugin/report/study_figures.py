@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bsr_plugin.report.study_table_parts import sets_of
+from bsr_plugin.report.study_table_parts import label_of, sets_of
 from bsr_plugin.report.style import PRINT, Palette, new_figure, plain_axes
 from bsr_plugin.study.differences import Difference
 from bsr_plugin.study.learning_curves import MeanCurve
@@ -15,9 +15,12 @@ from bsr_plugin.study.results import StudyResult
 #: The first validations, which are far below the others, do not decide what the axis shows.
 _STEEP_PART = 0.25
 _COLUMNS = 2
+_STYLES = ('-', '--', ':')
 
 
-def learning_curves_figure(result: StudyResult, metric: str, palette: Palette = PRINT) -> Figure | None:
+def learning_curves_figure(
+    result: StudyResult, metric: str, palette: Palette = PRINT, only: str | None = None
+) -> Figure | None:
     """A panel for each set: the mean over the seeds, and a band of one standard deviation on either side.
 
     Over iterations; over seconds, at the rate that was measured before the runs, where these are equal.
@@ -26,12 +29,15 @@ def learning_curves_figure(result: StudyResult, metric: str, palette: Palette = 
         result: The study.
         metric: The metric.
         palette: Colours.
+        only: The set to draw; ``None`` draws all.
 
     Returns:
         ``None`` where no run has a learning curve.
     """
     sets = [
-        name for name in sets_of(result) if any(_curve(result, variant, name, metric) for variant in result.variants)
+        name
+        for name in sets_of(result)
+        if only in (None, name) and any(_curve(result, variant, name, metric) for variant in result.variants)
     ]
     if not sets:
         return None
@@ -41,11 +47,11 @@ def learning_curves_figure(result: StudyResult, metric: str, palette: Palette = 
         for number, variant in enumerate(result.variants):
             if curve := _curve(result, variant, name, metric):
                 at = np.array(curve.iterations) / (result.budget.rates[variant] if result.budget else 1)
-                shown.append(_draw_curve(axes, at, curve, palette.of(number)))
+                shown.append(_draw_curve(axes, at, curve, palette.of(number), _style(number, palette)))
         _zoom(axes, shown)
         axes.set_xlabel('seconds' if result.budget else 'iterations')
     lines = [
-        figure.axes[0].plot([], [], color=palette.of(number), label=variant)[0]
+        figure.axes[0].plot([], [], color=palette.of(number), ls=_style(number, palette), label=variant)[0]
         for number, variant in enumerate(result.variants)
         if result.curves[variant]
     ]
@@ -58,12 +64,17 @@ def _curve(result: StudyResult, variant: str, name: str, metric: str) -> MeanCur
     return curve if curve and curve.iterations else None
 
 
-def _draw_curve(axes: Axes, at: np.ndarray, curve: MeanCurve, colour: str) -> tuple[np.ndarray, np.ndarray]:
+def _style(number: int, palette: Palette) -> str:
+    """Tells apart the lines of one colour, which repeat."""
+    return _STYLES[number // len(palette.series) % len(_STYLES)]
+
+
+def _draw_curve(axes: Axes, at: np.ndarray, curve: MeanCurve, colour: str, style: str) -> tuple[np.ndarray, np.ndarray]:
     """Draws a curve whose validations were ``at`` so many iterations or seconds; gives these and its lower edge."""
     mean, std = (np.array([np.nan if value is None else value for value in each]) for each in (curve.mean, curve.std))
     std = np.nan_to_num(std)
     mark = 'o' if len(at) < 12 else None
-    axes.plot(at, mean, color=colour, lw=1.5, marker=mark, ms=3)
+    axes.plot(at, mean, color=colour, ls=style, lw=1.5, marker=mark, ms=3)
     axes.fill_between(at, mean - std, mean + std, color=colour, alpha=0.18, lw=0)
     return at, mean - std
 
@@ -101,15 +112,50 @@ def differences_figure(result: StudyResult, metric: str, palette: Palette = PRIN
             if each.set == name:
                 colour = palette.of(list(result.variants).index(each.variant))
                 _draw_difference(axes, each, variants.index(each.variant), colour)
-        axes.set_yticks(range(len(variants)), variants)
-        axes.set_ylim(len(variants) - 0.4, -0.6)
-        axes.grid(visible=False, axis='y')
-        axes.grid(axis='x', color=palette.line, linewidth=0.8)
-        axes.locator_params(axis='x', nbins=6)
+        _label_rows(axes, variants, palette)
     limits = [axes.get_xlim() for axes in figure.axes]
     for axes in figure.axes:
         axes.set_xlim(min(low for low, _ in limits), max(high for _, high in limits))
     return figure
+
+
+def claims_figure(result: StudyResult, metric: str, palette: Palette = PRINT) -> Figure | None:
+    """A forest plot of the claims: the difference of their variants on the mean of all sets, or on the only one.
+
+    Args:
+        result: The study.
+        metric: The metric.
+        palette: Colours.
+
+    Returns:
+        ``None`` where nothing has been measured for any claim.
+    """
+    name = next(reversed(sets_of(result)), None)
+    found = {
+        (claim.better, claim.than): each
+        for claim in result.comparisons
+        for each in claim.differences
+        if (each.set, each.metric) == (name, metric) and each.mean is not None
+    }
+    if not found or name is None:
+        return None
+    figure = new_figure(8, 0.9 + 0.28 * len(found), palette)
+    axes = figure.add_subplot()
+    plain_axes(axes, palette)
+    axes.axvline(0, color=palette.muted, lw=1, zorder=1)
+    for row, each in enumerate(found.values()):
+        _draw_difference(axes, each, row, palette.of(0))
+    _label_rows(axes, [f'{better} than {than}' for better, than in found], palette)
+    axes.set_xlabel(f'{label_of(metric, result.metrics[metric])} difference, {name}')
+    return figure
+
+
+def _label_rows(axes: Axes, labels: Sequence[str], palette: Palette) -> None:
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.grid(visible=False, axis='y')
+    axes.grid(axis='x', color=palette.line, linewidth=0.8)
+    axes.locator_params(axis='x', nbins=6)
 
 
 def _draw_difference(axes: Axes, difference: Difference, row: int, colour: str) -> None:

@@ -104,6 +104,14 @@ def write_figure(path: Path, figure: Figure) -> None:
     write_bytes(path, picture.getvalue())
 
 
+def svg_file(figure: Figure, name: str) -> str:
+    """A figure drawn with ``PRINT`` as an SVG file, the same text whenever the same Matplotlib draws it."""
+    text = io.StringIO()
+    with rc_context({'svg.fonttype': 'none', 'svg.hashsalt': name, 'font.family': 'sans-serif'}):
+        figure.savefig(text, format='svg', metadata={'Date': None})
+    return '\n'.join(line.rstrip() for line in text.getvalue().splitlines()) + '\n'
+
+
 def inline_svg(figure: Figure, name: str) -> str:
     """A figure drawn with ``PAGE`` as SVG for the page; the name, which no other has, keeps the ids in it apart."""
     text = io.StringIO()

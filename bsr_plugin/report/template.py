@@ -15,12 +15,13 @@ def rendered(template: str, **content: Any) -> str:
         template: A template that extends ``frame.html``.
         **content: What it shows: ``title``, ``subtitle``, ``sections`` (anchor -> name), ``warnings``, and its own.
     """
-    environment = Environment(loader=FunctionLoader(_source), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    css, js = (Markup(_source(name)) for name in ('page.css', 'page.js'))
+    environment = Environment(loader=FunctionLoader(source), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    css, js = (Markup(source(name)) for name in ('page.css', 'page.js'))
     return environment.get_template(template).render(css=css, js=js, **content)
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """Text of a file in this folder."""
     return files('bsr_plugin.report').joinpath(name).read_text(encoding='utf-8')
 
 

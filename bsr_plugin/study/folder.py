@@ -162,6 +162,10 @@ class CellFolder:
         """Whether there is a record of the run, with the options of the study."""
         return self.record() is not None
 
+    def done_at(self) -> float:
+        """When the record was written, in seconds since the epoch."""
+        return self._record.stat().st_mtime
+
     def mark_done(self) -> None:
         """Records what the final test measured, and the learning curves.
 

@@ -53,10 +53,14 @@ class Times:
     Attributes:
         seconds_per_iteration: Variant -> seed -> median of the training.
         reach: As in :class:`StudyResult`, in seconds.
+        machine: The machine, in a line; ``None`` where it is not known.
+        finished: Day on which the last of the runs was done; ``None`` where it is not known.
     """
 
     seconds_per_iteration: dict[str, dict[int, float]] = field(default_factory=dict)
     reach: list[Reach] = field(default_factory=list)
+    machine: str | None = None
+    finished: str | None = None
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,17 @@ class Rates:
             )
         return {name: float(each['iterations_per_second']) for name, each in kept.items()}
 
+    def of_all(self) -> dict[str, float]:
+        """The rates of all variants.
+
+        Raises:
+            InputError: One has not been timed.
+        """
+        if missing := self.missing():
+            names = ', '.join(cell.variant for cell in missing)
+            raise InputError(f'{self._file} lacks the rate of {names}: bsr study measures it.')
+        return self.known()
+
     def missing(self) -> list[Cell]:
         """A run of each variant that has not been timed."""
         known = self.known()

@@ -145,6 +145,23 @@ def test_checkpoints_that_cannot_be_read_are_named_with_the_way_out(folder, chec
         folder.unrecorded_validation()
 
 
+def test_an_engine_that_writes_in_place_begins_anew_where_no_checkpoint_is_whole(
+    study_file, tmp_path, checkpoint_at, validations
+):
+    stock = {'rfs': {'model_type': 'SRModel'}, 'uniform': None}
+    folder = CellFolder(tmp_path / 'out', plan_study(study_file(variants=stock)).cells[0])
+    folder.write_options()
+    checkpoint_at(folder, 5)
+    checkpoint_at(folder, 10)
+    (folder.states / '10.state').write_bytes(b'cut off')
+    folder.forget_what_cannot_be_resumed()
+    assert folder.states.is_dir()
+    (folder.states / '5.state').write_bytes(b'cut off')
+    folder.forget_what_cannot_be_resumed()
+    assert not folder.experiment.exists()
+    assert folder.unrecorded_validation() is None
+
+
 def test_half_of_a_record_does_not_count(folder, results):
     results(folder)
     folder.mark_done()

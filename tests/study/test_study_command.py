@@ -1,9 +1,17 @@
 """``bsr study`` before the first run begins, and after the last."""
 
+import datetime
+
+import pytest
 import yaml
 
 from bsr_plugin.cli import main
+from bsr_plugin.errors import InputError
+from bsr_plugin.study.collection import collected
+from bsr_plugin.study.folder import CellFolder
+from bsr_plugin.study.planning import plan_study
 from bsr_plugin.study.running import locked
+from bsr_plugin.study.timing import Rates
 
 
 def test_the_runs_are_listed_and_none_is_started(study_file, tmp_path, capsys):
@@ -45,3 +53,40 @@ def test_a_folder_that_another_study_works_in_is_refused(study_file, tmp_path, c
     error = capsys.readouterr().err
     assert f'{tmp_path / "out"} is in use by another study: wait for it, or write to another folder.' in error
     assert not (tmp_path / 'out/runs').exists()
+
+
+def test_what_a_study_has_found_is_taken_while_it_is_at_work(study_file, results, tmp_path, capsys):
+    file, out = study_file(), tmp_path / 'out'
+    folder = CellFolder(out, plan_study(file).cells[0])
+    folder.write_options()
+    results(folder)
+    folder.mark_done()
+    with locked(out):
+        found = collected(file, out)
+    assert (found.done, found.planned) == (1, 4)
+    assert found.times.finished == datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    assert 'cores, torch' in found.times.machine
+    assert not (out / 'study.json').exists()
+
+
+def test_a_study_of_equal_seconds_is_taken_with_the_rates_of_its_folder(study_file, tmp_path):
+    file, out = study_file(seconds=8), tmp_path / 'out'
+    with pytest.raises(InputError, match=r'rates\.json lacks the rate of rfs, uniform: bsr study measures it'):
+        collected(file, out)
+    out.mkdir()
+    rates = Rates(out, plan_study(file))
+    for name, rate in (('rfs', 4.0), ('uniform', 5.0)):
+        rates.keep(name, rate)
+    assert collected(file, out).budget.iterations == {'rfs': 32, 'uniform': 40}
+
+
+def test_equal_seconds_are_listed_with_the_iterations_that_are_known(study_file, tmp_path, capsys):
+    file, out = study_file(seconds=8), tmp_path / 'out'
+    assert main(['study', str(file), '--out', str(out), '--list']) == 0
+    assert '0 of 30 iterations' in capsys.readouterr().out
+    out.mkdir()
+    rates = Rates(out, plan_study(file))
+    for name in ('rfs', 'uniform'):
+        rates.keep(name, 5.0)
+    assert main(['study', str(file), '--out', str(out), '--list']) == 0
+    assert '0 of 40 iterations' in capsys.readouterr().out
