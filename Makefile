@@ -1,11 +1,11 @@
 # make demo   a small BSR trained, tested and compared with bicubic: minutes on a CPU
 # make env    the environment in .venv        make test    every check and the whole test suite
 # make lint   style and types alone           make clean   removes what make made
+# make docs   the site in build/docs          make figures   the pictures and tables of README and docs
 # make browser   Chromium and ChromeDriver, which the tests of the report's page drive; needs apt-get and root
 # make gpu    on a machine with a GPU and no network, with an interpreter that has torch: the tests marked gpu, then the
 #             benchmarks, one table (PYTHON=python3 WHEELS=FOLDER ONLY="tests train data")
 # make wheels WHEELS=FOLDER   the packages that make gpu may lack there, for the same Python
-# make figures   docs/evidence.md and its figures, from the results in docs/studies
 # Another interpreter: make test PYTHON=python3.13
 
 PYTHON ?= python3
@@ -22,7 +22,7 @@ made := $(venv)/made-with-python-$(shell "$(PYTHON)" -c 'import platform; print(
 sources := Makefile requirements/constraints.txt requirements/basicsr-build/sitecustomize.py bsr_plugin/__init__.py \
 	setup.py pyproject.toml startup/bsr_plugin.pth startup/bsr_plugin_hook.py
 
-.PHONY: env figures demo test lint browser gpu wheels clean
+.PHONY: env demo test lint docs figures browser gpu wheels clean
 .DEFAULT_GOAL := test
 
 env: $(made)
@@ -53,9 +53,6 @@ demo: env
 	$(bsr) compare $(results)/visualization/held-out --hr $(sample)/test --scale 2 --picture demo/crops.png \
 		--name demo --images "held-out photographs"
 
-figures: env
-	$(bsr) evidence docs/studies --out docs/evidence.md
-
 # Without a browser the suite runs without the tests that are marked so, and says it.
 has_browser := command -v chromedriver > /dev/null && \
 	{ command -v chromium || command -v chromium-browser || command -v google-chrome; } > /dev/null
@@ -82,10 +79,20 @@ browser:
 	apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core; } || \
 	{ echo "Chromium cannot be installed here: install it and ChromeDriver with your system's tools." >&2; exit 1; }
 
+docs: env
+	$(pip) install -q $(pins) -e '.[docs]' --no-build-isolation
+	$(python) -m sphinx -q -b html -W --keep-going docs build/docs
+
+figures: env
+	$(bsr) evidence docs/studies --out docs/evidence.md
+	$(bsr) sample --out $(sample)
+	$(bsr) prepare $(sample)/train --out build/figures --scale 2 --lr-window 48
+	$(bsr) figure batches build/figures/LR_bicubic_x2.lmdb --seed 0 -o docs/pictures/batches.png
+
 lint: env
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
 
 clean:
-	rm -rf $(venv) build dist *.egg-info .ruff_cache .mypy_cache .pytest_cache .hypothesis
+	rm -rf $(venv) build dist docs/api *.egg-info .ruff_cache .mypy_cache .pytest_cache .hypothesis

@@ -68,6 +68,7 @@ setup(
         'typing-extensions>=4.6',
     ],
     extras_require={
+        'docs': ['furo>=2024.8', 'myst-parser>=4', 'sphinx>=8.1'],
         'dev': [
             'hypothesis>=6.100',
             'mypy>=1.13',

@@ -21,16 +21,17 @@ class HybridL1L2LpLoss(nn.Module):
 
         f = loss_weight * (l2_weight d^2 + l1_weight |d| + lp_weight ((d^2 + eps^2)^(p/2) - eps^p))
 
-    f is 0 where d is 0. The Lp term is smoothed by ``eps``: |d|^p has an infinite slope at 0, the smoothed term's
+    f is 0 where d is 0. The Lp term is smoothed by ``eps``: ``|d|^p`` has an infinite slope at 0, the smoothed term's
     slope is 0 there and nowhere above p eps^(p-1). Everything is computed in float32 whatever autocast is in force,
     float64 stays float64.
 
     The paper gives no weights. The defaults are chosen by what each term adds to the gradient of a pixel whose error
-    is d, images in [0, 1]: 2|d| from L2, a from L1, b |d|^(-1/2) / 2 from Lp. With a = 0.1 and b = 0.01, L2 leads for
-    errors above 0.05 (13 of 255 grey levels), L1 between, Lp below 0.0025 (0.6 grey levels); L2 and Lp pull alike at
-    0.018 (5 grey levels), the mean error of a good x4 network. Their sum stays between 0.16 and 0.32 for every |d| from
-    0.001 to 0.1: small errors in texture and large ones at edges count alike, which is the balance the paper asks
-    for. For images in another range than [0, 1], scale a with the range and b with its power 3/2, and eps with it.
+    is d, images in [0, 1]: ``2 |d|`` from L2, a from L1, ``b |d|^(-1/2) / 2`` from Lp. With a = 0.1 and b = 0.01, L2
+    leads for errors above 0.05 (13 of 255 grey levels), L1 between, Lp below 0.0025 (0.6 grey levels); L2 and Lp pull
+    alike at 0.018 (5 grey levels), the mean error of a good x4 network. Their sum stays between 0.16 and 0.32 for every
+    ``|d|`` from 0.001 to 0.1: small errors in texture and large ones at edges count alike, which is the balance the
+    paper asks for. For images in another range than [0, 1], scale a with the range and b with its power 3/2, and eps
+    with it.
 
     Args:
         loss_weight: Factor of the whole loss, above 0.

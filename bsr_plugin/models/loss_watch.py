@@ -44,7 +44,7 @@ class LossWatch:
     def add(
         self, iteration: int, losses: Mapping[str, Tensor], rate: float, batch: Iterable[Tensor], paths: Sequence[str]
     ) -> None:
-        """Notes the losses of an iteration (from 1) by term and what they come from; ``check``s them when it is time.
+        """Notes the losses of an iteration (from 1) by term and what they come from, for ``check`` to look at.
 
         That is the learning rate, the images that the network was fed and compared with, and the paths of these.
         """

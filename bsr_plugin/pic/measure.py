@@ -20,7 +20,7 @@ from bsr_plugin.errors import InputError
 
 ChannelRule = Literal['max', 'sum']
 
-#: Largest gradient of one pixel in one channel: |Gx| and |Gy| reach 4 * 255 each.
+#: Largest gradient of one pixel in one channel: ``|Gx|`` and ``|Gy|`` reach 4 * 255 each.
 MAX_GRADIENT = 2 * 4 * 255
 
 UInt8Image = NDArray[np.uint8]

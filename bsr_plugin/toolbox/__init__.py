@@ -1,42 +1,42 @@
 """The seam with BasicSR: everything that is changed in the toolbox, and nothing else touches it.
 
 No installed file is changed. When ``basicsr`` is imported, ``bsr_plugin/compat.py`` first makes that possible; then
-``replacing.py`` binds the names of this table, by one rule: what the toolbox had is kept beside its replacement, and
+``replacing.py`` binds the nam  es of this table, by one rule: what the toolbox had is kept beside its replacement, and
 a name that has been replaced is left as it is.
 
 In every program with a ``train_pipeline`` or a ``test_pipeline`` (``basicsr.train``, ``basicsr.test``, and the running
 program where it is a copy of one of them), because these look the names up in their own module:
 
-==============================  ================================  ==================================================
-replaced                        by                                why; which toolbox could do without
-==============================  ================================  ==================================================
-``EnlargedSampler``             ``sampler.ResumableSampler``      a run ends at ``total_iter`` for any batch and any
+================================ ================================ ==================================================
+replaced                         by                               why; which toolbox could do without
+================================ ================================ ==================================================
+``EnlargedSampler``              ``sampler.ResumableSampler``     a run ends at ``total_iter`` for any batch and any
                                                                   number of ranks, and resumes inside its epoch; one
                                                                   with resumable samplers
-``CPUPrefetcher``,              ``prefetch.CPUPrefetcher``,       an exception of a data set hangs the run; threads
-``CUDAPrefetcher``              ``prefetch.CUDAPrefetcher``       are left behind; workers die of the signal that stops
+``CPUPrefetcher``,               ``prefetch.CPUPrefetcher``,      an exception of a data set hangs the run; threads
+``CUDAPrefetcher``               ``prefetch.CUDAPrefetcher``      are left behind; workers die of the signal that stops
                                                                   the training, and the training of their death; a
                                                                   batch may be overwritten while it is read; needs a
                                                                   GPU. One whose prefetchers wait for their consumer
                                                                   and forward errors
-``load_resume_state``           ``TrainingProgram``,              takes the newest state though it is damaged, from the
-                                ``resume.load_resume_state``      current folder, and asks for a GPU; one that reads
+``load_resume_state``            ``TrainingProgram``,             takes the newest state though it is damaged, from the
+                                 ``resume.load_resume_state``     current folder, and asks for a GPU; one that reads
                                                                   states on the CPU and checks them
 ``create_train_val_dataloader``, ``TrainingProgram``              what a run needs is opened before the run before it
 ``build_model``                                                   is archived; one that makes folders last
-``make_exp_dirs``,              ``EvaluationProgram``             the same for tests
+``make_exp_dirs``,               ``EvaluationProgram``            the same for tests
 ``build_dataset``,
 ``build_model`` (test)
-==============================  ================================  ==================================================
+================================ ================================ ==================================================
 
 In the toolbox's own modules; the last two only without a GPU:
 
-==============================  ================================  ==================================================
-``BaseModel.model_to_device``   ``on_cpu.model_to_device``        ties a network in main memory to a GPU when there
+================================ ================================ ==================================================
+``BaseModel.model_to_device``    ``on_cpu.model_to_device``       ties a network in main memory to a GPU when there
                                                                   are several ranks; one that looks at its device
-``dist_util._init_dist_*``      ``on_cpu.over_gloo``              asks for NCCL; one that asks whether there is a GPU
-``dist_util.torch``             ``on_cpu.ONE_DEVICE``             every process selects a GPU; the same
-==============================  ================================  ==================================================
+``dist_util._init_dist_*``       ``on_cpu.over_gloo``             asks for NCCL; one that asks whether there is a GPU
+``dist_util.torch``              ``on_cpu.ONE_DEVICE``            every process selects a GPU; the same
+================================ ================================ ==================================================
 
 For the time of a run, by the launchers in ``basicsr/`` (``bsr_plugin/launch.py``): ``parse_options`` (options are read
 safely and checked as a whole), ``build_dataset`` (BasicSR's ``PairedImageDataset`` is guarded), ``init_tb_logger``
