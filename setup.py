@@ -56,6 +56,7 @@ setup(
         'pillow>=10',
         'pooch>=1.8',
         'pydantic>=2.7',
+        'pyvips[binary]>=3.0',
         'pyyaml>=6.0',
         'requests>=2.31',
         'safetensors>=0.4.3',

@@ -7,7 +7,7 @@ of this package are in its registries under their names. An option file does it 
 
 The toolbox itself, and torch with it, is not imported here: the commands that need neither start at once.
 
-Without an option file, :func:`load_model` gives a network that is ready to use.
+Without an option file, :func:`upscale` enlarges images, and :func:`load_model` gives a network that is ready to use.
 """
 
 from importlib import import_module
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from bsr_plugin import compat
 
 if TYPE_CHECKING:
+    from bsr_plugin.upscaling.function import upscale
     from bsr_plugin.weights import load_model
 
-__all__ = ['load_model', 'register']
+__all__ = ['load_model', 'register', 'upscale']
 
 __version__ = '0.1.0'
 
@@ -33,7 +34,7 @@ REGISTERING = (
 
 
 #: What this package offers -> the module it is imported from when it is first asked for.
-_ON_DEMAND = {'load_model': 'bsr_plugin.weights'}
+_ON_DEMAND = {'load_model': 'bsr_plugin.weights', 'upscale': 'bsr_plugin.upscaling.function'}
 
 
 def __getattr__(name: str) -> Any:

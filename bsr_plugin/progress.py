@@ -8,9 +8,13 @@ from tqdm import tqdm
 Item = TypeVar('Item')
 
 
-def progress(items: Iterable[Item] | None = None, *, total: int | None = None, label: str, unit: str) -> 'tqdm[Item]':
+def progress(
+    items: Iterable[Item] | None = None, *, total: int | None = None, label: str, unit: str, unit_scale: bool = False
+) -> 'tqdm[Item]':
     """Wraps ``items`` in a bar with rate and time left, silent when stderr is not a terminal.
 
-    Without ``items`` it is moved with ``update``; ``label`` says what is being done, ``unit`` what one item is called.
+    Without ``items`` it is moved with ``update``; ``label`` says what is being done, ``unit`` what one item is called,
+    and with ``unit_scale`` they are counted in thousands (k) or millions (M).
     """
-    return tqdm(items, total=total, desc=label, unit=unit, delay=1, disable=None, dynamic_ncols=True)  # type: ignore[return-value]
+    settings = {'delay': 1, 'disable': None, 'dynamic_ncols': True}
+    return tqdm(items, total=total, desc=label, unit=unit, unit_scale=unit_scale, **settings)  # type: ignore[return-value, call-overload]

@@ -18,6 +18,7 @@ LAYERS = (
     ('models',),
     ('options', 'evaluation'),
     ('weights',),
+    ('upscaling',),
     ('toolbox',),
     ('launch', 'bench'),
     ('study',),

@@ -20,6 +20,7 @@ from bsr_plugin.errors import InputError
 COMMANDS: dict[str, tuple[str, str]] = {
     'download': ('download', 'Brings the data sets of the paper into the folders where options expect them.'),
     'prepare': ('prepare', 'Makes HR store, LR store and PIC index from a folder of HR images.'),
+    'upscale': ('upscale', 'Makes images of any kind and size two to four times as large.'),
     'bicubic': ('bicubic', "The paper's baseline: PSNR-Y and SSIM-Y of bicubic interpolation."),
     'options': ('options', 'Checks option files, or prints the option reference.'),
     'sample': ('sample', 'Writes the photographs that scikit-image ships, split for training and testing.'),

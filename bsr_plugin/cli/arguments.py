@@ -20,6 +20,18 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', type=Path, default=None, metavar='FILE', help='also write the figures to FILE')
 
 
+def add_shard(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--shard``: which part of the work, as (I, N); ``what`` is the help."""
+    parser.add_argument('--shard', type=_shard, metavar='I/N', help=what)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, total = text.partition('/')
+    if not (number.isdigit() and total.isdigit()):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a shard: use i/n, such as 2/8")
+    return int(number), int(total)
+
+
 def add_pic_index(parser: argparse.ArgumentParser) -> None:
     """What a PIC index is built for."""
     bins, quantile = IntervalRule.bins, IntervalRule.quantile

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from bsr_plugin.cli.arguments import add_degradation, add_pic_index, interval_rule
+from bsr_plugin.cli.arguments import add_degradation, add_pic_index, add_shard, interval_rule
 from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, count_of
 from bsr_plugin.data.check import check_stores
 from bsr_plugin.data.prepare import Preparation, prepare
@@ -27,8 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_pic_index(parser)
     copies = 'scale augmentation: also store copies down-scaled by these factors, such as 0.9,0.8,0.7,0.6'
     parser.add_argument('--copies', type=_factors, default=(), metavar='F,F,...', help=copies)
-    part = 'make part I of N, to be read as one with the others'
-    parser.add_argument('--shard', type=_shard, metavar='I/N', help=part)
+    add_shard(parser, 'make part I of N, to be read as one with the others')
     parser.add_argument('--check', action='store_true', help='verify the stores that are there, and make nothing')
 
 
@@ -81,13 +80,6 @@ def _sentence_about(others: Sequence[Path]) -> str:
     verb = 'is not an image and is' if len(others) == 1 else 'are not images and are'
     names = ', '.join(entry.name for entry in others[:_NAMED]) + (', ...' if len(others) > _NAMED else '')
     return f'{what} in {others[0].parent} {verb} left out: {names}'
-
-
-def _shard(text: str) -> tuple[int, int]:
-    number, _, total = text.partition('/')
-    if not (number.isdigit() and total.isdigit()):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a shard: use i/n, such as 2/8")
-    return int(number), int(total)
 
 
 def _factors(text: str) -> tuple[float, ...]:

@@ -6,9 +6,9 @@ these pixels out and tiling changes nothing.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise, zip_longest
 
 import torch
 from torch import Tensor
@@ -87,6 +87,57 @@ def _seam(start: int, stop: int, overlap: int, reach: int | None) -> tuple[float
 
 
 @torch.no_grad()
+def infer_strips(
+    network: Network,
+    rows: Callable[[int, int], Tensor],
+    size: tuple[int, int],
+    tile: int,
+    overlap: int,
+    reach: int | None = None,
+    multiple: int = 1,
+) -> Iterator[Tensor]:
+    """Applies ``network`` to overlapping tiles, from top to bottom, and yields the rows that are finished.
+
+    Arguments that are not explained here are those of ``infer``, and so is the result, to the bit. Memory is taken for
+    one strip of tiles, whatever the height.
+
+    Args:
+        network: As in ``infer``.
+        rows: Gives the LR rows from one to before another as (N, C, h, W); both numbers never decrease.
+        size: H and W of the LR image.
+        tile: As in ``infer``.
+        overlap: As in ``infer``.
+        reach: As in ``infer``.
+        multiple: As in ``infer``.
+
+    Yields:
+        (N, C', h, s W), float32, on the CPU; together the heights are s H.
+
+    Raises:
+        ValueError: As in ``infer``.
+    """
+    if overlap < 0 or tile - 2 * overlap < multiple:
+        left = f'less than {multiple}' if multiple > 1 else 'nothing'
+        raise ValueError(f'an overlap of {overlap} on each side leaves {left} of a tile of {tile}')
+    downwards, across = (spans(length, tile, overlap, reach, multiple) for length in size)
+    shared: Tensor | None = None
+    for span, below in zip_longest(downwards, downwards[1:]):
+        image, strip = rows(span.start, span.stop), None
+        for columns in across:
+            part = network(columns.of(image, -1)).float()
+            scale = part.size(-2) // (span.stop - span.start)
+            if strip is None:
+                strip = torch.zeros(*part.shape[:-1], scale * size[1])
+                if shared is not None:
+                    strip[..., : shared.size(-2), :] = shared
+            weight = span.weight(scale)[:, None] * columns.weight(scale)
+            columns.of(strip, -1, scale).add_((part * weight.to(part.device)).cpu())
+        assert strip is not None
+        finished = scale * (below.start - span.start) if below else strip.size(-2)
+        yield strip[..., :finished, :]
+        shared = strip[..., finished:, :].clone()
+
+
 def infer(
     network: Network, image: Tensor, tile: int, overlap: int, reach: int | None = None, multiple: int = 1
 ) -> Tensor:
@@ -103,24 +154,21 @@ def infer(
         multiple: What ``tile`` and the sides of the image are multiples of, and the places of all tiles.
 
     Returns:
-        (N, C', s H, s W), float32, on the CPU, where only this result and one tile's take room.
+        (N, C', s H, s W), float32, on the CPU, where only this result and one strip's take room.
 
     Raises:
         ValueError: ``overlap`` is not less than half of ``tile``, or leaves less than ``multiple`` of it.
     """
-    if overlap < 0 or tile - 2 * overlap < multiple:
-        left = f'less than {multiple}' if multiple > 1 else 'nothing'
-        raise ValueError(f'an overlap of {overlap} on each side leaves {left} of a tile of {tile}')
-    result = None
     height, width = image.shape[-2:]
-    axes = (spans(length, tile, overlap, reach, multiple) for length in (height, width))
-    for rows, columns in product(*axes):
-        part = network(columns.of(rows.of(image, -2), -1)).float()
-        scale = part.size(-2) // (rows.stop - rows.start)
+    strips = infer_strips(
+        network, lambda start, stop: image[..., start:stop, :], (height, width), tile, overlap, reach, multiple
+    )
+    result, filled = None, 0
+    for strip in strips:
         if result is None:
-            result = torch.zeros(*part.shape[:-2], scale * height, scale * width)
-        weight = rows.weight(scale)[:, None] * columns.weight(scale)
-        columns.of(rows.of(result, -2, scale), -1, scale).add_((part * weight.to(part.device)).cpu())
+            result = torch.empty(*strip.shape[:-2], strip.size(-1) // width * height, strip.size(-1))
+        result[..., filled : filled + strip.size(-2), :] = strip
+        filled += strip.size(-2)
     assert result is not None
     return result
 

@@ -1,0 +1,46 @@
+"""Bicubic interpolation and the network's result side by side, as one picture."""
+
+import os
+from pathlib import Path
+
+from bsr_plugin.atomic import replacing
+from bsr_plugin.errors import InputError
+from bsr_plugin.upscaling.libvips import first_line, pyvips
+from bsr_plugin.upscaling.reading import MAX_PIXELS, ImageFile
+
+
+def comparison_path(target: Path) -> Path:
+    """Where the comparison for an output is."""
+    return target.with_name(f'{target.stem}_bicubic_BSR.png')
+
+
+def write_comparison(source: Path, target: Path, scale: int, max_pixels: int = MAX_PIXELS) -> None:
+    """Writes ``comparison_path(target)``: the interpolated image on the left, the output on the right, row by row.
+
+    Raises:
+        InputError: One of the files cannot be read, or libvips cannot write the picture.
+    """
+    small = ImageFile(source, max_pixels).image
+    large = ImageFile(target, scale**2 * max_pixels).image
+    interpolated = _bicubic(small, scale).cast(small.format)
+    if small.format != large.format:  # the output's format has 8 bits only
+        interpolated = (interpolated / 257).rint().cast(large.format).copy(interpretation=large.interpretation)
+    picture = comparison_path(target)
+    with replacing(picture) as temporary:
+        try:
+            interpolated.join(large, 'horizontal').pngsave(os.fsencode(temporary))
+        except pyvips.Error as error:
+            raise InputError(f'{picture} cannot be written ({first_line(error)}).') from None
+
+
+def _bicubic(image: pyvips.Image, scale: int) -> pyvips.Image:
+    """Keys' bicubic interpolation with a = -0.5, as MATLAB's; libvips's own ``resize`` shifts the image."""
+    centre = (scale - 1) / 2
+    return image.affine(
+        [scale, 0, 0, scale],
+        interpolate=pyvips.Interpolate.new('bicubic'),
+        oarea=[0, 0, scale * image.width, scale * image.height],
+        odx=centre,
+        ody=centre,
+        extend='copy',
+    )

@@ -1,0 +1,134 @@
+"""Upscaling of image files: one by one, what is there is left, and what fails stops no other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.models.tiling import is_out_of_memory
+from bsr_plugin.upscaling.comparison import comparison_path, write_comparison
+from bsr_plugin.upscaling.network import RGBNetwork
+from bsr_plugin.upscaling.plan import Job
+from bsr_plugin.upscaling.reading import MAX_PIXELS, ImageFile
+from bsr_plugin.upscaling.strips import Tiling, upscale_strips
+from bsr_plugin.upscaling.writing import QUALITY, check_format, sample_type, writing
+
+
+@dataclass(frozen=True)
+class FileSettings:
+    """How files are upscaled.
+
+    Attributes:
+        self_ensemble: Whether every tile is the mean over its eight flips and rotations.
+        tiling: How images are cut.
+        quality: Of JPEG, WebP and AVIF files.
+        max_pixels: Pixels of the largest image that is read.
+        overwrite: Whether outputs that are there and whole are made anew.
+        compare: Whether bicubic interpolation and the result are written side by side, too.
+    """
+
+    self_ensemble: bool = False
+    tiling: Tiling = field(default_factory=Tiling)
+    quality: int = QUALITY
+    max_pixels: int = MAX_PIXELS
+    overwrite: bool = False
+    compare: bool = False
+
+
+@dataclass
+class Outcome:
+    """What became of the files.
+
+    Attributes:
+        done: Outputs that were written.
+        skipped: Outputs that were there and whole.
+        failed: Input -> why it has no output.
+        pixels: Output pixels of those that were written.
+    """
+
+    done: list[Path] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+    failed: dict[Path, str] = field(default_factory=dict)
+    pixels: int = 0
+
+
+class Watcher:
+    """Is told how the work goes on; this one does not care."""
+
+    def begin(self, job: Job) -> None:
+        """A file is next."""
+
+    def advance(self, pixels: float) -> None:
+        """So many output pixels are done, or need not be done."""
+
+    def failed(self, job: Job, reason: str) -> None:
+        """A file cannot be upscaled."""
+
+
+def upscale_files(
+    jobs: Sequence[Job], network: RGBNetwork, settings: FileSettings, watcher: Watcher | None = None
+) -> Outcome:
+    """Upscales files in their order. What is wrong with one of them is told, and the others are upscaled.
+
+    Raises:
+        OSError: Outputs cannot be written at all, for instance because the disk is full.
+    """
+    watcher, outcome = watcher or Watcher(), Outcome()
+    for job in jobs:
+        watcher.begin(job)
+        try:
+            image = ImageFile(job.source, settings.max_pixels)
+            pixels = network.scale**2 * image.height * image.width
+            if not settings.overwrite and _is_whole(job, image, network.scale, settings):
+                outcome.skipped.append(job.target)
+                watcher.advance(pixels)
+                continue
+            _upscale_file(job, image, network, settings, watcher)
+        except InputError as error:
+            outcome.failed[job.source] = str(error)
+            watcher.failed(job, str(error))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = f'{job.source} does not fit in memory in tiles of {settings.tiling.tile}: give a smaller --tile.'
+            outcome.failed[job.source] = reason
+            watcher.failed(job, reason)
+        else:
+            outcome.done.append(job.target)
+            outcome.pixels += pixels
+    return outcome
+
+
+def _upscale_file(job: Job, image: ImageFile, network: RGBNetwork, settings: FileSettings, watcher: Watcher) -> None:
+    shape = network.scale * image.height, network.scale * image.width, image.bands
+    check_format(job.target, *shape)
+    dtype = sample_type(job.target, image.dtype)
+    strips = upscale_strips(
+        network,
+        image.rows,
+        (image.height, image.width),
+        dtype,
+        settings.tiling,
+        settings.self_ensemble,
+        advance=lambda share: watcher.advance(share * shape[0] * shape[1]),
+    )
+    with writing(job.target, shape, dtype, image.image, settings.quality) as writer:
+        for strip in strips:
+            writer.write(strip)
+    if settings.compare:
+        write_comparison(job.source, job.target, network.scale, settings.max_pixels)
+
+
+def _is_whole(job: Job, image: ImageFile, scale: int, settings: FileSettings) -> bool:
+    """Whether all of the output can be read, and has the size that it is to have."""
+    if not job.target.is_file() or (settings.compare and not comparison_path(job.target).is_file()):
+        return False
+    try:
+        there = ImageFile(job.target, scale**2 * settings.max_pixels)
+        if (there.height, there.width) != (scale * image.height, scale * image.width):
+            return False
+        for start in range(0, there.height, settings.tiling.tile):
+            there.rows(start, min(start + settings.tiling.tile, there.height))
+    except InputError:
+        return False
+    return True

@@ -1,0 +1,142 @@
+"""Networks that upscale RGB, from the weights that ship or from any file of weights, loaded once."""
+
+import os
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from bsr_plugin.archs.bsr_arch import BSRNet
+from bsr_plugin.errors import InputError
+from bsr_plugin.models.gradient_step import computes_bf16
+from bsr_plugin.upscaling.precision import LARGEST_LOSS, loss_of_bf16
+from bsr_plugin.weights import load_model, names, weights_file
+
+Device = Literal['auto', 'cpu', 'cuda']
+Precision = Literal['auto', 'float32', 'bf16']
+
+#: Taken where neither a scale nor weights are named.
+DEFAULT_SCALE = 2
+
+
+class RGBNetwork(Protocol):
+    """What maps (N, 3, H, W) in [0, 1] to (N, 3, scale H, scale W), not clipped, on the CPU, from any thread.
+
+    Attributes:
+        name: What it was loaded from.
+        scale: Factor from LR to HR.
+        reach: Largest distance in LR pixels over which it looks; ``None`` where that is not known.
+        precision: What it computes in, and why, in words.
+    """
+
+    name: str
+    scale: int
+    reach: int | None
+    precision: str
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Upscales a batch."""
+
+
+class TorchNetwork:
+    """A BSRNet on a device; see ``RGBNetwork``."""
+
+    def __init__(self, net: BSRNet, name: str, device: torch.device, precision: Precision = 'float32') -> None:
+        self.name, self.precision = name, 'float32'
+        self.reach: int | None = net.receptive_field
+        self._range = net.img_range
+        self._device = device
+        # Neighbouring channels lie next to each other in memory, as the convolutions of bf16 want them.
+        self._net = net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self._bf16 = False
+        self.scale = self(torch.zeros(1, 3, 4, 4)).size(-1) // 4
+        if precision != 'float32':
+            self._choose(precision)
+
+    def _choose(self, precision: Precision) -> None:
+        """Takes bf16 if asked for, or if the device computes it and the result is as good as float32's."""
+        if precision == 'auto' and not computes_bf16(self._device):
+            return
+        loss = loss_of_bf16(self, self._computing_bf16, self.scale)
+        self._bf16 = precision == 'bf16' or loss < LARGEST_LOSS
+        chosen = 'bf16' if self._bf16 else 'float32'
+        self.precision = f'{chosen} (bf16 loses {loss:.4f} dB on a photograph)'
+
+    @torch.no_grad()
+    def __call__(self, image: Tensor) -> Tensor:
+        """Upscales a batch."""
+        return self._compute(image, self._bf16)
+
+    @torch.no_grad()
+    def _computing_bf16(self, image: Tensor) -> Tensor:
+        return self._compute(image, bf16=True)
+
+    def _compute(self, image: Tensor, bf16: bool) -> Tensor:
+        image = (image * self._range).to(self._device, memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
+            result: Tensor = self._net(image)
+        return result.float().cpu() / self._range
+
+
+def load_network(
+    weights: str | os.PathLike[str] | None = None,
+    scale: int | None = None,
+    device: Device = 'auto',
+    precision: Precision = 'auto',
+) -> RGBNetwork:
+    """Loads a network, once for every state of the file; safe to call from several threads.
+
+    Args:
+        weights: The name of weights that ship, or a file: a checkpoint of BSRModel or SRModel, safetensors, or ONNX.
+            ``None`` takes those that ship for ``scale``.
+        scale: What the scale has to be; ``None`` takes that of the weights.
+        device: ``auto`` is the GPU if there is one.
+        precision: ``auto`` is bf16 where the device computes it and it loses less than ``LARGEST_LOSS`` on a
+            photograph, which is measured; ONNX files compute in their own precision.
+
+    Raises:
+        InputError: There are no such weights, or they have another scale, or there is no such device.
+    """
+    name, path = _found(weights, scale)
+    stamp = path.stat()
+    with _loading:
+        network = _loaded(name, path, (stamp.st_mtime_ns, stamp.st_size), _device(device), precision)
+    if scale is not None and network.scale != scale:
+        raise InputError(f'{name} upscales by {network.scale}, not by {scale}: give that scale, or other weights.')
+    return network
+
+
+_loading = threading.Lock()
+
+
+@lru_cache(maxsize=4)
+def _loaded(name: str, path: Path, stamp: tuple[int, int], device: torch.device, precision: Precision) -> RGBNetwork:
+    """``stamp`` tells one state of the file from another."""
+    if path.suffix.lower() == '.onnx':
+        from bsr_plugin.upscaling.onnx_network import OnnxNetwork
+
+        return OnnxNetwork(path, device)
+    return TorchNetwork(load_model(path), name, device, precision)
+
+
+def _found(weights: str | os.PathLike[str] | None, scale: int | None) -> tuple[str, Path]:
+    """What weights are called, and where they are."""
+    if weights is None:
+        weights = f'x{scale or DEFAULT_SCALE}'
+        if weights not in names():
+            raise InputError(f'No weights for {weights} ship with this version of bsr_plugin: give --weights FILE.')
+    path = weights_file(weights)
+    if not path.is_file():
+        raise InputError(f'{path} is not a file of weights: give a checkpoint, a safetensors or an ONNX file.')
+    return str(weights), path.resolve()
+
+
+def _device(name: Device) -> torch.device:
+    if name == 'cuda' and not torch.cuda.is_available():
+        raise InputError('The device is cuda, but torch finds no GPU here: leave --device out, or use cpu.')
+    if name == 'auto':
+        name = 'cuda' if torch.cuda.is_available() else 'cpu'
+    return torch.device(name)

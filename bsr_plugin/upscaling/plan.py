@@ -1,0 +1,116 @@
+"""Which file becomes which: files, folders and patterns to pairs of an input and an output."""
+
+import glob
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bsr_plugin.data.image_file import is_image
+from bsr_plugin.errors import InputError
+from bsr_plugin.upscaling.writing import SUFFIXES
+
+#: Endings that are taken for images in folders, beside those of training images.
+_FURTHER = ('.avif', '.heic', '.heif')
+
+
+@dataclass(frozen=True)
+class Job:
+    """An image file and the file that its upscaled image goes to."""
+
+    source: Path
+    target: Path
+
+
+def plan(inputs: Sequence[str], out: Path, suffix: str | None = None) -> list[Job]:
+    """Pairs all inputs with outputs, sorted by their names.
+
+    A folder stands for the images in it and below, whose places are kept under ``out``; a pattern such as
+    ``photos/**/*.jpg`` for what it matches, with the places from its first special character on. Hidden files and what
+    lies in ``out`` are left out. A single file goes to ``out`` itself where that is named like an image.
+
+    Args:
+        inputs: Files, folders and patterns.
+        out: Folder of the outputs, or the output file of a single input file.
+        suffix: Ending of the outputs; by default that of the input, or ``.png`` where that format is not written.
+
+    Raises:
+        InputError: An input is not there or holds no image, or an output would be written twice, or over an input.
+    """
+    files = list(inputs)
+    if len(files) == 1 and Path(files[0]).is_file() and out.suffix.lower() in SUFFIXES and not out.is_dir():
+        jobs = [Job(Path(files[0]), out)]
+    else:
+        found = {path: place for word in files for path, place in _images(word, out)}
+        jobs = [Job(path, out / _renamed(found[path], suffix)) for path in sorted(found)]
+    _check_apart(jobs)
+    return jobs
+
+
+def _images(word: str, out: Path) -> Iterator[tuple[Path, Path]]:
+    """Images that a word stands for, with their places under the output folder."""
+    path = Path(word)
+    if path.is_dir():
+        found = [(file, file.relative_to(path)) for file in _below(path, out)]
+        if not found:
+            raise InputError(f'{path} holds no image: give a folder with PNG, JPEG, TIFF or WebP files.')
+        yield from found
+    elif path.exists() or not glob.has_magic(word):
+        if not path.exists():
+            raise InputError(f'{path} does not exist: give image files, folders or patterns.')
+        yield path, Path(path.name)
+    else:
+        matches = [match for match in map(Path, glob.glob(word, recursive=True)) if match.is_file()]  # noqa: PTH207 - absolute patterns too
+        if not matches:
+            raise InputError(f'{word} matches no file: correct the pattern.')
+        root = _fixed_part(word)
+        yield from ((match, match.relative_to(root)) for match in matches)
+
+
+def _below(folder: Path, out: Path) -> Iterator[Path]:
+    inside = out.resolve()
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith('.') or entry.resolve() == inside:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _below(entry, out)
+        elif is_image(entry) or entry.suffix.lower() in _FURTHER:
+            yield entry
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folder above the first part of a pattern that has a special character."""
+    parts = Path(pattern).parts
+    magic = next(number for number, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[:magic])
+
+
+def _renamed(place: Path, suffix: str | None) -> Path:
+    if suffix is None:
+        suffix = place.suffix if place.suffix.lower() in SUFFIXES else '.png'
+    return place.with_suffix(suffix)
+
+
+def _check_apart(jobs: Iterable[Job]) -> None:
+    sources = {job.source.resolve(): job.source for job in jobs}
+    taken: dict[Path, Path] = {}
+    for job in jobs:
+        target = job.target.resolve()
+        if target in sources:
+            raise InputError(f'{job.target} is an input, and would be written over: give another folder with -o.')
+        if target in taken:
+            raise InputError(
+                f'{taken[target]} and {job.source} would both be written to {job.target}: upscale them into folders '
+                'of their own.'
+            )
+        taken[target] = job.source
+
+
+def shard_of(jobs: Sequence[Job], number: int, total: int) -> list[Job]:
+    """Every ``total``-th job, from the ``number``-th on, counted from 1.
+
+    Raises:
+        InputError: ``number`` is not between 1 and ``total``.
+    """
+    if not 1 <= number <= total:
+        raise InputError(f'The shard is {number}/{total}: use i/n with i from 1 to n.')
+    return list(jobs[number - 1 :: total])

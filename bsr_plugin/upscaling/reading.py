@@ -1,0 +1,144 @@
+"""Image files of any kind as rows of RGB or grey pixels, upright, with what else the file says."""
+
+import os
+import struct
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from bsr_plugin.data.image_file import check_is_file
+from bsr_plugin.errors import InputError
+from bsr_plugin.upscaling.libvips import first_line, pyvips
+from bsr_plugin.upscaling.pixels import BANDS
+
+#: Pixels of the largest image that is read unless another number is given.
+MAX_PIXELS = 1 << 29
+
+#: libvips's names of grey and of RGB.
+_PLAIN = ('b-w', 'grey16', 'srgb', 'rgb', 'rgb16')
+_DTYPES: dict[str, np.dtype] = {'uchar': np.dtype(np.uint8), 'ushort': np.dtype(np.uint16)}
+
+
+class ImageFile:
+    """An open image file whose rows are read from top to bottom.
+
+    Palettes, CMYK and L*a*b* have become RGB, and an EXIF orientation has been carried out.
+
+    Attributes:
+        path: Where it is.
+        height: Rows.
+        width: Columns.
+        bands: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
+        dtype: uint8 or uint16.
+        image: libvips's image, with colour profile, EXIF, XMP and density.
+    """
+
+    def __init__(self, path: Path, max_pixels: int = MAX_PIXELS) -> None:
+        """Reads the header.
+
+        Raises:
+            InputError: The file is not an image that can be read, or holds several, or more than ``max_pixels`` pixels,
+                or samples that are neither 8 nor 16 bits.
+        """
+        check_is_file(path)
+        self.path = path
+        image = _opened(path)
+        if image.width * image.height > max_pixels:
+            raise InputError(
+                f'{path} has {image.width} x {image.height} pixels, more than the {max_pixels:,} that are allowed: '
+                'raise --max-pixels if that is no mistake.'
+            )
+        _check_alone(path, image)
+        self.image = _in_plain_colours(path, _upright(path, image))
+        self.height, self.width, self.bands = self.image.height, self.image.width, self.image.bands
+        self.dtype = _DTYPES[self.image.format]
+        # Parts of a sequential image that are computed one by one: each would end the reading of the file.
+        self._region = pyvips.Region.new(self.image)
+
+    def rows(self, start: int, stop: int) -> NDArray:
+        """Pixels of the rows from ``start`` to before ``stop``, (h, W, bands); no row can be read twice.
+
+        Raises:
+            InputError: The file ends too early, or is damaged.
+        """
+        try:
+            data = self._region.fetch(0, start, self.width, stop - start)
+        except pyvips.Error as error:
+            raise _unreadable(self.path, error) from None
+        return np.frombuffer(data, self.dtype).reshape(stop - start, self.width, self.bands)
+
+
+def _unreadable(path: Path, error: pyvips.Error) -> InputError:
+    return InputError(f'{path} cannot be read ({first_line(error)}): remove it or put it right.')
+
+
+def _opened(path: Path, access: str = 'sequential') -> pyvips.Image:
+    """Libvips's image; of what libvips does not read, such as BMP, Pillow's."""
+    try:
+        source = pyvips.Source.new_from_file(os.fsencode(path))
+        return pyvips.Image.new_from_source(source, '', access=access, fail_on='error')
+    except pyvips.Error as error:
+        try:
+            return pyvips.Image.new_from_buffer(_through_pillow(path), '', access=access, fail_on='error')
+        except Exception:  # Pillow raises whatever a damaged file makes it trip over
+            raise _unreadable(path, error) from None
+
+
+def _through_pillow(path: Path) -> bytes:
+    """What Pillow reads, as a PNG: for BMP, JPEG 2000 and others, and HEIC where pillow-heif is installed."""
+    try:
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+    except ImportError:
+        pass
+    buffer = BytesIO()
+    with PillowImage.open(path) as image:
+        carried = {name: image.info[name] for name in ('icc_profile', 'exif', 'dpi') if image.info.get(name)}
+        image.convert('RGB' if image.mode in ('CMYK', 'YCbCr') else image.mode).save(
+            buffer, 'PNG', compress_level=0, **carried
+        )
+    return buffer.getvalue()
+
+
+def _check_alone(path: Path, image: pyvips.Image) -> None:
+    """Refuses animations and pages."""
+    pages = image.get('n-pages') if image.get_typeof('n-pages') else 1
+    if pages > 1 or _is_animated_png(path):
+        raise InputError(f'{path} holds several images: save the one you want as a file of its own.')
+
+
+def _is_animated_png(path: Path) -> bool:
+    """Whether a PNG has a chunk ``acTL``, which stands before the pixels; libvips takes its first frame for all."""
+    with path.open('rb') as file:
+        if file.read(8) != b'\x89PNG\r\n\x1a\n':
+            return False
+        while len(header := file.read(8)) == 8:
+            length, kind = struct.unpack('>I4s', header)
+            if kind in (b'acTL', b'IDAT'):
+                return bool(kind == b'acTL')
+            file.seek(length + 4, os.SEEK_CUR)
+    return False
+
+
+def _upright(path: Path, image: pyvips.Image) -> pyvips.Image:
+    """Turned as EXIF says. Then rows are read in another order than they have in the file."""
+    orientation = image.get('orientation') if image.get_typeof('orientation') else 1
+    return image if orientation == 1 else _opened(path, access='random').autorot()
+
+
+def _in_plain_colours(path: Path, image: pyvips.Image) -> pyvips.Image:
+    """8 or 16 bits of grey or RGB, without or with alpha."""
+    if image.interpretation == 'cmyk':
+        depth = 16 if image.format == 'ushort' else 8
+        image = image.icc_transform('srgb', embedded=True, input_profile='cmyk', depth=depth)
+    elif image.interpretation in ('lab', 'labs', 'labq', 'lch', 'xyz', 'scrgb'):
+        image = image.colourspace('srgb')
+    if image.format not in _DTYPES:
+        raise InputError(f'{path} has samples of type {image.format}: convert it to 8 or 16 bits first.')
+    if image.interpretation not in _PLAIN or image.bands not in BANDS:
+        raise InputError(f'{path} has {image.bands} bands of kind {image.interpretation}: convert it to RGB first.')
+    return image

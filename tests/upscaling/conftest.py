@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+import torch
+
+from bsr_plugin.archs.bsr_arch import BSRNet
+
+
+class Doubling:
+    """Nearest-neighbour upsampling: an independent answer for every pixel; see ``RGBNetwork``."""
+
+    name, reach, precision = 'nearest', 0, 'float32'
+
+    def __init__(self, scale=2):
+        self.scale = scale
+
+    def __call__(self, image):
+        return image.repeat_interleave(self.scale, -1).repeat_interleave(self.scale, -2)
+
+
+@pytest.fixture
+def nearest():
+    return Doubling()
+
+
+def save_tiny(path, scale=2, **arguments):
+    """Writes a checkpoint of a small BSRNet with random weights, which is not nearest-neighbour upsampling."""
+    torch.manual_seed(7)
+    net = BSRNet(num_feat=4, num_group=1, num_block=1, upscale=scale, upsampler='direct', **arguments)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    torch.save({'params': net.state_dict()}, path)
+    return net.eval()
+
+
+@pytest.fixture(scope='session')
+def tiny(tmp_path_factory):
+    """A file of weights of a small BSRNet x2."""
+    path = tmp_path_factory.mktemp('weights') / 'tiny_x2.pth'
+    save_tiny(path)
+    return path
+
+
+@pytest.fixture
+def noise():
+    return lambda *shape, dtype=np.uint8: np.random.default_rng(3).integers(0, np.iinfo(dtype).max + 1, shape, dtype)

@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import pytest
+
+from bsr_plugin.errors import InputError
+from bsr_plugin.upscaling.plan import Job, plan, shard_of
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ('photos/b.jpg', 'photos/a.PNG', 'photos/deep/er/c.bmp', 'photos/.hidden.png', 'photos/notes.txt'):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b'')
+    return Path('photos')
+
+
+def pairs(jobs):
+    return [(str(job.source), str(job.target)) for job in jobs]
+
+
+def test_folders_keep_their_structure(photos):
+    assert pairs(plan(['photos'], Path('out'))) == [
+        ('photos/a.PNG', 'out/a.PNG'),
+        ('photos/b.jpg', 'out/b.jpg'),
+        ('photos/deep/er/c.bmp', 'out/deep/er/c.png'),
+    ]
+
+
+def test_what_lies_in_the_output_folder_is_no_input(photos):
+    Path('photos/x2/deep').mkdir(parents=True)
+    Path('photos/x2/b.jpg').write_bytes(b'')
+    assert len(plan(['photos'], Path('photos/x2'))) == 3
+
+
+def test_patterns_keep_the_structure_below_their_first_special_character(photos):
+    assert pairs(plan(['photos/**/*.bmp'], Path('out'), '.webp')) == [('photos/deep/er/c.bmp', 'out/deep/er/c.webp')]
+    assert pairs(plan(['phot?s/*.jpg', 'photos/b.jpg'], Path('out'))) == [('photos/b.jpg', 'out/b.jpg')]
+
+
+def test_names_that_look_like_patterns(photos):
+    Path('photos/[1].png').write_bytes(b'')
+    assert pairs(plan(['photos/[1].png'], Path('out'))) == [('photos/[1].png', 'out/[1].png')]
+
+
+def test_a_single_file_goes_to_a_file_or_into_a_folder(photos):
+    assert plan(['photos/b.jpg'], Path('big.png')) == [Job(Path('photos/b.jpg'), Path('big.png'))]
+    assert pairs(plan(['photos/b.jpg'], Path('out'))) == [('photos/b.jpg', 'out/b.jpg')]
+    Path('folder.png').mkdir()
+    assert pairs(plan(['photos/b.jpg'], Path('folder.png'))) == [('photos/b.jpg', 'folder.png/b.jpg')]
+
+
+@pytest.mark.parametrize(
+    ('inputs', 'out', 'suffix', 'sentence'),
+    [
+        (['nowhere'], 'out', None, 'nowhere does not exist'),
+        (['photos/*.tif'], 'out', None, r'photos/\*.tif matches no file'),
+        (['empty'], 'out', None, 'empty holds no image'),
+        (['photos'], 'photos', None, 'photos/a.PNG is an input, and would be written over'),
+        (['photos/b.jpg'], 'photos/b.jpg', None, 'photos/b.jpg is an input, and would be written over'),
+        (['photos/b.jpg', 'more/b.png'], 'out', '.png', 'would both be written to out/b.png'),
+    ],
+)
+def test_what_cannot_be_meant(photos, inputs, out, suffix, sentence):
+    Path('empty').mkdir()
+    Path('more').mkdir()
+    Path('more/b.png').write_bytes(b'')
+    with pytest.raises(InputError, match=sentence):
+        plan(inputs, Path(out), suffix)
+
+
+def test_shards_are_the_whole_and_share_nothing(photos):
+    jobs = [Job(Path(str(number)), Path('out', str(number))) for number in range(10)]
+    parts = [shard_of(jobs, number, 3) for number in (1, 2, 3)]
+    assert sorted((job for part in parts for job in part), key=jobs.index) == jobs
+    assert [len(part) for part in parts] == [4, 3, 3]
+    with pytest.raises(InputError, match='The shard is 4/3: use i/n'):
+        shard_of(jobs, 4, 3)
