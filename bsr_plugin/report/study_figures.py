@@ -145,7 +145,7 @@ def claims_figure(result: StudyResult, metric: str, palette: Palette = PRINT) ->
     axes.axvline(0, color=palette.muted, lw=1, zorder=1)
     for row, each in enumerate(found.values()):
         _draw_difference(axes, each, row, palette.of(0))
-    _label_rows(axes, [f'{better} than {than}' for better, than in found], palette)
+    _label_rows(axes, [f'{better} vs {than}' for better, than in found], palette)
     axes.set_xlabel(f'{label_of(metric, result.metrics[metric])} difference, {name}')
     return figure
 

@@ -59,12 +59,12 @@ def _claims(result: StudyResult) -> list[StudyTable]:
         return []
     sets, options = sets_of(result), result.metrics[metric]
     label = label_of(metric, options)
-    verdicts = [[each.says, f'{each.better} than {each.than}', each.verdict] for each in result.comparisons]
+    verdicts = [[each.says, f'{each.better} vs {each.than}', each.verdict] for each in result.comparisons]
     by = f'By the difference in {label}, {ALL_SETS}' if ALL_SETS in sets else f'By the difference in {label}'
     below = f'{by}, with its 95 % confidence interval, not corrected for the number of claims.'
-    tables = [StudyTable('Claims', ['claim', 'better', 'here'], verdicts, below)]
+    tables = [StudyTable('Claims', ['claim', 'variants', 'here'], verdicts, below)]
     pairs = {(each.better, each.than): each for each in result.comparisons}
-    rows = [[f'{better} than {than}', *_row(pairs[better, than], metric, options, sets)] for better, than in pairs]
+    rows = [[f'{better} vs {than}', *_row(pairs[better, than], metric, options, sets)] for better, than in pairs]
     rows = [row for row in rows if row[-1] != '0']
     title = f'{label}, difference between the variants of the claims'
     return [*tables, StudyTable(title, ['variants', *sets, 'n'], rows, PAIRED)] if rows else tables

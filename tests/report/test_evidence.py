@@ -67,7 +67,7 @@ def test_the_page_tells_what_was_asked_found_and_is_still_open(studies):
     for text in (
         'Why this page.', 'Runs done: 6.', '## Does it pay?', 'Is `rfs` better?', '- More seeds.',
         'seeds 1, 2, 3; differences from plain; a processor, 2 cores; 2026-11-27',
-        '| It pays. | rfs than plain | holds here by +0.050 \\[+0.030, +0.070\\] dB (3 seeds) |',
+        '| It pays. | rfs vs plain | holds here by +0.050 \\[+0.030, +0.070\\] dB (3 seeds) |',
         '![Differences of the claims](studies/first/claims.svg)', '| plain | 30.000 ± 0.010 |',
     ):  # fmt: skip
         assert text in page, text

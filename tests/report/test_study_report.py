@@ -65,17 +65,17 @@ def test_claims_come_first_in_the_tables_and_on_the_page(tmp_path):
     )
     result = study(comparisons=claims)
     verdicts, pairs, *_ = study_tables(result)
-    assert (verdicts.title, verdicts.heads) == ('Claims', ['claim', 'better', 'here'])
+    assert (verdicts.title, verdicts.heads) == ('Claims', ['claim', 'variants', 'here'])
     # As the differences from the reference above: on all sets the same.
     holds = 'holds here by +0.265 [+0.201, +0.329] dB (2 seeds)'
     assert verdicts.rows == [
-        ['It brings +0.2 dB.', 'with_#1 than plain', holds],
-        ['It harms.', 'plain than with_#1', 'does not hold here: -0.265 [-0.329, -0.201] dB (2 seeds)'],
+        ['It brings +0.2 dB.', 'with_#1 vs plain', holds],
+        ['It harms.', 'plain vs with_#1', 'does not hold here: -0.265 [-0.329, -0.201] dB (2 seeds)'],
     ]
-    assert pairs.rows[1] == ['plain than with_#1', *['-0.265 [-0.329, -0.201]'] * 3, '2']
+    assert pairs.rows[1] == ['plain vs with_#1', *['-0.265 [-0.329, -0.201]'] * 3, '2']
     build_study_report(result, tmp_path)
     assert (
-        f'| It brings +0.2 dB. | with\\_\\#1 than plain | {holds} |'.replace('[', '\\[').replace(']', '\\]')
+        f'| It brings +0.2 dB. | with\\_\\#1 vs plain | {holds} |'.replace('[', '\\[').replace(']', '\\]')
         in (tmp_path / 'tables.md').read_text()
     )
     lines = list(csv.DictReader((tmp_path / 'tables.csv').read_text().splitlines()))

@@ -125,3 +125,42 @@ def test_a_run_that_fails_is_reported_and_a_signal_saves(study_file, tmp_path):
     assert output.count('Traceback') == 0
     assert 'broken, seed 3 failed: train.py: stopped: iteration 2: ' in output
     assert json.loads((out / 'study.json').read_text())['done'] == 1
+
+
+def test_equal_seconds_with_the_stock_engine_survive_a_kill(study_file, pictures, tmp_path):
+    folders = {
+        'dataroot_gt': str(pictures / 'HR'),
+        'dataroot_lq': str(pictures / 'LR'),
+        'io_backend': {'type': 'disk'},
+    }
+    loading = {'num_worker_per_gpu': 0, 'batch_size_per_gpu': 4, 'dataset_enlarge_ratio': 50}
+    flips = {'use_hflip': True, 'use_rot': True}
+    stock = {
+        'model_type': 'SRModel',
+        'datasets': {
+            'train': {'name': 'Train', 'type': 'PairedImageDataset', 'gt_size': 24, **folders, **loading, **flips}
+        },
+        'network_g': {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 8, 'num_block': 2, 'upscale': 2},
+        'train': {'pixel_opt': {'type': 'L1Loss', 'loss_weight': 1.0, 'reduction': 'mean'}},
+    }
+    file, out = study_file(seeds=[1], seconds=6, variants={'stock': stock, 'uniform': None}), tmp_path / 'out'
+    study = Command(file, out)
+    study.wait_for('runs/stock/1/experiments/*/training_states/10.state')
+    rates = (out / 'rates.json').read_text()
+    study.kill()
+    # As if it had been killed while it wrote its newest state.
+    states = out / 'runs/stock/1/experiments/stock_1/training_states'
+    newest = max(states.iterdir(), key=lambda path: int(path.stem))
+    newest.write_bytes(newest.read_bytes()[:-100])
+    status, output = Command(file, out).finish()
+    assert status == 0, output
+    assert (out / 'rates.json').read_text() == rates
+    result = json.loads((out / 'study.json').read_text())
+    assert result['done'] == 2
+    iterations = result['budget']['iterations']['stock']
+    assert result['curves']['stock']['First']['psnr_y']['iterations'] == [iterations * n // 4 for n in (1, 2, 3, 4)]
+    assert f'Resuming training from epoch: 0, iter: {int(newest.stem) - 5}.' in output_of(out / 'runs/stock/1')
+
+
+def output_of(folder):
+    return (folder / 'output.log').read_text()
