@@ -1,6 +1,7 @@
 """Metadata, version ranges and extras. The exact versions that the tests run with: requirements/constraints.txt."""
 
 import ast
+from itertools import chain
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -28,6 +29,12 @@ class BuildWithStartupHook(build_py):
             if path.suffix in ('.pth', '.py'):
                 self.copy_file(str(path), beside)
 
+
+#: What one command or module needs, and the package does without.
+EXTRAS = {
+    'export': ['onnx>=1.17', 'onnxruntime>=1.20', 'onnxscript>=0.3'],
+    'spandrel': ['spandrel>=0.4'],
+}
 
 setup(
     name='bsr-plugin',
@@ -70,7 +77,9 @@ setup(
     ],
     extras_require={
         'docs': ['furo>=2024.8', 'myst-parser>=4', 'sphinx>=8.1'],
+        **EXTRAS,
         'dev': [
+            *chain.from_iterable(EXTRAS.values()),
             'hypothesis>=6.100',
             'mypy>=1.13',
             'pytest>=8.3',

@@ -19,6 +19,7 @@ LAYERS = (
     ('options', 'evaluation'),
     ('weights',),
     ('upscaling',),
+    ('export', 'spandrel'),
     ('toolbox',),
     ('launch', 'bench'),
     ('study',),

@@ -1,4 +1,4 @@
-"""The arguments of a BSRNet, read from its weights."""
+"""The arguments of a BSRNet, read from its weights or from the network."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from bsr_plugin.archs.bsr_arch import UPSCALES
+from bsr_plugin.archs.bsr_arch import UPSCALES, BSRNet
 from bsr_plugin.errors import InputError
 
 #: Convolutions that every BSRNet has.
@@ -48,6 +48,18 @@ def arguments_of(weights: Mapping[str, Tensor]) -> dict[str, Any]:
         # F_0 is concatenated with the outputs of all groups, or with the last one's.
         arguments['skip_connections'] = weights['conv_fuse.weight'].shape[1] > 2 * num_feat
     return arguments
+
+
+def arguments_of_network(network: BSRNet) -> dict[str, Any]:
+    """All that ``BSRNet`` is to be called with to get the same network, as plain values; ``rgb_mean`` is a list."""
+    # The shortest decimals that are these float32 numbers.
+    means = [float(str(mean)) for mean in network.mean.flatten().float().numpy()]
+    return {
+        **arguments_of(network.state_dict()),
+        'skip_connections': network.skip_connections,
+        'img_range': network.img_range,
+        'rgb_mean': means if len(means) > 1 else means[0],
+    }
 
 
 def _check_convolutions(weights: Mapping[str, Tensor], *names: str) -> None:

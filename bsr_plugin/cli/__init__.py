@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     'prepare': ('prepare', 'Makes HR store, LR store and PIC index from a folder of HR images.'),
     'upscale': ('upscale', 'Makes images of any kind and size two to four times as large.'),
     'bicubic': ('bicubic', "The paper's baseline: PSNR-Y and SSIM-Y of bicubic interpolation."),
+    'export': ('export', 'Writes a network as ONNX, torch.export or safetensors file, and verifies it.'),
+    'card': ('card', 'Writes the model card of a safetensors file.'),
     'options': ('options', 'Checks option files, or prints the option reference.'),
     'sample': ('sample', 'Writes the photographs that scikit-image ships, split for training and testing.'),
     'pic': ('pic', 'Shows how the patches of a data set are spread over the intervals of PIC.'),

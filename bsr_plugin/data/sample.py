@@ -25,14 +25,27 @@ def write_sample(folder: Path) -> tuple[Path, Path]:
     Raises:
         InputError: The installed scikit-image does not ship one of the photographs.
     """
-    source = Path(skimage.data.__file__).parent
     folders = folder / 'train', folder / 'test'
     for target, names in zip(folders, (TRAINING, HELD_OUT), strict=True):
         target.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            copy = target / f'{Path(name).stem}.png'
-            if not (source / name).is_file():
-                raise InputError(f'The installed scikit-image has no {name}: install scikit-image 0.22 or later.')
+        for photograph in map(_shipped, names):
+            copy = target / f'{photograph.stem}.png'
             if not copy.exists():
-                write_bytes(copy, encode_png(read_image(source / name)))
+                write_bytes(copy, encode_png(read_image(photograph)))
     return folders
+
+
+def held_out_photographs() -> list[Path]:
+    """The files of ``HELD_OUT`` where scikit-image has them.
+
+    Raises:
+        InputError: The installed scikit-image does not ship one of them.
+    """
+    return [_shipped(name) for name in HELD_OUT]
+
+
+def _shipped(name: str) -> Path:
+    photograph = Path(skimage.data.__file__).parent / name
+    if not photograph.is_file():
+        raise InputError(f'The installed scikit-image has no {name}: install scikit-image 0.22 or later.')
+    return photograph

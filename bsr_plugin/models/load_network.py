@@ -7,7 +7,7 @@ from typing import Any
 from bsr_plugin.archs.arguments import arguments_of
 from bsr_plugin.archs.bsr_arch import BSRNet
 from bsr_plugin.errors import InputError
-from bsr_plugin.models.weights import check_fit, open_weights
+from bsr_plugin.models.weights import WeightsFile, check_fit, open_weights
 
 
 def load_bsrnet(path: Path, param_key: str | None = None, network: Mapping[str, Any] | None = None) -> BSRNet:
@@ -25,7 +25,12 @@ def load_bsrnet(path: Path, param_key: str | None = None, network: Mapping[str, 
     Raises:
         InputError: The file cannot be read, holds another network, or contradicts itself or ``network``.
     """
-    file = open_weights(path)
+    return bsrnet_in(open_weights(path), param_key, network)
+
+
+def bsrnet_in(file: WeightsFile, param_key: str | None = None, network: Mapping[str, Any] | None = None) -> BSRNet:
+    """The BSRNet in a file that has been read; see :func:`load_bsrnet`."""
+    path = file.path
     key = param_key or next((key for key in ('params_ema', 'params') if key in file.entries), None)
     weights = file.weights(key)
     for section in (file.network, network or {}):

@@ -4,8 +4,10 @@ A digest in the header covers the tensors, of which the format itself has none.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -19,15 +21,20 @@ SUFFIX = '.safetensors'
 _DIGEST = 'sha256'
 
 
+def encode(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """The content of a file."""
+    contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    header = {'format': 'pt', **metadata, _DIGEST: _digest(contiguous)}
+    return safetensors.torch.save(contiguous, header)
+
+
 def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Writes a file, whole or not at all.
 
     Raises:
         OSError: It cannot be written.
     """
-    contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    header = {'format': 'pt', **metadata, _DIGEST: _digest(contiguous)}
-    write_bytes(path, safetensors.torch.save(contiguous, header))
+    write_bytes(path, encode(tensors, metadata))
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -47,6 +54,14 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if metadata.get(_DIGEST, '') not in ('', _digest(tensors)):
         raise InputError(f'{path} is damaged: its tensors are not what was written')
     return tensors, metadata
+
+
+def decoded(text: str) -> Any:
+    """The value of a string of a header: what it is in JSON, or the words themselves."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

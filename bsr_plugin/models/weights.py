@@ -1,8 +1,7 @@
 """Files of network weights: those of BSRModel, of BasicSR, bare state dicts, and safetensors."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,13 @@ class WeightsFile:
         entries: Name of an entry, such as ``params``, -> weights by name; a bare state dict, which safetensors files
             hold too, is the entry ``None``.
         network: Type and arguments of the network; empty in files that do not tell, as those of ``SRModel``.
+        said: What else the file says, by name, such as ``versions``.
     """
 
     path: Path
     entries: Mapping[str | None, Mapping[str, Tensor]]
     network: Mapping[str, Any]
+    said: Mapping[str, Any] = field(default_factory=dict)
 
     def weights(self, param_key: str | None) -> dict[str, Tensor]:
         """The weights of an entry by name, without the prefix ``module.`` of parallel training.
@@ -60,8 +61,7 @@ def open_weights(path: Path) -> WeightsFile:
     """
     path = weights_file(path)
     if path.suffix == safetensors_file.SUFFIX:
-        weights, metadata = safetensors_file.read(path)
-        return WeightsFile(path, {None: weights}, _network_in(metadata, path))
+        return open_safetensors(path)
     content = checkpoint.read(path)
     if isinstance(content, Mapping) and {'optimizers', 'schedulers'} <= set(content):
         raise InputError(
@@ -73,18 +73,22 @@ def open_weights(path: Path) -> WeightsFile:
     if not entries:
         raise InputError(f'{path} holds no weights: use a file models/net_g_*.pth of a training run')
     network = content.get('network_g')
-    return WeightsFile(path, entries, network if isinstance(network, Mapping) else {})
+    said = {name: value for name, value in content.items() if name not in entries and name != 'network_g'}
+    return WeightsFile(path, entries, network if isinstance(network, Mapping) else {}, said)
 
 
-def _network_in(metadata: Mapping[str, str], path: Path) -> Mapping[str, Any]:
-    """``network_g`` of the header of a safetensors file; empty if it does not tell."""
-    try:
-        network = json.loads(metadata.get('network_g', '{}'))
-    except ValueError as error:
-        raise InputError(f'{path} is damaged: network_g in its header is not JSON') from error
-    if not isinstance(network, dict):
-        raise InputError(f'{path} is damaged: network_g in its header is not an object')
-    return network
+def open_safetensors(path: Path) -> WeightsFile:
+    """Reads a safetensors file to the CPU, whatever its name ends with; values in its header may be JSON.
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
+    weights, header = safetensors_file.read(path)
+    said = {name: safetensors_file.decoded(value) for name, value in header.items()}
+    network = said.pop('network_g', {})
+    if not isinstance(network, Mapping):
+        raise InputError(f'{path} is damaged: network_g in its header is not an object in JSON')
+    return WeightsFile(path, {None: weights}, network, said)
 
 
 def _is_state_dict(value: Any) -> bool:

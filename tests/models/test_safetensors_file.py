@@ -92,10 +92,10 @@ def test_every_kind_of_damage_is_refused(saved):
     assert read(saved)[1]['scale'] == '3'
 
 
-@pytest.mark.parametrize(('text', 'sentence'), [('{', 'is not JSON'), ('[1]', 'is not an object')])
-def test_a_header_that_cannot_be_read_gets_a_sentence(tmp_path, network, text, sentence):
+@pytest.mark.parametrize('text', ['{', '[1]', 'BSRNet'])
+def test_a_header_that_cannot_be_read_gets_a_sentence(tmp_path, network, text):
     write(tmp_path / 'x.safetensors', network.state_dict(), {'network_g': text})
-    with pytest.raises(InputError, match=f'network_g in its header {sentence}'):
+    with pytest.raises(InputError, match='network_g in its header is not an object in JSON'):
         load_bsrnet(tmp_path / 'x.safetensors')
 
 

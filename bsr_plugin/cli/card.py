@@ -1,0 +1,33 @@
+"""``bsr card``: the model card of a safetensors file, in Markdown."""
+
+import argparse
+from pathlib import Path
+
+from bsr_plugin.atomic import write_text
+from bsr_plugin.cli.output import EXIT_DONE
+from bsr_plugin.errors import InputError
+from bsr_plugin.models.safetensors_file import SUFFIX, read
+from bsr_plugin.models.shipped import weights_file
+from bsr_plugin.weights.about import About
+from bsr_plugin.weights.card import card
+
+EXAMPLE = 'bsr card bsr_x2.safetensors'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    weights = 'name of weights that ship, such as x2, or a safetensors file that bsr export wrote'
+    parser.add_argument('weights', metavar='WEIGHTS', help=weights)
+    out = 'where the card goes (default: beside the file, with the ending .md)'
+    parser.add_argument('-o', '--out', type=Path, metavar='FILE', help=out)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    file = weights_file(arguments.weights)
+    if file.suffix != SUFFIX:
+        raise InputError(f'{file} is not a safetensors file: make one with bsr export {file} -o FILE{SUFFIX}.')
+    out = arguments.out or file.with_suffix('.md')
+    write_text(out, card(About.from_header(read(file)[1], file), file.name))
+    print(f'Model card: {out}')
+    return EXIT_DONE

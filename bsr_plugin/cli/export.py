@@ -1,0 +1,96 @@
+"""``bsr export``: a network as ONNX, ``torch.export`` or safetensors file."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+from bsr_plugin.archs.bsr_arch import BSRNet
+from bsr_plugin.cli.arguments import add_json
+from bsr_plugin.cli.output import EXIT_DONE, write_json
+from bsr_plugin.data.degradation import Degradation
+from bsr_plugin.data.image_file import list_images, read_image
+from bsr_plugin.data.sample import held_out_photographs
+from bsr_plugin.export.export import export, format_of
+from bsr_plugin.export.half_precision import LARGEST_LOSS, largest_loss
+from bsr_plugin.export.verification import FLOAT16_LIMIT, FLOAT32_LIMIT
+from bsr_plugin.models.load_network import bsrnet_in
+from bsr_plugin.models.weights import WeightsFile, open_weights
+from bsr_plugin.weights.about import About
+from bsr_plugin.weights.provenance import recipe_of, scores_of, training_set_of
+
+EXAMPLE = 'bsr export x2 -o bsr_x2.onnx'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    weights = 'name of weights that ship, such as x2, or a file: checkpoint or safetensors'
+    parser.add_argument('weights', metavar='WEIGHTS', help=weights)
+    out = 'the file, verified before it takes its place; its ending is the format: .onnx, .pt2 or .safetensors'
+    parser.add_argument('-o', '--out', type=Path, required=True, metavar='FILE', help=out)
+    key = 'entry of a checkpoint (default: params_ema, or else params)'
+    parser.add_argument('--param-key', metavar='KEY', help=key)
+    half = (
+        'weights in float16, in .onnx and .pt2 the arithmetic too; default: in .safetensors, where no image loses '
+        '0.005 dB by it'
+    )
+    parser.add_argument('--half', action=argparse.BooleanOptionalAction, help=half)
+    images = 'HR images on which that loss is measured (default: photographs that scikit-image ships)'
+    parser.add_argument('--images', type=Path, metavar='HR_DIR', help=images)
+    parser.add_argument('--degradation', choices=get_args(Degradation), help='what the network was trained for')
+    recipe = 'option file of the training, whose training set is there: both become part of what the file says'
+    parser.add_argument('--recipe', type=Path, metavar='FILE', help=recipe)
+    results = 'folder results/NAME of a test run with these weights: its scores become part of what the file says'
+    parser.add_argument('--results', type=Path, metavar='DIR', help=results)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    form = format_of(arguments.out)
+    file = open_weights(Path(arguments.weights))
+    network = bsrnet_in(file, arguments.param_key).requires_grad_(False)
+    about = _described(arguments, file, network)
+    is_half = _is_half(arguments, network, about) if arguments.half is None else arguments.half
+    made = export(network, about, arguments.out, 'float16' if is_half else 'float32')
+    most, limit = f'{made.difference.most:.3g}', f'limit {FLOAT32_LIMIT:g}'
+    if is_half:
+        limit = f'99.9 % at most {most} (limit {FLOAT16_LIMIT:g})'
+    print(
+        f'{made.path}: {form.name}, {made.about.precision}, {made.size / 1e6:.2f} MB; largest difference to PyTorch in '
+        f'float32 {made.difference.largest:.3g} grey levels, {limit}.'
+    )
+    figures = {
+        'file': str(made.path),
+        'format': form.name,
+        'precision': made.about.precision,
+        'bytes': made.size,
+        'largest_difference': made.difference.largest,
+        'difference_of_most': made.difference.most,
+    }
+    write_json(arguments.json, figures)
+    return EXIT_DONE
+
+
+def _described(arguments: argparse.Namespace, file: WeightsFile, network: BSRNet) -> About:
+    """What the file that is exported says of itself, and what the command line adds."""
+    about = About.of(file, network)
+    if arguments.recipe is not None:
+        recipe, training_set = recipe_of(arguments.recipe), training_set_of(arguments.recipe)
+        about = replace(about, recipe=recipe, training_set=training_set)
+    if arguments.results is not None:
+        scores, degradation = scores_of(arguments.results, network)
+        about = replace(about, scores=scores, degradation=degradation)
+    if arguments.degradation is not None:
+        about = replace(about, degradation=arguments.degradation)
+    return about
+
+
+def _is_half(arguments: argparse.Namespace, network: BSRNet, about: About) -> bool:
+    """Whether a file is in float16 where nobody says."""
+    if arguments.out.suffix != '.safetensors':
+        return False
+    files = held_out_photographs() if arguments.images is None else list_images(arguments.images)
+    loss = largest_loss(network, map(read_image, files), about.degradation or 'bicubic')
+    print(f'float16 weights lose {loss:.4f} dB at most (limit {LARGEST_LOSS} dB).')
+    return loss < LARGEST_LOSS
