@@ -1,5 +1,5 @@
 # make demo   a small BSR trained, tested and compared with bicubic: minutes on a CPU
-# make env    the environment in .venv        make test    every check and the whole test suite
+# make env    the environment in .venv        make test    every check and the whole test suite (WORKERS=8)
 # make lint   style and types alone           make clean   removes what make made
 # make docs   the site in build/docs          make figures   the pictures and tables of README and docs
 # make browser   Chromium and ChromeDriver, which the tests of the report's page drive; needs apt-get and root
@@ -53,6 +53,10 @@ demo: env
 	$(bsr) compare $(results)/visualization/held-out --hr $(sample)/test --scale 2 --picture demo/crops.png \
 		--name demo --images "held-out photographs"
 
+# Processes that share the tests: one for each core that is free.
+WORKERS ?= 2
+pytest := $(python) -m pytest --numprocesses $(WORKERS) --dist worksteal
+
 # Without a browser the suite runs without the tests that are marked so, and says it.
 has_browser := command -v chromedriver > /dev/null && \
 	{ command -v chromium || command -v chromium-browser || command -v google-chrome; } > /dev/null
@@ -61,9 +65,9 @@ test: lint
 	@$(python) -c 'import sys, torch; sys.exit(torch.cuda.is_available())' && \
 	echo "No GPU here: the tests marked gpu are left out (make gpu on a machine that has one)." || true
 	@{ $(has_browser); } || [ "$$(id -u)" != 0 ] || $(MAKE) --no-print-directory browser || true
-	@if { $(has_browser); }; then set -x; $(python) -m pytest; else \
+	@if { $(has_browser); }; then set -x; $(pytest); else \
 	echo "No Chromium with ChromeDriver here: the tests of the page in a browser are left out (make browser)."; \
-	set -x; $(python) -m pytest -m "not browser"; fi
+	set -x; $(pytest) -m "not browser"; fi
 
 gpu:
 	@"$(PYTHON)" tests/on_gpu.py $(if $(WHEELS),--wheels "$(WHEELS)") $(if $(ONLY),--only $(ONLY))

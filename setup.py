@@ -84,6 +84,7 @@ setup(
             'mypy>=1.13',
             'pytest>=8.3',
             'pytest-timeout>=2.3',
+            'pytest-xdist>=3.6',
             'ruff>=0.8',
             'selenium>=4.20',
             'types-PyYAML>=6.0',

@@ -1,16 +1,18 @@
 import os
 import random
-import shlex
-import signal
-import subprocess
-from contextlib import suppress
-from pathlib import Path
+
+# One thread for each process, also for those that tests start: there are as many test processes as cores.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
+from programs import Programs
 
-torch.set_num_threads(2)
+# The same examples everywhere, and none that fails because the machine is busy.
+settings.register_profile('repeatable', deadline=None, derandomize=True)
+settings.load_profile('repeatable')
 
 
 @pytest.fixture(autouse=True)
@@ -19,42 +21,6 @@ def _seeded():
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 - the toolbox draws from NumPy's global generator
     torch.manual_seed(0)
-
-
-class Programs:
-    """Starts programs, and ends them with all that they have started.
-
-    ``subprocess.run`` ends a program whose time is up and then waits for those who still hold its output, for ever if
-    they hang: the ranks of torchrun, which have sessions of their own, or the workers of a loader.
-    """
-
-    def __init__(self, mark):
-        self._mark = mark
-
-    def start(self, words, env=os.environ, **settings):
-        environment = {**env, 'BSR_TEST': self._mark}
-        return subprocess.Popen([*map(str, words)], env=environment, text=True, **settings)
-
-    def finish(self, process, timeout=240):
-        """What a program prints until it ends."""
-        try:
-            return process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            self.end()
-            printed, errors = process.communicate(timeout=60)
-            pytest.fail(f'{shlex.join(process.args)} did not end within {timeout} s:\n{printed}{errors or ""}')
-
-    def run(self, words, timeout=240, **settings):
-        process = self.start(words, **{'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, **settings})
-        printed, errors = self.finish(process, timeout)
-        return subprocess.CompletedProcess(process.args, process.returncode, printed, errors)
-
-    def end(self):
-        """Kills whoever still runs, found by the environment that children inherit (on Linux)."""
-        for environment in Path('/proc').glob('[0-9]*/environ'):
-            with suppress(OSError):
-                if f'BSR_TEST={self._mark}'.encode() in environment.read_bytes().split(b'\0'):
-                    os.kill(int(environment.parent.name), signal.SIGKILL)
 
 
 @pytest.fixture
@@ -73,8 +39,11 @@ def device(request):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Without a GPU the tests that need one are deselected, and counted as such."""
+    """Without a GPU the tests that need one are deselected, and counted as such; long ones do not begin last."""
     if not torch.cuda.is_available():
         without = [item for item in items if item.get_closest_marker('gpu')]
         config.hook.pytest_deselected(items=without)
         items[:] = [item for item in items if item not in without]
+    # Several workers share the long tests out and end together; one process tells of what fails soon.
+    first = hasattr(config, 'workerinput')
+    items.sort(key=lambda item: (item.get_closest_marker('slow') is None) == first)

@@ -1,6 +1,7 @@
 """What a process of a study does: one training or one test, through the launcher, on a core of its own."""
 
 import fcntl
+import multiprocessing
 import os
 import signal
 import sys
@@ -44,6 +45,8 @@ def run_child(phase: str, words: Sequence[str], folder: Path, output: Path, slot
 
     from bsr_plugin import launch
 
+    # As in a process that begins on its own; one of a fork server starts workers by one more fork server.
+    multiprocessing.set_start_method(None, force=True)
     torch.set_num_threads(int(slot.environment['OMP_NUM_THREADS']))
     sys.argv = [f'{phase}.py', *words]
     sys.exit({'train': launch.train, 'test': launch.test}[phase](folder))

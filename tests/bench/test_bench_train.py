@@ -1,4 +1,5 @@
 import json
+import multiprocessing
 import signal
 
 import pytest
@@ -6,7 +7,7 @@ import torch
 from basicsr.archs import build_network
 from torch._subclasses import FakeTensorMode
 
-from bsr_plugin.bench import engines, train
+from bsr_plugin.bench import engines, memory, train
 from bsr_plugin.bench.engines import KNOWN_NETWORKS, network_options
 from bsr_plugin.bench.train import gmacs_per_iteration, matrix_rates
 from bsr_plugin.cli import main
@@ -15,7 +16,11 @@ SMALL = ['--device', 'cpu', '--steps', '20', '--batch', '1', '--groups', '1', '-
 
 
 @pytest.mark.slow
-def test_the_figures_are_those_of_the_engines_named(tmp_path, capsys):
+def test_the_figures_are_those_of_the_engines_named(tmp_path, capsys, monkeypatch):
+    # Memory is measured in processes that have imported everything, and small matrices are fast enough.
+    forked = multiprocessing.get_context('forkserver')
+    monkeypatch.setattr(memory.multiprocessing, 'get_context', lambda method: forked)
+    monkeypatch.setitem(train.MATRIX_SIDE, 'cpu', 256)
     before = signal.getsignal(signal.SIGINT)
     path = tmp_path / 'figures.json'
     engines = ['--engines', 'bsr', '--networks', 'EDSR-M', '--lr-window', '12', '--scale', '2']

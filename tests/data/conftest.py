@@ -9,12 +9,8 @@ import numpy as np
 import pytest
 import torch
 from basicsr.utils import get_root_logger
-from hypothesis import settings
 
 from bsr_plugin.data.prepare import Preparation, prepare
-
-settings.register_profile('repeatable', deadline=None, derandomize=True)
-settings.load_profile('repeatable')
 
 
 @pytest.fixture(scope='session')

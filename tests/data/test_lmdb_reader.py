@@ -7,15 +7,14 @@ import pickle
 import shutil
 import signal
 import subprocess
-import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import lmdb
 import numpy as np
 import pytest
+from programs import BSR
 
-import bsr_plugin
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.data.rfs_paired_image_dataset import RFSPairedImageDataset
 from bsr_plugin.data.store import LMDBStore
@@ -35,12 +34,16 @@ except InputError as error:
 """
 
 
-def run(*words):
-    """A program in a process of its own: its exit status (negative if it was killed) and what it says."""
-    environment = {**os.environ, 'PYTHONPATH': str(Path(bsr_plugin.__file__).parents[1])}
-    words = [sys.executable, *map(str, words)]
-    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=120)
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def run(programs):
+    """A script in a process of its own: its exit status (negative if it was killed) and what it says."""
+
+    def finish(*words):
+        process = programs.fork(words, stderr=subprocess.PIPE)
+        printed, errors = programs.finish(process, 120)
+        return process.returncode, printed, errors
+
+    return finish
 
 
 @pytest.fixture(scope='module')
@@ -63,14 +66,16 @@ def cut(store, tmp_path, length):
 
 
 @pytest.mark.parametrize('part', ['nothing', '1 byte', 'half a page', 'a page', 'two pages', 'half', 'all but a byte'])
-def test_a_database_that_is_cut_short_gets_a_sentence(prepared, tmp_path, part):
+def test_a_database_that_is_cut_short_gets_a_sentence(run, prepared, tmp_path, part):
     _, made = prepared
     whole = length_needed(made.hr_path)
     assert (made.hr_path / 'data.mdb').stat().st_size >= whole
     lengths = {'nothing': 0, '1 byte': 1, 'half a page': 2048, 'a page': 4096, 'two pages': 8192}
     length = {**lengths, 'half': whole // 2, 'all but a byte': whole - 1}[part]
     copy = cut(made.hr_path, tmp_path, length)
-    status, said, errors = run('-c', READS_ALL, copy)
+    script = tmp_path / 'reads.py'
+    script.write_text(READS_ALL)
+    status, said, errors = run(script, copy)
     assert (status, errors) == (0, '')
     if length < 8192:
         assert said.startswith(f'{copy} cannot be opened (')
@@ -106,7 +111,7 @@ def test_a_store_that_was_not_read_is_not_open(prepared):
 @pytest.mark.parametrize(
     ('command', 'kind'), [('check', 'HR'), ('check', 'LR'), ('prepare', 'HR'), ('prepare', 'LR'), ('pic', 'LR')]
 )
-def test_every_command_that_reads_a_store_says_that_it_is_cut_short(prepared, tmp_path, command, kind):
+def test_every_command_that_reads_a_store_says_that_it_is_cut_short(run, prepared, tmp_path, command, kind):
     folder, made = prepared
     broken = (made.hr_path if kind == 'HR' else made.lr_path).name
     shutil.copytree(folder / 'hr', tmp_path / 'hr', copy_function=shutil.copy2)
@@ -120,7 +125,7 @@ def test_every_command_that_reads_a_store_says_that_it_is_cut_short(prepared, tm
         'prepare': prepare_words,
         'pic': ['pic', out / broken, '--lr-window', 12],
     }[command]
-    status, said, error = run('-m', 'bsr_plugin', *words)
+    status, said, error = run(BSR, *words)
     assert (status, said) == (2, '')
     assert error.count('\n') == 1
     assert f'{broken} is cut short (data.mdb has 12288 of ' in error

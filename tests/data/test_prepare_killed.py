@@ -6,15 +6,11 @@ A few kills by default; ``BSR_LONG=1`` makes it 50 for each encoding.
 import hashlib
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import bsr_plugin
 from bsr_plugin.data.check import check_stores
 from bsr_plugin.data.store import open_store
 from bsr_plugin.pic.index import PICIndex
@@ -37,22 +33,24 @@ def sources(tmp_path_factory, write_images, picture):
     return write_images(tmp_path_factory.mktemp('killed') / 'hr', images)
 
 
-def start(sources, out, encoding):
-    """A run in a process of its own, which has just begun to work."""
-    arguments = [sources, '--out', out, '--scale', SCALE, '--lr-window', WINDOW, '--encoding', encoding]
-    process = subprocess.Popen(
-        [sys.executable, '-c', RUN, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, 'PYTHONPATH': str(Path(bsr_plugin.__file__).parents[1])},
-    )
-    assert process.stdout.readline() == b'ready\n'
-    return process
+@pytest.fixture
+def start(programs, sources, tmp_path):
+    """Starts a run, which has just begun to work."""
+    script = tmp_path / 'run.py'
+    script.write_text(RUN)
+
+    def run(out, encoding):
+        words = [sources, '--out', out, '--scale', SCALE, '--lr-window', WINDOW, '--encoding', encoding]
+        process = programs.fork([script, *words])
+        assert process.stdout.readline() == 'ready\n'
+        return process
+
+    return run
 
 
 def finish(process):
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors.decode()
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, printed
 
 
 def digests(folder):
@@ -76,8 +74,8 @@ def assert_what_is_visible_is_whole(out, encoding):
 
 
 @pytest.mark.parametrize(('encoding', 'kills'), [('raw', 3), ('png', 1), ('files', 2)])
-def test_killed_runs_end_with_the_same_bytes(tmp_path, sources, encoding, kills):
-    began = start(sources, tmp_path / 'whole', encoding)
+def test_killed_runs_end_with_the_same_bytes(tmp_path, start, encoding, kills):
+    began = start(tmp_path / 'whole', encoding)
     moment = time.perf_counter()
     finish(began)
     duration = time.perf_counter() - moment
@@ -95,7 +93,7 @@ def test_killed_runs_end_with_the_same_bytes(tmp_path, sources, encoding, kills)
         out = tmp_path / f'{attempts}'
         killed = False
         for _ in range(rng.integers(1, 3)):  # now and then the continued run is killed too
-            process = start(sources, out, encoding)
+            process = start(out, encoding)
             time.sleep(rng.uniform(0, duration))
             process.send_signal(signal.SIGKILL)
             process.communicate()
@@ -105,6 +103,6 @@ def test_killed_runs_end_with_the_same_bytes(tmp_path, sources, encoding, kills)
                 results['killed with a store finished' if visible else 'killed at work'] += 1
                 assert_what_is_visible_is_whole(out, encoding)
         if killed:
-            finish(start(sources, out, encoding))
+            finish(start(out, encoding))
             assert digests(out) == expected
     print(f'{encoding}: {results} of {attempts} attempts, a run takes {duration:.2f} s')

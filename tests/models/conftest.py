@@ -177,28 +177,37 @@ class Run:
         self.option_file.write_text(tag + yaml.safe_dump(opt, sort_keys=False))
         shutil.copytree(REPOSITORY / 'basicsr', root / 'basicsr', dirs_exist_ok=True)
 
-    def start(self, *words, processes=1, launcher=None, variables=None, script='train.py', **settings):
-        """Starts the launcher with ``words`` after its option file, as ``processes`` ranks; the caller waits for it."""
-        program = [str(self.root / 'basicsr' / script), '-opt', str(self.option_file), *words]
-        if processes > 1 or launcher == 'pytorch':
-            distributed = ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={processes}']
-            program = [*distributed, *program, '--launcher', 'pytorch']
-        environment = {
+    def start(self, *words, variables=None, script='train.py'):
+        """Starts the launcher with ``words`` after its option file; the caller waits for it."""
+        return self.programs.fork(self._program(script, *words), {**self._environment(), **(variables or {})})
+
+    def start_with_torchrun(self, *words, processes, script='train.py'):
+        """Starts the launcher as torchrun's ``processes`` ranks."""
+        torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={processes}']
+        program = [*torchrun, *self._program(script, *words), '--launcher', 'pytorch']
+        pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT}
+        return self.programs.start(program, self._environment(), cwd='/', **pipes)
+
+    def finish(self, *words, processes=1, script='train.py'):
+        """Runs the launcher to its end, as one or two ranks; gives the exit status and the output."""
+        if processes == 2:
+            program = self._program(script, *words, '--launcher', 'pytorch')
+            return self.programs.run_two_ranks(program, self._environment())
+        process = self.start(*words, script=script)
+        output, _ = self.programs.finish(process)
+        return process.returncode, output
+
+    def _program(self, script, *words):
+        return [self.root / 'basicsr' / script, '-opt', self.option_file, *words]
+
+    def _environment(self):
+        return {
             **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
             'PYTHONPATH': os.pathsep.join([str(REPOSITORY), os.environ.get('PYTHONPATH', '')]),
             'OMP_NUM_THREADS': '1',
             'PATH': '/usr/bin:/bin',
             'HOME': str(self.root),
-            **(variables or {}),
         }
-        settings = {'cwd': '/', 'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT, **settings}
-        return self.programs.start([sys.executable, *program], env=environment, **settings)
-
-    def finish(self, *words, **settings):
-        """Runs the launcher to its end; gives the exit status and the output."""
-        process = self.start(*words, **settings)
-        output, _ = self.programs.finish(process)
-        return process.returncode, output
 
     def weights(self, iteration):
         """The weights of an iteration, by entry and name."""

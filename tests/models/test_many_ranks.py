@@ -1,11 +1,10 @@
-"""Two processes over gloo, as torchrun starts them."""
+"""Two processes over gloo, under torchrun where its own part counts."""
 
 import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import textwrap
 import time
 
@@ -49,20 +48,14 @@ PREAMBLE = """
 
 @pytest.fixture
 def two_ranks(tmp_path, options, programs):
-    """Runs a program on two ranks; gives torchrun's exit status and output."""
+    """Runs a program on two ranks; gives an exit status and the output."""
 
     def run(program, **changes):
         (tmp_path / 'opt.yml').write_text(yaml.safe_dump(options(**changes)))
         script = tmp_path / 'program.py'
         script.write_text(textwrap.dedent(PREAMBLE) + textwrap.dedent(program))
-        command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2', str(script)]
-        environment = {
-            'PYTHONPATH': str(_repository()),
-            'OMP_NUM_THREADS': '1',
-            'PATH': '/bin:/usr/bin',
-        }
-        done = programs.run([*command, tmp_path / 'opt.yml', tmp_path], env=environment)
-        return done.returncode, done.stdout + done.stderr
+        environment = {'PYTHONPATH': str(_repository()), 'OMP_NUM_THREADS': '1', 'PATH': '/bin:/usr/bin'}
+        return programs.run_two_ranks([script, tmp_path / 'opt.yml', tmp_path], environment)
 
     return run
 
@@ -190,7 +183,7 @@ def distributed(training_run):
 
 
 def _wait_for_state(run):
-    deadline = time.time() + 120
+    deadline = time.time() + 300
     while not run.saved():
         assert time.time() < deadline
         time.sleep(0.02)
@@ -209,7 +202,7 @@ def test_a_job_of_two_ranks_survives_a_killed_rank_and_a_signal_bit_for_bit(dist
     assert len(list(whole.experiment.glob('*.log'))) == 1
 
     run = distributed('disturbed')
-    process = run.start(processes=2)
+    process = run.start_with_torchrun(processes=2)
     _wait_for_state(run)
     os.kill(_ranks_of(process)[1], signal.SIGKILL)
     output, _ = run.programs.finish(process, 120)
@@ -218,7 +211,7 @@ def test_a_job_of_two_ranks_survives_a_killed_rank_and_a_signal_bit_for_bit(dist
     assert first
     assert first[-1] < 40, 'the run was killed before its end'
 
-    process = run.start('--auto_resume', processes=2)
+    process = run.start_with_torchrun('--auto_resume', processes=2)
     for line in process.stdout:
         if re.search(r'iter: .*lr:', line):
             process.send_signal(signal.SIGTERM)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from bsr_plugin.pic.balance import BalanceRule
 from bsr_plugin.pic.index import IndexKey, PICIndex
@@ -13,9 +12,6 @@ from bsr_plugin.pic.index_build import build_index
 from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.pic.measure import MAX_GRADIENT, gradient_map
 from bsr_plugin.pic.sampling import SamplingRule, make_sampler
-
-settings.register_profile('repeatable', deadline=None, derandomize=True)
-settings.load_profile('repeatable')
 
 
 @dataclass

@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from programs import BSR
 
 from bsr_plugin.cli import main
 
@@ -20,15 +22,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 class Command:
-    """``bsr study`` in a process of its own."""
+    """``bsr study`` in a process of its own, forked where an interpreter that begins at nothing is not asked for."""
 
-    def __init__(self, file, out, *words):
-        self.out = out
+    def __init__(self, programs, file, out, begins_at_nothing=False):
+        self.out, self._programs = out, programs
         environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY), 'OMP_NUM_THREADS': '1'}
-        program = [sys.executable, '-m', 'bsr_plugin', 'study', str(file), '--out', str(out), '--jobs', '2', *words]
-        self.process = subprocess.Popen(
-            program, cwd=file.parent, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        words = ['study', file, '--out', out, '--jobs', '2']
+        if begins_at_nothing:
+            command = [sys.executable, '-m', 'bsr_plugin', *words]
+            pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT}
+            self.process = programs.start(command, environment, cwd=file.parent, **pipes)
+        else:
+            self.process = programs.fork([BSR, *words], environment, cwd=file.parent)
 
     def wait_for(self, pattern, count=1, seconds=400):
         """Waits, closely, until so many files are there."""
@@ -39,23 +44,35 @@ class Command:
             time.sleep(0.005)
 
     def finish(self):
-        output, _ = self.process.communicate(timeout=400)
+        output, _ = self._programs.finish(self.process, 400)
         return self.process.returncode, output
 
     def kill(self):
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.communicate()
 
+    def runs(self):
+        """Its training and test processes: heads of sessions that have a file of a run open."""
+        begin = f'{self.out}/runs/'
+        return [
+            pid
+            for pid in _session_heads()
+            if pid != self.process.pid and any(name.startswith(begin) for name in _open_files(pid))
+        ]
 
-def descendants(pid):
-    """The processes below one, itself not included."""
-    children = [int(word) for word in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
-    return children + [each for child in children for each in descendants(child)]
+
+def _session_heads():
+    for folder in Path('/proc').glob('[0-9]*'):
+        with suppress(OSError):
+            if os.getsid(int(folder.name)) == int(folder.name):
+                yield int(folder.name)
 
 
-def runs_of(study):
-    """The training and test processes of a study: each the head of a session."""
-    return [pid for pid in descendants(study.process.pid) if os.getsid(pid) == pid]
+def _open_files(pid):
+    with suppress(OSError):  # where it has just ended
+        for file in Path(f'/proc/{pid}/fd').iterdir():
+            with suppress(OSError):  # where it has just closed that one
+                yield str(file.readlink())
 
 
 def ends(pid, seconds=20):
@@ -78,32 +95,32 @@ def quality(out):
     return content, [(out / name).read_bytes() for name in TABLES]
 
 
-def test_a_study_killed_five_times_ends_with_the_tables_of_an_uninterrupted_one(study_file, tmp_path):
+def test_a_study_killed_five_times_ends_with_the_tables_of_an_uninterrupted_one(study_file, tmp_path, programs):
     file, killed, undisturbed = study_file(), tmp_path / 'killed', tmp_path / 'undisturbed'
-    status, output = Command(file, undisturbed).finish()
+    status, output = Command(programs, file, undisturbed, begins_at_nothing=True).finish()
     assert status == 0, output
 
-    study = Command(file, killed)
+    study = Command(programs, file, killed)
     study.wait_for('runs/*/1/experiments/*/training_states/10.state')
     # In the validation that follows the checkpoint; the other run goes on.
-    os.kill(runs_of(study)[0], signal.SIGKILL)
+    os.kill(study.runs()[0], signal.SIGKILL)
     study.wait_for('runs/*/2/experiments/*/training_states/10.state')
-    survivors = runs_of(study)
+    survivors = study.runs()
     study.kill()
     assert survivors
     assert all(map(ends, survivors))
 
-    study = Command(file, killed)
+    study = Command(programs, file, killed)
     study.wait_for('runs/*/?/results/*/metrics.json')
     study.kill()
-    study = Command(file, killed)
+    study = Command(programs, file, killed)
     study.wait_for('runs/*/?/record.json', 3)
-    last = runs_of(study)
+    last = study.runs()
     for pid in last:
         os.kill(pid, signal.SIGKILL)
     status, output = study.finish()
     assert status == (1 if last else 0), output
-    status, output = Command(file, killed).finish()
+    status, output = Command(programs, file, killed).finish()
     assert status == 0, output
     assert quality(killed) == quality(undisturbed)
     before = quality(killed)
@@ -111,23 +128,23 @@ def test_a_study_killed_five_times_ends_with_the_tables_of_an_uninterrupted_one(
     assert quality(killed) == before
 
 
-def test_a_run_that_fails_is_reported_and_a_signal_saves(study_file, tmp_path):
+def test_a_run_that_fails_is_reported_and_a_signal_saves(study_file, tmp_path, programs):
     broken = {'train': {'optim_g': {'lr': 1e30}}}
     file, out = study_file(seeds=[3], variants={'uniform': None, 'broken': broken}), tmp_path / 'out'
-    study = Command(file, out)
+    study = Command(programs, file, out)
     study.wait_for('runs/uniform/3/experiments/*/training_states/5.state')
-    assert {len(os.sched_getaffinity(pid)) for pid in runs_of(study)} == {1}
+    assert {len(os.sched_getaffinity(pid)) for pid in study.runs()} == {1}
     study.process.send_signal(signal.SIGTERM)
     status, output = study.finish()
     assert status == 143, output
-    status, output = Command(file, out).finish()
+    status, output = Command(programs, file, out).finish()
     assert status == 1, output
     assert output.count('Traceback') == 0
     assert 'broken, seed 3 failed: train.py: stopped: iteration 2: ' in output
     assert json.loads((out / 'study.json').read_text())['done'] == 1
 
 
-def test_equal_seconds_with_the_stock_engine_survive_a_kill(study_file, pictures, tmp_path):
+def test_equal_seconds_with_the_stock_engine_survive_a_kill(study_file, pictures, tmp_path, programs):
     folders = {
         'dataroot_gt': str(pictures / 'HR'),
         'dataroot_lq': str(pictures / 'LR'),
@@ -144,7 +161,7 @@ def test_equal_seconds_with_the_stock_engine_survive_a_kill(study_file, pictures
         'train': {'pixel_opt': {'type': 'L1Loss', 'loss_weight': 1.0, 'reduction': 'mean'}},
     }
     file, out = study_file(seeds=[1], seconds=6, variants={'stock': stock, 'uniform': None}), tmp_path / 'out'
-    study = Command(file, out)
+    study = Command(programs, file, out)
     study.wait_for('runs/stock/1/experiments/*/training_states/10.state')
     rates = (out / 'rates.json').read_text()
     study.kill()
@@ -152,7 +169,7 @@ def test_equal_seconds_with_the_stock_engine_survive_a_kill(study_file, pictures
     states = out / 'runs/stock/1/experiments/stock_1/training_states'
     newest = max(states.iterdir(), key=lambda path: int(path.stem))
     newest.write_bytes(newest.read_bytes()[:-100])
-    status, output = Command(file, out).finish()
+    status, output = Command(programs, file, out).finish()
     assert status == 0, output
     assert (out / 'rates.json').read_text() == rates
     result = json.loads((out / 'study.json').read_text())

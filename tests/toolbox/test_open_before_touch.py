@@ -154,10 +154,10 @@ def test_runs_that_can_start_archive_the_one_before_and_have_a_log(here, options
     for kind, folder in (('train', 'experiments'), ('test', 'results')):
         path = here / f'{kind}.yml'
         path.write_text(TAG + yaml.safe_dump(options[kind], sort_keys=False))
-        words = [sys.executable, here / 'basicsr' / f'{kind}.py', '-opt', path]
-        done = programs.run(words, env=environment, cwd=here)
-        assert done.returncode == 0, done.stderr
-        assert 'Path already exists. Rename it to' in done.stdout
+        process = programs.fork([here / 'basicsr' / f'{kind}.py', '-opt', path], environment, cwd=here)
+        printed, _ = programs.finish(process)
+        assert process.returncode == 0, printed
+        assert 'Path already exists. Rename it to' in printed
         archived = [path for path in (here / folder).iterdir() if '_archived_' in path.name]
         assert b'of the run before' in [path.read_bytes() for path in archived[0].rglob('*') if path.is_file()]
         (log,) = (here / folder / 'keep').glob(f'{kind}_keep_*.log')

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+import time
 from functools import partial
 from importlib import util
 from pathlib import Path
@@ -77,6 +77,24 @@ def images(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def launch_forked(programs):
+    """Runs a launcher with its imports done, as one or two ranks; returns what it printed; any failure shows it."""
+
+    def make(words, folder, ranks=1):
+        env = {**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+        if ranks == 2:
+            status, printed = programs.run_two_ranks([*words, '--launcher', 'pytorch'], env, cwd=folder)
+        else:
+            process = programs.fork(words, env, cwd=folder)
+            printed, _ = programs.finish(process)
+            status = process.returncode
+        assert status == 0, printed
+        return printed
+
+    return make
+
+
 def option_file(folder, total_iter=4, prefetch_mode='~'):
     path = folder / 'tiny.yml'
     path.write_text(OPTIONS.format(folder=folder, total_iter=total_iter, prefetch_mode=prefetch_mode))
@@ -86,19 +104,6 @@ def option_file(folder, total_iter=4, prefetch_mode='~'):
 def iterations(log):
     """The iteration numbers that a training log reports."""
     return [int(line.split('iter:')[1].split(',')[0]) for line in log.splitlines() if '[epoch:' in line]
-
-
-def test_toolbox_program_trains_and_resumes(run, images):
-    """``basicsr/train.py`` of a toolbox checkout imports the toolbox before it reads of the plugin."""
-    program = images / 'checkout/basicsr/train.py'
-    program.parent.mkdir(parents=True)
-    shutil.copy(util.find_spec('basicsr.train').origin, program)
-    assert iterations(run([program, '-opt', option_file(images)], images / 'checkout')) == [1, 2, 3, 4]
-    resume = [program, '-opt', option_file(images, total_iter=6), '--auto_resume']
-    assert iterations(run(resume, images / 'checkout')) == [5, 6]
-    folder = images / 'checkout/experiments/tiny'
-    assert {path.name for path in (folder / 'training_states').iterdir()} == {'2.state', '4.state', '6.state'}
-    assert sorted(torch.load(folder / 'models/net_g_latest.pth', weights_only=True)) == ['params', 'params_ema']
 
 
 @pytest.fixture
@@ -191,10 +196,12 @@ def figures(log):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('engine', ['SRModel', 'BSRModel'])
-@pytest.mark.parametrize('host', ['checkout', 'module'])
+@pytest.mark.parametrize(('host', 'engine'), [('checkout', 'BSRModel'), ('module', 'SRModel')])
 def test_unmodified_toolbox_trains_validates_resumes_and_tests(run, images, checkout, engine, host):
-    """``python basicsr/train.py`` of a checkout and ``python -m basicsr.train`` of the installed toolbox."""
+    """``python basicsr/train.py`` of a checkout and ``python -m basicsr.train`` of the installed toolbox.
+
+    Both import the toolbox before they read of the plugin.
+    """
 
     def program(kind):
         return ['-m', f'basicsr.{kind}'] if host == 'module' else [checkout / f'basicsr/{kind}.py']
@@ -213,6 +220,10 @@ def test_unmodified_toolbox_trains_validates_resumes_and_tests(run, images, chec
         log = run([*program('train'), '-opt', options(total_iter=6), '--auto_resume'], checkout)
         assert iterations(log) == [5, 6]
         trained = figures(log)[-1]
+        states = {path.name for path in (folder / 'training_states').iterdir()}
+        assert states == {'2.state', '4.state', '6.state'}
+        weights = torch.load(folder / 'models/net_g_latest.pth', weights_only=True)
+        assert {'params', 'params_ema'} <= weights.keys()
         log = run([*program('test'), '-opt', as_test(options(), folder / 'models/net_g_latest.pth')], checkout)
         assert figures(log) == [trained]
         assert len(list((root / 'results/tested/visualization/b').iterdir())) == 4
@@ -223,23 +234,25 @@ def test_unmodified_toolbox_trains_validates_resumes_and_tests(run, images, chec
                 (root / top).rmdir()
 
 
-def test_ctrl_c_in_the_first_seconds_is_one_line(programs, clone):
+@pytest.mark.parametrize('library', ['libtorch_python', 'scipy/stats'])
+def test_ctrl_c_in_the_first_seconds_is_one_line(programs, clone, library):
+    """In the middle of importing PyTorch, and of what the toolbox imports."""
     program = [sys.executable, 'basicsr/train.py', '-opt', option_file(clone.parent, total_iter=4000)]
     # Programs of a shell's background jobs ignore Ctrl-C, and so would theirs.
     listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT}
-    for seconds in (0.5, 2.0):
-        process = programs.start(program, cwd=clone, preexec_fn=listening, **pipes)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-        process.send_signal(signal.SIGINT)
-        said, _ = programs.finish(process, 60)
-        assert process.returncode in (130, -signal.SIGINT), said
-        assert 'Traceback' not in said, said
+    process = programs.start(program, cwd=clone, preexec_fn=listening, **pipes)
+    maps = Path(f'/proc/{process.pid}/maps')
+    while library not in maps.read_text():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    said, _ = programs.finish(process, 60)
+    assert process.returncode in (130, -signal.SIGINT), said
+    assert 'Traceback' not in said, said
 
 
 @pytest.mark.parametrize(('images_in_set', 'batch', 'ratio'), [(4, 3, 1), (2, 1, 3)])
-def test_total_iter_means_total_iter(run, clone, images_in_set, batch, ratio):
+def test_total_iter_means_total_iter(launch_forked, clone, images_in_set, batch, ratio):
     """BasicSR's own data set, whose epochs end before the batch does."""
     path = option_file(clone.parent, total_iter=11)
     for index in range(images_in_set, 4):
@@ -247,44 +260,57 @@ def test_total_iter_means_total_iter(run, clone, images_in_set, batch, ratio):
             (clone.parent / side / f'{index}.png').unlink()
     text = path.read_text().replace('batch_size_per_gpu: 1', f'batch_size_per_gpu: {batch}')
     path.write_text(text.replace('dataset_enlarge_ratio: 4', f'dataset_enlarge_ratio: {ratio}'))
-    log = run(['basicsr/train.py', '-opt', path], clone)
+    log = launch_forked([clone / 'basicsr/train.py', '-opt', path], clone)
     assert iterations(log) == list(range(1, 12))
     assert (clone / 'experiments/tiny/models/net_g_latest.pth').is_file()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('engine', ['SRModel', 'BSRModel'])
-def test_a_job_goes_on_with_fewer_ranks_to_its_last_iteration(run, clone, engine):
-    torchrun = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
+def test_a_job_goes_on_with_fewer_ranks_to_its_last_iteration(launch_forked, clone, engine):
     path = option_file(clone.parent, total_iter=4)
     path.write_text(path.read_text().replace('model_type: SRModel', f'model_type: {engine}'))
-    log = run([*torchrun, 'basicsr/train.py', '-opt', path, '--launcher', 'pytorch'], clone, CUDA_VISIBLE_DEVICES='')
+    log = launch_forked([clone / 'basicsr/train.py', '-opt', path], clone, ranks=2)
     assert iterations(log) == [1, 2, 3, 4]
     path.write_text(path.read_text().replace('total_iter: 4', 'total_iter: 30'))
-    log = run(['basicsr/train.py', '-opt', path, '--auto_resume'], clone)
+    log = launch_forked([clone / 'basicsr/train.py', '-opt', path, '--auto_resume'], clone)
     assert iterations(log) == list(range(5, 31))
     assert (clone / 'experiments/tiny/training_states/30.state').is_file()
     if engine == 'BSRModel':  # SRModel's states do not say with how many ranks they were made
         assert 'The run goes on with 1 rank, batch size 1 on each, 16 iterations an epoch; before: 2 ranks, ' in log
 
 
+#: A program of the toolbox with one option file after the other.
+ONE_AFTER_THE_OTHER = """
+import runpy, sys
+program, *files = sys.argv[1:]
+for file in files:
+    sys.argv = [program, '-opt', file]
+    runpy.run_path(program, run_name='__main__')
+"""
+
+
 @pytest.mark.slow
 def test_networks_of_the_toolbox_train_to_the_same_bits_with_and_without_the_plugin(run, images, checkout):
-    """The same program and file; only the line that names the plugin is left out."""
+    """The same program and files; only the line that names the plugin is left out."""
     networks = {
         'EDSR': 'num_in_ch: 3, num_out_ch: 3, num_feat: 8, num_block: 2, upscale: 2',
         'MSRResNet': 'num_in_ch: 3, num_out_ch: 3, num_feat: 8, num_block: 2, upscale: 2',
         'RCAN': 'num_in_ch: 3, num_out_ch: 3, num_feat: 16, num_group: 1, num_block: 2, upscale: 2',
     }
-    for network, arguments in networks.items():
-        text = option_file(images, total_iter=3).read_text()
-        text = re.sub(r'(?m)^network_g: .*', f'network_g: {{type: {network}, {arguments}}}', text)
-        weights = []
-        for tag in (True, False):
-            path = images / f'{network}{tag}.yml'
-            path.write_text(text if tag else text.replace('bsr_plugin: !!python/name:bsr_plugin.__version__\n', ''))
-            run([checkout / 'basicsr/train.py', '-opt', path], checkout)
-            weights.append(torch.load(checkout / 'experiments/tiny/models/net_g_latest.pth', weights_only=True))
+    tag = 'bsr_plugin: !!python/name:bsr_plugin.__version__\n'
+    for kind in ('with', 'without'):
+        files = []
+        for network, arguments in networks.items():
+            text = option_file(images, total_iter=3).read_text().replace('name: tiny', f'name: {network}_{kind}')
+            text = re.sub(r'(?m)^network_g: .*', f'network_g: {{type: {network}, {arguments}}}', text)
+            files.append(images / f'{network}_{kind}.yml')
+            files[-1].write_text(text if kind == 'with' else text.replace(tag, ''))
+        log = run(['-c', ONE_AFTER_THE_OTHER, checkout / 'basicsr/train.py', *files], checkout)
+        assert ('bsr_plugin' in log) == (kind == 'with')
+    for network in networks:
+        trained = [checkout / f'experiments/{network}_{kind}/models/net_g_latest.pth' for kind in ('with', 'without')]
+        weights = [torch.load(path, weights_only=True) for path in trained]
         for key in ('params', 'params_ema'):
             for name, value in weights[0][key].items():
                 assert torch.equal(value, weights[1][key][name]), (network, key, name)

@@ -47,9 +47,24 @@ def test_every_name_of_the_table_is_replaced_and_replacing_again_changes_nothing
     assert all(f'``{name}``' in toolbox.__doc__ for name in names)
 
 
+MODULES = ['sampler', 'prefetch', 'replacing', 'training_program', 'evaluation_program']
+#: Imports each in a process that is forked where what the toolbox imports is there, and nothing of it or the plugin.
+IMPORTS_EACH_FIRST = """
+import importlib, os, sys
+import cv2, scipy.stats, skimage, torch, torchvision
+assert not {'basicsr', 'bsr_plugin'} & set(sys.modules)
+for module in sys.argv[1:]:
+    if not os.fork():
+        importlib.import_module(f'bsr_plugin.toolbox.{module}')
+        import basicsr.train
+        print(module, basicsr.train.EnlargedSampler.__name__, flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('module', ['sampler', 'prefetch', 'replacing', 'training_program', 'evaluation_program'])
-def test_any_module_may_be_imported_first(module):
-    program = f'import bsr_plugin.toolbox.{module}; import basicsr.train as t; print(t.EnlargedSampler.__name__)'
-    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, timeout=200, check=False)
-    assert done.stdout == 'ResumableSampler\n', done.stderr
+def test_any_module_may_be_imported_first():
+    words = [sys.executable, '-c', IMPORTS_EACH_FIRST, *MODULES]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=200, check=False)
+    assert done.stdout == ''.join(f'{module} ResumableSampler\n' for module in MODULES), done.stderr
