@@ -14,6 +14,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
+from multiprocessing import forkserver
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 
@@ -189,6 +190,8 @@ class _Script:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # A process of a fork server would start its own workers by one more of them.
         multiprocessing.set_start_method(None, force=True)
+        # What it asks a fork server for itself comes from the one that it came from, which runs.
+        forkserver._forkserver.ensure_running = lambda: None
         sys.argv = self._words
         sys.path.insert(0, str(Path(self._words[0]).parent))
         runpy.run_path(self._words[0], run_name='__main__')

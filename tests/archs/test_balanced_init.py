@@ -158,7 +158,7 @@ def test_the_full_network_trains_from_the_first_step(options, amp):
     lr, hr = photograph_batch()
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.9, 0.99))
     losses = []
-    for _ in range(12):
+    for _ in range(20):
         with torch.autocast('cpu', torch.bfloat16, enabled=amp):
             output = net(lr)
         losses.append(loss(output, hr))

@@ -219,7 +219,7 @@ def test_workers_of_every_kind_read_a_store_that_was_read_before(prepared, metho
     _, made = prepared
     store = LMDBStore(made.lr_path)
     sums = [_sum(store, at) for at in range(6)]
-    with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+    with ProcessPoolExecutor(1, multiprocessing.get_context(method)) as pool:
         assert list(pool.map(_sum, [store] * 6, range(6))) == sums
 
 

@@ -3,11 +3,9 @@
 import copy
 import json
 import subprocess
-import sys
 import threading
 from collections import Counter
 from math import ceil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +13,6 @@ import torch
 from basicsr.data import build_dataloader, build_dataset
 from torch.utils.data import DataLoader
 
-import bsr_plugin
 from bsr_plugin.data import rfs_paired_image_dataset
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.errors import InputError
@@ -245,17 +242,13 @@ if __name__ == '__main__':
 """
 
 
-def test_spawned_workers_give_the_same_batches(tmp_path, options):
+def test_spawned_workers_give_the_same_batches(tmp_path, options, programs):
     script = tmp_path / 'spawned.py'
     script.write_text(SPAWNED)
-    done = subprocess.run(
-        [sys.executable, str(script), 'spawn', json.dumps(options(sampling='importance'))],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={'PYTHONPATH': str(Path(bsr_plugin.__file__).parents[1]), 'PATH': '/usr/bin:/bin'},
-    )
-    assert done.returncode == 0, done.stderr
+    words = [script, 'spawn', json.dumps(options(sampling='importance'))]
+    process = programs.fork(words, stderr=subprocess.PIPE)
+    printed, errors = programs.finish(process, 300)
+    assert process.returncode == 0, errors
     dataset = build_dataset(options(sampling='importance'))
     batches = DataLoader(dataset, batch_size=4, sampler=range(8))
     found = []
@@ -263,7 +256,7 @@ def test_spawned_workers_give_the_same_batches(tmp_path, options):
         dataset.importance.use(np.array(losses))
         found.append([[batch['lq'].sum(dim=(1, 2, 3)).tolist(), batch['pic'].tolist()] for batch in batches])
     assert found[0] != found[1]
-    assert [json.loads(line) for line in done.stdout.splitlines()[-2:]] == found
+    assert [json.loads(line) for line in printed.splitlines()[-2:]] == found
 
 
 def test_a_copy_gives_the_same_batches(options):

@@ -83,7 +83,7 @@ def kill_somewhere(run, generator, *words):
                 break
         time.sleep(generator.uniform(0, 0.03))
     alive = process.poll() is None
-    os.killpg(process.pid, signal.SIGKILL)
+    process.end()
     run.programs.finish(process, 60)
     return alive
 
