@@ -92,5 +92,5 @@ def test_srmodel_is_refused_before_anything_is_made(training_run):
     run = training_run('stock', model_type='SRModel', datasets={'train': {'sampling': 'importance'}})
     status, output = run.finish()
     assert status == 2, output
-    assert "sampling is 'importance', whose weights SRModel does not read: set model_type to BSRModel" in output
+    assert '`datasets.train.sampling`: importance gives every sample a weight, which SRModel does not read' in output
     assert not run.experiment.exists()
