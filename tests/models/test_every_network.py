@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import cv2
@@ -43,7 +42,7 @@ class WindowNet(nn.Module):
         return self.body(x)
 """
 
-#: Trains, resumes from the middle, tests and reports; one process for all, because starting one takes seconds.
+#: Trains, resumes from the middle, tests and reports.
 PROGRAM = """
 import json, shutil, sys
 from pathlib import Path
@@ -115,9 +114,11 @@ def run_all(root, data, programs, file, *network):
     ]
     path = os.pathsep.join([str(root), str(REPOSITORY), os.environ.get('PYTHONPATH', '')])
     environment = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'}
-    finished = programs.run([sys.executable, '-c', PROGRAM, file, *forced], timeout=500, cwd=root, env=environment)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return finished.stdout + finished.stderr
+    (root / 'program.py').write_text(PROGRAM)
+    process = programs.fork([root / 'program.py', file, *forced], environment, cwd=root)
+    printed, _ = programs.finish(process, 500)
+    assert process.returncode == 0, printed
+    return printed
 
 
 def check(root, name, printed, same):
