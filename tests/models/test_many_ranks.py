@@ -170,12 +170,12 @@ def test_a_signal_to_one_rank_stops_all_at_the_same_iteration_with_one_state(two
 def distributed(training_run):
     """A run for two ranks of the real launcher."""
 
-    def make(name):
+    def make(name, **loading):
         return training_run(
             name,
             train={'total_iter': 40},
             val={'val_freq': 20},
-            datasets={'train': {'num_worker_per_gpu': 1, 'dataset_enlarge_ratio': 200, 'persistent_workers': True}},
+            datasets={'train': {'dataset_enlarge_ratio': 200, **loading}},
             logger={'print_freq': 1, 'save_checkpoint_freq': 5},
         )
 
@@ -201,7 +201,8 @@ def test_a_job_of_two_ranks_survives_a_killed_rank_and_a_signal_bit_for_bit(dist
     assert whole.saved() == [5, 10, 15, 20, 25, 30, 35, 40]
     assert len(list(whole.experiment.glob('*.log'))) == 1
 
-    run = distributed('disturbed')
+    # Processes of their own that load are killed and resumed with, and change no bit.
+    run = distributed('disturbed', num_worker_per_gpu=1, persistent_workers=True)
     process = run.start_with_torchrun(processes=2)
     _wait_for_state(run)
     os.kill(_ranks_of(process)[1], signal.SIGKILL)

@@ -148,10 +148,11 @@ def test_an_epoch_begins_with_signals_blocked():
 
 LEAVES_AN_EPOCH = """
 import builtins, sys
-from torch.utils.data import DataLoader
-from bsr_plugin.toolbox.prefetch import CPUPrefetcher
 
 if __name__ == '__main__':
+    from torch.utils.data import DataLoader
+    from bsr_plugin.toolbox.prefetch import CPUPrefetcher
+
     loader = DataLoader([{'index': 1}] * 9, num_workers=1, multiprocessing_context=sys.argv[1])
     builtins.kept = CPUPrefetcher(loader)  # as a traceback keeps it
     kept.reset()
@@ -163,7 +164,7 @@ if __name__ == '__main__':
 @pytest.mark.parametrize('context', ['fork', 'spawn', 'forkserver'])
 def test_a_program_that_ends_in_the_middle_of_an_epoch_ends_its_workers(programs, tmp_path, context):
     (tmp_path / 'leaves.py').write_text(LEAVES_AN_EPOCH)
-    done = programs.run([sys.executable, tmp_path / 'leaves.py', context], cwd=ROOT, timeout=200)
+    done = programs.run([sys.executable, tmp_path / 'leaves.py', context], cwd=ROOT, timeout=400)
     assert (done.returncode, done.stdout) == (0, "{'index': tensor([1])}\n"), done.stderr
 
 
