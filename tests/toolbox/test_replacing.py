@@ -51,7 +51,7 @@ MODULES = ['sampler', 'prefetch', 'replacing', 'training_program', 'evaluation_p
 #: Imports each in a process that is forked where what the toolbox imports is there, and nothing of it or the plugin.
 IMPORTS_EACH_FIRST = """
 import importlib, os, sys
-import cv2, scipy.stats, skimage, torch, torchvision
+import cv2, scipy.stats, skimage, torch._dynamo
 assert not {'basicsr', 'bsr_plugin'} & set(sys.modules)
 for module in sys.argv[1:]:
     if not os.fork():
