@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from bsr_plugin.archs.bsr_arch import BSRNet
+from bsr_plugin.atomic import check_replaceable
 from bsr_plugin.cli.arguments import add_json
 from bsr_plugin.cli.output import EXIT_DONE, write_json
 from bsr_plugin.data.degradation import Degradation
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     form = format_of(arguments.out)
+    check_replaceable(arguments.out)
     file = open_weights(Path(arguments.weights))
     network = bsrnet_in(file, arguments.param_key).requires_grad_(False)
     about = _described(arguments, file, network)

@@ -55,6 +55,7 @@ PATHS = {
         ('folder', 'figure curves ? -o @out/a.png'),
         ('new file', 'figure pic @lr --lr-window 8 -o ?'),
     ],
+    'card': [('file', 'card ?')],
     'download': [('new folder', 'download Set5 --to ?')],
 }
 

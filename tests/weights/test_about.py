@@ -155,6 +155,8 @@ def test_a_header_that_cannot_be_gets_a_sentence(tmp_path, header, sentence):
         ('x4 -o net.onnx', 'no weights x4 ship with this version'),
         ('missing.pth -o net.onnx', 'missing.pth does not exist'),
         ('{checkpoint} -o net.bin', 'net.bin ends with .bin: use .safetensors, .onnx, .pt2.'),
+        ('{checkpoint} -o folder.pt2', 'folder.pt2 cannot be used (Is a directory)'),
+        ('{checkpoint} -o net_g_9.pth/x.pt2', 'net_g_9.pth cannot be used (Not a directory)'),
         ('{checkpoint} -o net.safetensors --results nothing', 'nothing has no metrics.json'),
         ('{checkpoint} -o net.safetensors --recipe missing.yml', 'missing.yml'),
         ('{checkpoint} -o net.safetensors --param-key ema', 'has no entry ema'),
@@ -163,6 +165,7 @@ def test_a_header_that_cannot_be_gets_a_sentence(tmp_path, header, sentence):
 )
 def test_what_cannot_be_exported_gets_a_sentence(tmp_path, checkpoint, monkeypatch, capsys, words, sentence):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / 'folder.pt2').mkdir()
     before = sorted(tmp_path.iterdir())
     assert export(*words.format(checkpoint=checkpoint).split()) == 2
     assert sentence in capsys.readouterr().err
