@@ -81,6 +81,7 @@ setup(
         'dev': [
             *chain.from_iterable(EXTRAS.values()),
             'hypothesis>=6.100',
+            'jsonschema>=4.20',
             'mypy>=1.13',
             'pytest>=8.3',
             'pytest-timeout>=2.3',

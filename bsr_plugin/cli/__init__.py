@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     'bicubic': ('bicubic', "The paper's baseline: PSNR-Y and SSIM-Y of bicubic interpolation."),
     'export': ('export', 'Writes a network as ONNX, torch.export or safetensors file, and verifies it.'),
     'card': ('card', 'Writes the model card of a safetensors file.'),
-    'options': ('options', 'Checks option files, or prints the option reference.'),
+    'options': ('options', 'Checks option files, or prints the option reference or the JSON Schema for editors.'),
     'sample': ('sample', 'Writes the photographs that scikit-image ships, split for training and testing.'),
     'pic': ('pic', 'Shows how the patches of a data set are spread over the intervals of PIC.'),
     'bench': ('bench', 'Measures data, training and upscaling on this machine.'),

@@ -1,4 +1,4 @@
-"""``bsr options``: checks option files, or prints the option reference."""
+"""``bsr options``: checks option files, or prints the option reference or the JSON Schema."""
 
 import argparse
 
@@ -15,15 +15,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     phase.add_argument('--test', action='store_const', const=False, dest='is_train', help='they are for a test')
     elsewhere = 'do not look for folders, files and GPUs on this machine'
     parser.add_argument('--elsewhere', action='store_true', help=elsewhere)
+    parser.add_argument('--schema', action='store_true', help='print the JSON Schema of option files, for editors')
     parser.add_argument('--force_yml', nargs='+', default=(), metavar='KEY:KEY=VALUE', help='change options first')
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Checks the files, or prints the reference that ``docs/options.md`` holds.
+    """Checks the files, or prints what ``docs/options.md`` or ``docs/options.schema.json`` holds.
 
     Raises:
         InputError: A file is wrong; one line for each problem of each file.
     """
+    if arguments.schema:
+        from bsr_plugin.options.json_schema import json_schema
+
+        print(json_schema(), end='')
+        return 0
     if not arguments.file:
         from bsr_plugin.options.reference import reference
 

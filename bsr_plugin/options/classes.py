@@ -9,11 +9,22 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 
 import torch
-from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema, create_model, model_validator
+from pydantic import (
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_before_validator_function
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.options import registered
@@ -110,22 +121,53 @@ def section_of(kind: Kind, name: str) -> type[Arguments]:
     return section
 
 
-def by_type(kind: Kind, other: type[Section] | None = None, **declared: type[Section]) -> BeforeValidator:
-    """Validates a mapping by the section class of its ``type``.
+@dataclass(frozen=True, eq=False)
+class ByType:
+    """Validates a mapping by the section class of its ``type``, and describes it so in a JSON schema.
 
     Args:
         kind: What ``type`` is the registered name of.
         other: Section class of types that are not declared; without it they are what their signature says.
         declared: Section classes of types that are declared key by key.
     """
-    typed = create_model(kind, type=(Annotated[str, registered.check_name(kind)], ...))
 
-    def validate(value: Any) -> Section:
-        name = typed.model_validate(value).type  # type: ignore[attr-defined]
-        section = declared.get(name) or other or section_of(kind, name)
-        return section.model_validate(value)
+    kind: Kind
+    other: type[Section] | None
+    declared: Mapping[str, type[Section]]
 
-    return BeforeValidator(validate)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        typed = create_model(self.kind, type=(Annotated[str, registered.check_name(self.kind)], ...))
+
+        def validate(value: Any) -> Section:
+            name = typed.model_validate(value).type  # type: ignore[attr-defined]
+            return self._section(name).model_validate(value)
+
+        return no_info_before_validator_function(validate, handler(source))
+
+    def _section(self, name: str) -> type[Section]:
+        return self.declared.get(name) or self.other or section_of(self.kind, name)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """One branch for each registered type; other packages may register more, but for the kinds of torch's."""
+        # The toolbox also finds NAME_basicsr under NAME.
+        names = sorted({*(name.removesuffix('_basicsr') for name in registered.names(self.kind)), *self.declared})
+        types: dict[str, Any] = {'enum': names}
+        if self.kind in ('network', 'loss', 'metric', 'data set'):
+            types = {'anyOf': [types, {'type': 'string'}]}
+        described = {'description': f'Registered name of the {self.kind}.', **types}
+        branches = [
+            {
+                'if': {'properties': {'type': {'const': name}}, 'required': ['type']},
+                'then': handler(self._section(name).__pydantic_core_schema__),
+            }
+            for name in names
+        ]
+        return {'type': 'object', 'properties': {'type': described}, 'required': ['type'], 'allOf': branches}
+
+
+def by_type(kind: Kind, other: type[Section] | None = None, **declared: type[Section]) -> ByType:
+    """Annotates a section whose class goes by its ``type``; the arguments are those of ``ByType``."""
+    return ByType(kind, other, declared)
 
 
 @cache

@@ -26,6 +26,11 @@ A key without a default must be given. Networks, losses, metrics, optimizers (th
 BasicSR builds) and schedulers take their arguments as keys, which are checked against their signatures; other data sets
 and models than those below look up keys of their own. A key that nothing reads and that does no harm, such as
 `use_shuffle` of earlier versions of BasicSR, is ignored with a warning.
+
+Editors with a YAML language server complete and check the keys by `docs/options.schema.json`, a JSON Schema that
+`bsr options --schema` writes from the same definitions; the first comment of every file in `options/` names it. Of the
+tag in the first line they learn from `"yaml.customTags": ["tag:yaml.org,2002:python/name:bsr_plugin.__version__ scalar"]`
+in their settings, as in `.vscode/settings.json`.
 """
 
 _EVALUATION = '`datasets.val`, `datasets.test_1`, ..., type'
