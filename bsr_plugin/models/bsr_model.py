@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,12 +21,14 @@ from bsr_plugin.models.ema import MovingAverage
 from bsr_plugin.models.failures import Interrupted
 from bsr_plugin.models.gradient_step import GradientStep, computes_bf16
 from bsr_plugin.models.interval_losses import IntervalLosses
+from bsr_plugin.models.interval_monitor import IntervalMonitor
 from bsr_plugin.models.loss_watch import LossWatch
 from bsr_plugin.models.padding import multiple_wanted_by
 from bsr_plugin.models.ranks import without_gradient_exchange
 from bsr_plugin.models.sample_weighting import SampleWeighting
 from bsr_plugin.models.self_ensemble import x8
 from bsr_plugin.models.stopping import StopRequest
+from bsr_plugin.models.tensorboard_images import ValidationImages
 from bsr_plugin.models.tiling import Tiler
 
 
@@ -55,6 +58,7 @@ class BSRModel(CheckpointedModel):
         super().__init__(opt)
         self._tiler = Tiler(self.engine.tile, self.engine.overlap, get_root_logger())
         self._paths: list[str] = []
+        self._shown: ValidationImages | None = None
 
     # Setting up
 
@@ -82,6 +86,9 @@ class BSRModel(CheckpointedModel):
         self._stop = StopRequest()
         self.losses: Mapping[str, Tensor] = {}
         self._weighting: SampleWeighting | None = None
+        self._monitor: IntervalMonitor | None = None
+        if self.engine.tb_intervals:
+            self._monitor = IntervalMonitor(self.cri_pix, self.ranks, self.device)
 
     def get_optimizer(self, optim_type: str, params: list[Tensor], lr: float, **kwargs: Any) -> Optimizer:
         """Builds the optimizer as BasicSR does, with the fused kernel if that is asked for."""
@@ -128,6 +135,8 @@ class BSRModel(CheckpointedModel):
             self.gt = self._images(data['gt'])
         self._paths = [*data.get('lq_path', data.get('gt_path', []))]
         self.position = data.get('position', self.position)
+        if self.is_train and self._monitor and 'pic_bin' in data:
+            self._intervals = data['pic_bin'].to(self.device, non_blocking=True)
         if self.is_train and self._weighting and 'pic_weight' in data:
             self._weighting.feed(data)
 
@@ -172,6 +181,9 @@ class BSRModel(CheckpointedModel):
                     self.output = network(lq)
                 total, terms = self._loss(self.output.float(), gt, len(lq) / len(self.lq), *weights)
                 self._step.backward(total)
+            if self._monitor:
+                intervals = self._intervals.tensor_split(self.engine.accumulate)[index]
+                self._monitor.add(intervals, self.output.detach().float(), gt)
             for name, term in terms.items():
                 losses[name] = losses[name] + term.detach() if name in losses else term.detach()
         return losses
@@ -237,14 +249,27 @@ class BSRModel(CheckpointedModel):
         Raises:
             Interrupted: The process was asked to stop meanwhile.
         """
+        if self.is_train and self._monitor:
+            self._monitor.write(tb_logger, current_iter)
+        if self.is_train and self.engine.tb_images and tb_logger is not None:
+            name = dataloader.dataset.opt['name']
+            self._shown = ValidationImages(tb_logger, self.engine.tb_images, name, current_iter)
         try:
             super().validation(dataloader, current_iter, tb_logger, save_img)
         except _ValidationBrokenOff:
             get_root_logger().warning('Validation broken off.')
+        self._shown = None
         if self.is_train:
             self.remember_best()
             self._leave_if(self.ranks.largest(self._stop.signal_number))
         self.ranks.wait()
+
+    def get_current_visuals(self) -> OrderedDict[str, Tensor]:
+        """The images of the validation or test that were computed last, on the CPU."""
+        visuals: OrderedDict[str, Tensor] = super().get_current_visuals()
+        if self._shown:
+            self._shown.add(Path(self._paths[0]).stem, visuals)
+        return visuals
 
     def test(self) -> None:
         """Super-resolves ``self.lq`` into ``self.output``, with the averaged network if there is one."""

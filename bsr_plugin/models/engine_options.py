@@ -51,6 +51,9 @@ class EngineValidation(Section):
     """Images are padded by reflection until their sides are multiples of this number of LR pixels, and results cropped
     again; tiles are rounded down to it. ~ asks the network: `window_size` of SwinIR, HAT and others, 2 for RRDBNet x2;
     networks without one are given images as they are, as with 1."""
+    tb_images: CountOrZero = 0
+    """For training: how many images of each validation set TensorBoard shows at every validation, each as bicubic
+    interpolation, result and HR image side by side."""
     self_ensemble: bool = False
     """Whether to average the results over the image's 8 flips and rotations, which takes 8 times as long."""
 
@@ -68,6 +71,9 @@ class EngineLogging(Section):
 
     keep_checkpoints: Count | None = None
     """Number of checkpoints to keep, the newest ones; ~ keeps all."""
+    tb_intervals: bool = False
+    """Whether TensorBoard shows, at every validation, the share of each PIC interval among the patches trained on since
+    the one before, and their mean pixel loss. It costs one more evaluation of the loss, on the device."""
     keep_best: str | None = None
     """A name in `val.metrics`: the weights that are best by it on the first validation set are kept besides, as
     `net_g_best.pth`."""
@@ -117,8 +123,18 @@ def _best(opt: Options) -> Iterator[Problem]:
         yield ('logger', 'keep_best'), 'needs a validation set, datasets.val'
 
 
+def _tensorboard(opt: Options) -> Iterator[Problem]:
+    """`tb_images` and `tb_intervals` go with `use_tb_logger: true`, and `tb_intervals` with RFSPairedImageDataset."""
+    for section, key in (('val', 'tb_images'), ('logger', 'tb_intervals')):
+        if at(opt, section, key) and isinstance(at(opt, 'logger'), Mapping) and not at(opt, 'logger', 'use_tb_logger'):
+            yield ('logger', 'use_tb_logger'), f'must be true with {section}.{key}'
+    kind = at(opt, 'datasets', 'train', 'type')
+    if at(opt, 'logger', 'tb_intervals') and kind not in (None, 'RFSPairedImageDataset'):
+        yield ('logger', 'tb_intervals'), f'{kind} does not say which PIC interval a patch is from'
+
+
 #: What must fit together; each rule reads the options as they are, right or wrong.
-RULES = (_micro_batches, _best)
+RULES = (_micro_batches, _best, _tensorboard)
 
 
 def at(opt: Any, *keys: str) -> Any:

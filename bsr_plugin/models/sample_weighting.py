@@ -28,7 +28,7 @@ class SampleWeighting:
     """
 
     def __init__(self, loss: nn.Module, interval_losses: IntervalLosses, device: torch.device) -> None:
-        self._elementwise = _elementwise(loss, device)
+        self._elementwise = elementwise(loss, device, "sampling 'importance'")
         self._is_mean = loss.reduction == 'mean'
         self._interval_losses = interval_losses
         self._device = device
@@ -69,22 +69,26 @@ class SampleWeighting:
         self._interval_losses.add(self._intervals, torch.cat(self._seen))
 
 
-def _elementwise(loss: nn.Module, device: torch.device) -> nn.Module:
-    """The same loss with a value for every pixel."""
+def elementwise(loss: nn.Module, device: torch.device, asked_by: str) -> nn.Module:
+    """The same loss with a value for every pixel.
+
+    Raises:
+        InputError: The loss does not give one; ``asked_by`` names the option that needs it.
+    """
     name = type(loss).__name__
     refusal = InputError(
-        f"train.pixel_opt: {name} gives no loss for each sample, which sampling 'importance' has to weight: use one "
-        'with reduction none, such as L1Loss, or another sampling.'
+        f'train.pixel_opt: {name} gives no loss for each sample, which {asked_by} needs: use one with reduction none, '
+        'such as L1Loss, or do without.'
     )
     if getattr(loss, 'reduction', None) not in ('mean', 'sum'):
         raise refusal
-    elementwise: Any = copy(loss)
-    elementwise.reduction = 'none'
+    of_pixels: Any = copy(loss)
+    of_pixels.reduction = 'none'
     images = torch.zeros(2, 3, 8, 8, device=device)
     try:
-        gives_pixels = elementwise(images, images).shape == images.shape
+        gives_pixels = of_pixels(images, images).shape == images.shape
     except (TypeError, ValueError, RuntimeError) as error:
         raise refusal from error
     if not gives_pixels:
         raise refusal
-    return elementwise  # type: ignore[no-any-return]
+    return of_pixels  # type: ignore[no-any-return]

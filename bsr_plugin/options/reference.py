@@ -29,7 +29,8 @@ and models than those below look up keys of their own. A key that nothing reads 
 
 Editors with a YAML language server complete and check the keys by `docs/options.schema.json`, a JSON Schema that
 `bsr options --schema` writes from the same definitions; the first comment of every file in `options/` names it. Of the
-tag in the first line they learn from `"yaml.customTags": ["tag:yaml.org,2002:python/name:bsr_plugin.__version__ scalar"]`
+tag in the first line they learn from
+`"yaml.customTags": ["tag:yaml.org,2002:python/name:bsr_plugin.__version__ scalar"]`
 in their settings, as in `.vscode/settings.json`.
 """
 

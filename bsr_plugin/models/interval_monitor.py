@@ -1,0 +1,66 @@
+"""What training makes of the PIC intervals, for TensorBoard: how often each is drawn, and how large its loss is."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bsr_plugin.models.ranks import Ranks
+from bsr_plugin.models.sample_weighting import elementwise
+
+#: The most intervals a data set has, so that no look at a batch is needed to know how many there are.
+_MOST_INTERVALS = 256
+
+
+class IntervalMonitor:
+    """Collects the losses of samples by interval on their device, and writes them at validations.
+
+    Args:
+        loss: The pixel loss, as ``SampleWeighting`` takes it.
+        ranks: All ranks of the run, which count together.
+        device: Where the losses are.
+
+    Raises:
+        InputError: The loss does not give a value for every pixel.
+    """
+
+    def __init__(self, loss: nn.Module, ranks: Ranks, device: torch.device) -> None:
+        self._loss = elementwise(loss, device, 'logger.tb_intervals')
+        self._is_mean = loss.reduction == 'mean'
+        self._ranks = ranks
+        self._numbers = torch.arange(_MOST_INTERVALS, device=device)
+        #: (2, 256): sums of losses, and numbers of samples.
+        self._sums = torch.zeros(2, _MOST_INTERVALS, dtype=torch.float64, device=device)
+
+    @torch.no_grad()
+    def add(self, intervals: Tensor, pred: Tensor, target: Tensor) -> None:
+        """Collects the losses of a batch, without waiting for the GPU.
+
+        Args:
+            intervals: (N,) interval of each sample.
+            pred: (N, C, H, W) network output.
+            target: Ground truth, the same shape.
+        """
+        values = self._loss(pred, target).flatten(1).double()
+        losses = values.mean(1) if self._is_mean else values.sum(1)
+        belongs = self._numbers[:, None] == intervals
+        self._sums += torch.stack([(belongs * losses).sum(1), belongs.sum(1)])
+
+    def write(self, writer: Any | None, iteration: int) -> None:
+        """Writes what has been collected since the last call, and begins anew; all ranks call this.
+
+        An interval k has the tags ``intervals/share/k``, the share of the samples, and ``intervals/loss/k``, the mean
+        of their losses without weights; there is none for an interval without samples.
+
+        Args:
+            writer: TensorBoard's ``SummaryWriter``; ``None`` on ranks that have none.
+            iteration: The iteration that is validated.
+        """
+        losses, numbers = sum(self._ranks.gather(self._sums.cpu()), start=torch.zeros(2, _MOST_INTERVALS))
+        self._sums = torch.zeros_like(self._sums)
+        if writer is None:
+            return
+        for interval in numbers.nonzero().flatten().tolist():
+            label = f'{interval:02}'
+            writer.add_scalar(f'intervals/share/{label}', float(numbers[interval] / numbers.sum()), iteration)
+            writer.add_scalar(f'intervals/loss/{label}', float(losses[interval] / numbers[interval]), iteration)
