@@ -20,14 +20,17 @@ def test_every_option_arrives():
             'grad_clip': 0.5,
             'fused': True,
         },
-        'val': {'tile': 128, 'tile_overlap': 12, 'self_ensemble': True, 'metrics': {'psnr': {}}},
-        'logger': {'keep_checkpoints': 3, 'keep_best': 'psnr'},
+        'val': {'tile': 128, 'tile_overlap': 12, 'multiple_of': 8, 'tb_images': 3, 'self_ensemble': True},
+        'logger': {'keep_checkpoints': 3, 'keep_best': 'psnr', 'tb_intervals': True},
     }
+    # What other sections of the toolbox read of them.
+    opt['val'] |= {'metrics': {'psnr': {}}}
+    opt['logger'] |= {'use_tb_logger': True}
     engine = EngineOptions.from_options(opt)
     assert engine.model_dump() == {
         **opt['train'],
         **{key: value for key, value in opt['val'].items() if key != 'metrics'},
-        **opt['logger'],
+        **{key: value for key, value in opt['logger'].items() if key != 'use_tb_logger'},
     }
     assert engine.overlap == 12
 
@@ -35,6 +38,21 @@ def test_every_option_arrives():
 @pytest.mark.parametrize(('tile', 'overlap'), [(None, 32), (256, 32), (64, 16), (16, 4)])
 def test_without_an_overlap_one_is_chosen_that_goes_with_the_tile(tile, overlap):
     assert EngineOptions.from_options({'val': {'tile': tile}}).overlap == overlap
+
+
+def test_tensorboard_is_only_asked_for_what_it_can_show():
+    for opt, key, sentence in (
+        ({'val': {'tb_images': 1}, 'logger': {}}, 'use_tb_logger', 'must be true with val.tb_images'),
+        ({'logger': {'tb_intervals': True}}, 'use_tb_logger', 'must be true with logger.tb_intervals'),
+        (
+            {'logger': {'tb_intervals': True, 'use_tb_logger': True}, 'datasets': {'train': {'type': 'MySet'}}},
+            'tb_intervals',
+            'MySet does not say which PIC interval a patch is from',
+        ),
+    ):
+        with pytest.raises(InputError) as caught:
+            EngineOptions.from_options(opt)
+        assert str(caught.value) == f'`logger.{key}`: {sentence}'
 
 
 def test_numbers_are_numbers_however_they_are_spelt():
