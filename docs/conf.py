@@ -31,6 +31,8 @@ apidoc_modules = [
     }
 ]
 exclude_patterns = ['studies']
+# Annotations name types by one word, which several classes may have.
+suppress_warnings = ['ref.python']
 
 myst_enable_extensions = ['colon_fence']
 myst_heading_anchors = 3
