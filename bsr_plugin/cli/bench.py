@@ -19,6 +19,7 @@ EXAMPLE = 'bsr bench data --images datasets/BSDS300/train'
 BENCHMARKS = {
     'data': ('bsr_plugin.cli.bench_data', 'patches per second of the toolbox and of each kind of sampling'),
     'train': ('bsr_plugin.cli.bench_train', 'iterations per second of SRModel and of BSRModel with each switch'),
+    'upscale': ('bsr_plugin.cli.bench_upscale', 'megapixels per second of BSRNet, other networks and interpolation'),
 }
 #: Cores held by others that are worth a warning.
 _TOLERATED = 0.25

@@ -52,7 +52,7 @@ class TorchNetwork:
         # Neighbouring channels lie next to each other in memory, as the convolutions of bf16 want them.
         self._net = net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._bf16 = False
-        self.scale = self(torch.zeros(1, 3, 4, 4)).size(-1) // 4
+        self.scale = net.upscale
         if precision != 'float32':
             self._choose(precision)
 

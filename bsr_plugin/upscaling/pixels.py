@@ -63,7 +63,7 @@ def to_pixels(image: Tensor, dtype: DTypeLike) -> NDArray:
 
 
 def _rounded(image: Tensor, dtype: DTypeLike) -> Tensor:
-    return image if np.dtype(dtype).kind == 'f' else (image * white(dtype)).round()
+    return image if np.dtype(dtype).kind == 'f' else (image * white(dtype)).round_()
 
 
 def for_all_bands(rgb: Network) -> Network:

@@ -37,6 +37,8 @@ PATHS = {
     'bench': [
         ('folder', 'bench data --images ? --seconds 0.01 --counts 1'),
         ('folder', 'bench train --images ? --device cpu --engines stock --networks EDSR-M'),
+        ('folder', 'bench upscale --images ? --megapixels 0.01 --peers'),
+        ('new file', 'bench upscale --images @hr --megapixels 0.01 --peers --json ?'),
         ('new file', 'bench data --images @hr --seconds 0.01 --counts 1 --json ?'),
         ('new file', 'bench train --images @hr --device cpu --json ?'),
     ],

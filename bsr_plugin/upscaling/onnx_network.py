@@ -1,0 +1,63 @@
+"""ONNX files as networks, through ONNX Runtime."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bsr_plugin.archs.bsr_arch import BSRNet
+from bsr_plugin.errors import InputError
+
+
+class OnnxNetwork:
+    """A network (N, 3, H, W) in [0, 1] to (N, 3, s H, s W) with free sizes; see ``RGBNetwork``.
+
+    The arguments of a BSRNet, which ``bsr export`` writes into the metadata, tell its range and how far it looks.
+
+    Raises:
+        InputError: ONNX Runtime is missing, or the file is not such a network.
+    """
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise InputError(f"{path} needs ONNX Runtime: pip install 'bsr-plugin[export]'.") from None
+        provider = 'CUDAExecutionProvider' if device.type == 'cuda' else 'CPUExecutionProvider'
+        if provider not in onnxruntime.get_available_providers():
+            raise InputError(f'{path} cannot run on a GPU: install onnxruntime-gpu, or use --device cpu.')
+        try:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = torch.get_num_threads()
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+        except Exception as error:  # of a module of its own, one class for each way to be damaged
+            raise InputError(f'{path} is damaged or not an ONNX file ({str(error).partition(chr(10))[0]}).') from error
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].shape[1] != 3:
+            raise InputError(f'{path} does not map one RGB image to one: export a network with bsr export.')
+        if any(isinstance(length, int) for length in inputs[0].shape[2:]):
+            raise InputError(f'{path} takes images of one size only: export it with free height and width.')
+        self._input = inputs[0].name
+        self._dtype = np.float16 if inputs[0].type == 'tensor(float16)' else np.float32
+        self.reach, self._range = _of_bsrnet(self._session.get_modelmeta().custom_metadata_map)
+        self.name = str(path)
+        self.precision = f'{np.dtype(self._dtype)}, ONNX Runtime'
+        self.scale = self(torch.zeros(1, 3, 8, 8)).size(-1) // 8
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Upscales a batch."""
+        (result,) = self._session.run(None, {self._input: (image * self._range).numpy().astype(self._dtype)})
+        return torch.from_numpy(np.asarray(result, np.float32)) / self._range
+
+
+def _of_bsrnet(metadata: Mapping[str, str]) -> tuple[int | None, float]:
+    """Receptive field and pixel value range of the BSRNet that a file says it holds; of any other, not known and 1."""
+    told = json.loads(metadata.get('network_g', '{}'))
+    if told.pop('type', None) != 'BSRNet':
+        return None, 1.0
+    with torch.device('meta'):
+        net = BSRNet(**told)
+    return net.receptive_field, net.img_range

@@ -1,0 +1,135 @@
+import json
+import threading
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from bsr_plugin.archs.bsr_arch import BSRNet
+from bsr_plugin.errors import InputError
+from bsr_plugin.models import safetensors_file
+from bsr_plugin.upscaling import network as networks
+from bsr_plugin.upscaling.network import TorchNetwork, load_network
+from bsr_plugin.upscaling.precision import loss_of_bf16
+from tests.upscaling.conftest import save_tiny
+
+CPU = torch.device('cpu')
+
+
+@pytest.mark.parametrize('scale', [2, 3, 4])
+def test_scale_and_reach_come_from_the_file(tmp_path, scale):
+    net = save_tiny(tmp_path / 'net.pth', scale)
+    loaded = load_network(tmp_path / 'net.pth', device='cpu')
+    image = torch.rand(2, 3, 9, 7)
+    assert loaded.scale == scale
+    assert loaded.reach == net.receptive_field
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(image), net(image))
+    with pytest.raises(InputError, match=f'upscales by {scale}, not by 8'):
+        load_network(tmp_path / 'net.pth', scale=8, device='cpu')
+
+
+def test_other_kinds_of_checkpoints(tmp_path):
+    net = save_tiny(tmp_path / 'stock.pth')
+    torch.save(net.state_dict(), tmp_path / 'bare.pth')
+    safetensors_file.write(tmp_path / 'net.safetensors', net.state_dict(), {})
+    image = torch.rand(1, 3, 6, 5)
+    expected = load_network(tmp_path / 'stock.pth', device='cpu')(image)
+    for name in ('bare.pth', 'net.safetensors'):
+        assert torch.equal(load_network(tmp_path / name, device='cpu')(image), expected)
+
+
+def test_the_pixel_value_range_of_the_network_does_not_matter():
+    torch.manual_seed(0)
+    net = BSRNet(num_feat=4, num_group=1, num_block=1, upscale=2, img_range=255.0)
+    image = torch.rand(1, 3, 6, 5)
+    with torch.no_grad():
+        torch.testing.assert_close(TorchNetwork(net, 'net', CPU)(image), net(255 * image) / 255)
+
+
+def test_a_file_is_loaded_once_by_any_number_of_threads_until_it_changes(tmp_path, monkeypatch):
+    save_tiny(tmp_path / 'net.pth')
+    loads, got = [], []
+    monkeypatch.setattr(networks, 'load_model', lambda path, load=networks.load_model: loads.append(path) or load(path))
+    threads = [
+        threading.Thread(target=lambda: got.append(load_network(tmp_path / 'net.pth', device='cpu'))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(loads) == 1
+    assert len({id(network) for network in got}) == 1
+    save_tiny(tmp_path / 'net.pth', scale=3)
+    assert load_network(tmp_path / 'net.pth', device='cpu').scale == 3
+
+
+def test_bf16_is_taken_where_it_is_computed_and_loses_next_to_nothing(monkeypatch):
+    torch.manual_seed(0)
+    net = BSRNet(num_feat=8, num_group=1, num_block=1, upscale=2)
+    monkeypatch.setattr(networks, 'computes_bf16', lambda device: False)
+    assert TorchNetwork(net, 'net', CPU, 'auto').precision == 'float32'
+    monkeypatch.setattr(networks, 'computes_bf16', lambda device: True)
+    chosen = TorchNetwork(net, 'net', CPU, 'auto')
+    assert chosen.precision.startswith('bf16 (bf16 loses ')
+    image = torch.rand(1, 3, 16, 16)
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        torch.testing.assert_close(chosen(image), net(image.to(memory_format=torch.channels_last)).float())
+    assert not torch.equal(chosen(image), TorchNetwork(net, 'net', CPU)(image))
+    monkeypatch.setattr(networks, 'LARGEST_LOSS', -1.0)
+    assert TorchNetwork(net, 'net', CPU, 'auto').precision.startswith('float32 (bf16 loses ')
+
+
+def test_the_loss_is_a_difference_of_psnr():
+    import skimage.data
+
+    hr = torch.from_numpy(skimage.data.astronaut()[:192, 128:320].astype(np.float32) / 255).movedim(-1, 0)[None]
+    loss = loss_of_bf16(lambda lr: hr + 0.01, lambda lr: hr + 0.02, 2)
+    clipped = [float((((hr + error).clamp(0, 1) - hr) ** 2).mean()) for error in (0.01, 0.02)]
+    assert loss == pytest.approx(10 * np.log10(clipped[1] / clipped[0]), abs=1e-4)
+
+
+def onnx_file(path, shape=('N', 3, 'H', 'W'), metadata=()):
+    """Nearest-neighbour upsampling x2 as an ONNX file."""
+    kind = onnx.TensorProto.FLOAT
+    scales = onnx.helper.make_tensor('scales', kind, [4], [1.0, 1.0, 2.0, 2.0])
+    node = onnx.helper.make_node(
+        'Resize', ['x', '', 'scales'], ['y'], mode='nearest', coordinate_transformation_mode='asymmetric'
+    )
+    graph = onnx.helper.make_graph(
+        [node],
+        'nearest',
+        [onnx.helper.make_tensor_value_info('x', kind, shape)],
+        [onnx.helper.make_tensor_value_info('y', kind, ('N', 3, 'h', 'w'))],
+        [scales],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid('', 18)], ir_version=9)
+    onnx.helper.set_model_props(model, dict(metadata))
+    path.write_bytes(model.SerializeToString())
+
+
+def test_onnx_files(tmp_path):
+    onnx_file(tmp_path / 'net.onnx')
+    network = load_network(tmp_path / 'net.onnx', 2, 'cpu')
+    assert (network.scale, network.reach) == (2, None)
+    assert network.precision == 'float32, ONNX Runtime'
+    image = torch.rand(1, 3, 5, 8)
+    assert torch.equal(network(image), image.repeat_interleave(2, -1).repeat_interleave(2, -2))
+    arguments = {'type': 'BSRNet', 'num_feat': 4, 'num_group': 2, 'num_block': 3, 'upscale': 2, 'img_range': 255.0}
+    onnx_file(tmp_path / 'told.onnx', metadata={'network_g': json.dumps(arguments)})
+    told = load_network(tmp_path / 'told.onnx', device='cpu')
+    assert told.reach == 1 + 2 * 2 * 3 + 1 + 2
+    torch.testing.assert_close(told(image), network(image))
+
+
+def test_onnx_files_that_are_of_no_use(tmp_path):
+    onnx_file(tmp_path / 'fixed.onnx', shape=(1, 3, 8, 8))
+    with pytest.raises(InputError, match='takes images of one size only'):
+        load_network(tmp_path / 'fixed.onnx', device='cpu')
+    onnx_file(tmp_path / 'grey.onnx', shape=('N', 1, 'H', 'W'))
+    with pytest.raises(InputError, match='does not map one RGB image to one'):
+        load_network(tmp_path / 'grey.onnx', device='cpu')
+    (tmp_path / 'torn.onnx').write_bytes((tmp_path / 'grey.onnx').read_bytes()[:30])
+    with pytest.raises(InputError, match=r'torn\.onnx is damaged or not an ONNX file'):
+        load_network(tmp_path / 'torn.onnx', device='cpu')
