@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ def test_the_machine_is_told_as_python_and_torch_see_it(tmp_path):
     disk = os.statvfs(tmp_path)
     assert found['disk_free'] == pytest.approx(disk.f_bavail * disk.f_frsize, rel=0.05)
     assert found['cores'] == len(os.sched_getaffinity(0))
-    assert found['features']['AVX-512'] == (' avx512f' in open('/proc/cpuinfo').read())
+    assert found['features']['AVX-512'] == (' avx512f' in Path('/proc/cpuinfo').read_text())
     assert found['memory'] == os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
     assert 0 < found['memory_free'] <= found['memory']
     assert len(found['gpus']) == torch.cuda.device_count()
