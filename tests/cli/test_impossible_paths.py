@@ -58,6 +58,7 @@ PATHS = {
         ('new file', 'figure pic @lr --lr-window 8 -o ?'),
     ],
     'card': [('file', 'card ?')],
+    'evidence': [('folder', 'evidence ? --out @out')],
     'download': [('new folder', 'download Set5 --to ?')],
 }
 
