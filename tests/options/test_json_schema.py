@@ -52,7 +52,8 @@ def test_every_option_file_names_it_and_is_right_by_it(shipped, wrong):
     for file in files:
         first, second, *_ = file.read_text(encoding='utf-8').splitlines()
         assert first.startswith('bsr_plugin: !!python/name:bsr_plugin.__version__'), file
-        named = second.removeprefix('# yaml-language-server: $schema=')
+        named = second.partition('# yaml-language-server: $schema=')[2]
+        assert named, f'{file}: its second line is to name the schema, as in other files'
         assert (file.parent / named).samefile(shipped.parent / 'docs/options.schema.json'), file
         assert wrong(read_options(file)) == {}, file
 
