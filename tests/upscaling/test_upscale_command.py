@@ -108,3 +108,17 @@ def test_a_thousand_images_killed_in_the_middle_and_started_again_are_the_same_b
     whole = contents(tmp_path / 'whole')
     assert len(whole) == 1000
     assert contents(tmp_path / 'killed') == whole
+
+
+@pytest.mark.parametrize(
+    'out', ['file/x.png', '/dev/null', '/dev/null/x.png', '/proc/absent/x.png', 5000 * 'x', 'a\0b']
+)
+def test_places_that_cannot_be_written_to(photos, tiny, tmp_path, capsys, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'file').write_text('text')
+    before = sorted(tmp_path.rglob('*'))
+    assert bsr(photos / 'a.png', '--weights', tiny, '-o', out) == 2
+    said = capsys.readouterr().err
+    assert said.count('\n') == 1
+    assert 'Traceback' not in said
+    assert sorted(tmp_path.rglob('*')) == before
