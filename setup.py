@@ -33,6 +33,7 @@ class BuildWithStartupHook(build_py):
 #: What one command or module needs, and the package does without.
 EXTRAS = {
     'export': ['onnx>=1.17', 'onnxruntime>=1.20', 'onnxscript>=0.3'],
+    'heif': ['pillow-heif>=1.0'],
     'spandrel': ['spandrel>=0.4'],
 }
 

@@ -79,12 +79,20 @@ def _opened(path: Path, access: str = 'sequential') -> pyvips.Image:
     """Libvips's image; of what libvips does not read, such as BMP, Pillow's."""
     try:
         source = pyvips.Source.new_from_file(os.fsencode(path))
-        return pyvips.Image.new_from_source(source, '', access=access, fail_on='error')
+        image = pyvips.Image.new_from_source(source, '', access=access, fail_on='error')
+        if not _is_heic(image):
+            return image
+        raise pyvips.Error('the package pillow-heif, which decodes HEIC, is not installed')
     except pyvips.Error as error:
         try:
             return pyvips.Image.new_from_buffer(_through_pillow(path), '', access=access, fail_on='error')
         except Exception:  # Pillow raises whatever a damaged file makes it trip over
             raise _unreadable(path, error) from None
+
+
+def _is_heic(image: pyvips.Image) -> bool:
+    """Whether it is HEVC, of which libvips's wheels read the header and not the pixels."""
+    return bool(image.get_typeof('heif-compression')) and image.get('heif-compression') == 'hevc'
 
 
 def _through_pillow(path: Path) -> bytes:

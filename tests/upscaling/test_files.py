@@ -86,6 +86,16 @@ def test_lossy_files(upscaled, tmp_path, suffix, bound):
         assert np.abs(np.asarray(image.convert('RGB')).astype(int) - doubled(pixels)).mean() < bound
 
 
+def test_heic_files_of_phones(upscaled, tmp_path):
+    from pillow_heif import from_pillow
+
+    pixels = np.full((48, 64, 3), 40, np.uint8)
+    pixels[:24, :32] = (250, 20, 20)  # a red quarter
+    from_pillow(Image.fromarray(pixels)).save(str(tmp_path / 'in.heic'), quality=95)
+    with Image.open(done(upscaled(tmp_path / 'in.heic', 'out.png'))) as image:
+        assert np.abs(np.asarray(image).astype(int) - doubled(pixels)).mean() < 3
+
+
 @pytest.mark.parametrize('orientation', range(1, 9))
 def test_exif_orientation_is_carried_out_and_reset_and_the_rest_is_kept(upscaled, tmp_path, orientation):
     pixels = np.zeros((32, 64, 3), np.uint8)
