@@ -1,0 +1,80 @@
+"""Every file of weights that ships: what it computes, and that file, card, recipe and registry agree."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from safetensors import safe_open
+
+import bsr_plugin
+from bsr_plugin import load_model
+from bsr_plugin.cli import main
+from bsr_plugin.data.degradation import degrade, imresize
+from bsr_plugin.models.shipped import FOLDER, NAMES
+from bsr_plugin.weights import names, weights_file
+
+ROOT = Path(bsr_plugin.__file__).parents[1]
+
+#: Name -> mean and standard deviation of the output for a part of scikit-image's astronaut, and every 32nd row and 37th
+#: column of its red channel, in grey levels.
+OUTPUTS = {
+    'x2': (
+        (170.611, 45.229),
+        [[84.11, 218.57, 175.39, 140.98], [243.21, 217.58, 208.63, 210.59], [155.46, 205.13, 154.03, 205.86]],
+    ),
+}
+
+shipped = pytest.mark.parametrize('name', names())
+
+
+def test_each_has_its_output_here():
+    assert set(names()) == set(OUTPUTS)
+    assert {path.name for path in FOLDER.glob('*.safetensors')} == {f'bsr_{name}.safetensors' for name in names()}
+    assert set(names()) <= set(NAMES)
+
+
+def output(name, image):
+    """The network's output for an image (H, W, 3) uint8, in grey levels (3, sH, sW), not rounded."""
+    planes = torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32) / 255)
+    with torch.inference_mode():
+        return load_model(name)(planes[None])[0].clamp(0, 1).numpy() * 255
+
+
+@shipped
+def test_it_computes_what_it_did(name):
+    (mean, deviation), red = OUTPUTS[name]
+    result = output(name, skimage.data.astronaut()[100:148, 200:256])
+    assert (result.mean(), result.std()) == pytest.approx((mean, deviation), abs=0.01)
+    assert np.allclose(result[0, ::32, ::37], red, atol=0.05)
+
+
+@shipped
+def test_it_is_a_decibel_above_bicubic_interpolation(name):
+    scale = load_model(name).upscale
+    hr = skimage.data.coffee()[100:244, 200:344]
+    lr = degrade(hr, scale, 'bicubic')
+    errors = [
+        np.mean((np.asarray(version, np.float64) - hr) ** 2)
+        for version in (output(name, lr).transpose(1, 2, 0), imresize(lr, *hr.shape[:2]))
+    ]
+    assert 10 * np.log10(errors[1] / errors[0]) > 1
+
+
+@shipped
+def test_the_card_is_that_of_the_file(name, tmp_path):
+    assert main(['card', name, '-o', str(tmp_path / 'card.md')]) == 0
+    assert (tmp_path / 'card.md').read_text() == weights_file(name).with_suffix('.md').read_text()
+
+
+@shipped
+def test_file_recipe_and_registry_agree(name):
+    with safe_open(weights_file(name), 'pt') as file:
+        said = file.metadata()
+    assert said['scale'] == str(load_model(name).upscale)
+    assert name == f'x{said["scale"]}' + ('' if said['degradation'] == 'bicubic' else f'_{said["degradation"]}')
+    recipe = (ROOT / f'options/pretrained/train_{name}.yml').read_text()
+    assert json.loads(said['recipe']) == {'file': f'train_{name}.yml', 'text': recipe}
+    assert weights_file(name).stat().st_size < 3_000_000
