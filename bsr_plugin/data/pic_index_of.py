@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
@@ -37,7 +38,11 @@ def index_of(
     maps: SourcedMaps = score or GradientMaps(store, channels)
     key = key_of(store, window, maps, intervals)
     path = index_path(store, key)
+    lock = path.with_name(f'.{path.name}.lock')
     if index := _opened(path, key):
+        # A process that is killed just after it has built the index leaves its lock.
+        with suppress(OSError):
+            lock.unlink(missing_ok=True)
         return index
     if not os.access(path.parent, os.W_OK):
         raise InputError(
@@ -45,7 +50,6 @@ def index_of(
             f'run "bsr pic {store.path} --lr-window {window}{maps.words}" where it can.'
         )
     # All ranks of a run, and all runs on a store, come here at the same moment: one builds, the others wait for it.
-    lock = path.with_name(f'.{path.name}.lock')
     with FileLock(lock):
         try:
             return _opened(path, key) or build_index(maps, key, path)

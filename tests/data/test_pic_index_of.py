@@ -192,3 +192,11 @@ def test_a_builder_that_is_killed_keeps_nobody_waiting(lr, tmp_path):
     index = index_of(LMDBStore(lr.path), 12, 'max', RULE)
     assert indexes(lr) == [index.path.name]
     assert not list(lr.path.glob('.*'))
+
+
+def test_the_lock_of_a_builder_that_is_killed_when_the_index_is_there_is_taken_away(lr):
+    path = index_of(lr, 12, 'max', RULE).path
+    lock = path.with_name(f'.{path.name}.lock')
+    lock.touch()
+    assert index_of(lr, 12, 'max', RULE).path == path
+    assert not lock.exists()
