@@ -161,7 +161,13 @@ def infer(
     """
     height, width = image.shape[-2:]
     strips = infer_strips(
-        network, lambda start, stop: image[..., start:stop, :], (height, width), tile, overlap, reach, multiple
+        network,
+        lambda start, stop: image.narrow(-2, start, stop - start),
+        (height, width),
+        tile,
+        overlap,
+        reach,
+        multiple,
     )
     result, filled = None, 0
     for strip in strips:

@@ -85,6 +85,17 @@ class Slow(Dataset):
         return index
 
 
+@pytest.fixture
+def new_fork_server(monkeypatch):
+    """One of this test alone: a fork server gives its workers the signals that were blocked when it was started."""
+    server = multiprocessing.forkserver._forkserver
+    monkeypatch.setattr(server, '_preload_modules', [])
+    server._stop()
+    yield
+    server._stop()
+
+
+@pytest.mark.usefixtures('new_fork_server')
 @pytest.mark.parametrize('context', ['fork', 'spawn', 'forkserver'])
 def test_workers_outlive_the_signals_of_the_whole_job_and_end_with_their_loader(context):
     loader = DataLoader(
@@ -95,9 +106,6 @@ def test_workers_outlive_the_signals_of_the_whole_job_and_end_with_their_loader(
         multiprocessing_context=context,
         prefetch_factor=1,
     )
-    if context == 'forkserver':
-        # One that an earlier test has started would give its workers the signals that were blocked then.
-        multiprocessing.forkserver._forkserver._stop()
     others = set(multiprocessing.active_children())
     with stop_signals_blocked():
         iterator = iter(loader)
