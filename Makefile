@@ -92,6 +92,10 @@ figures: env
 	$(bsr) sample --out $(sample)
 	$(bsr) prepare $(sample)/train --out build/figures --scale 2 --lr-window 48
 	$(bsr) figure batches build/figures/LR_bicubic_x2.lmdb --seed 0 -o docs/pictures/batches.png
+	mkdir -p build/figures/photographs && cp $(sample)/test/astronaut.png build/figures/photographs
+	$(bsr) prepare build/figures/photographs --out build/figures --scale 2 --encoding files
+	$(bsr) upscale build/figures/LR_bicubic_x2 -o build/figures/photograph --scale 2 --overwrite
+	$(bsr) compare build/figures/photograph --hr build/figures/photographs --scale 2 --picture docs/pictures/crops.png
 
 lint: env
 	$(python) -m ruff check .

@@ -78,3 +78,12 @@ def test_file_recipe_and_registry_agree(name):
     recipe = (ROOT / f'options/pretrained/train_{name}.yml').read_text()
     assert json.loads(said['recipe']) == {'file': f'train_{name}.yml', 'text': recipe}
     assert weights_file(name).stat().st_size < 3_000_000
+
+
+@shipped
+def test_the_readme_says_what_the_file_says(name):
+    with safe_open(weights_file(name), 'pt') as file:
+        said = file.metadata()
+    scores = [json.loads(said['scores'])[part]['psnr_y']['mean'] for part in ('Set5', 'Set14')]
+    row = f'| {name}, BSR | {int(said["parameters"]) / 1e6:.2f} M | {scores[0]:.2f} | {scores[1]:.2f} |'
+    assert row in (ROOT / 'README.md').read_text().splitlines()
