@@ -42,6 +42,9 @@ $(made): $(sources)
 
 sample := datasets/sample
 results := results/BSR_sample_x2
+pictures := visualization/held-out
+# What the BSR x2 that ships does on the same photographs, where one ships.
+ships := $(wildcard bsr_plugin/weights/bsr_x2.safetensors)
 
 demo: env
 	$(bsr) sample --out $(sample)
@@ -49,9 +52,11 @@ demo: env
 	$(bsr) prepare $(sample)/test --out $(sample)/held-out --scale 2 --encoding files
 	$(python) basicsr/train.py -opt options/sample/train_BSR_sample_x2.yml
 	$(python) basicsr/test.py -opt options/sample/test_BSR_sample_x2.yml
-	$(bsr) report $(results) --out demo
-	$(bsr) compare $(results)/visualization/held-out --hr $(sample)/test --scale 2 --picture demo/crops.png \
-		--name demo --images "held-out photographs"
+	$(if $(ships),$(python) basicsr/test.py -opt options/sample/test_BSR_sample_x2_shipped.yml)
+	$(bsr) report $(results) $(if $(ships),$(results)_shipped) --out demo
+	$(bsr) compare $(results)/$(pictures) --label "what three minutes give" \
+		$(if $(ships),--beside "what ships=$(results)_shipped/$(pictures)") --hr $(sample)/test --scale 2 \
+		--picture demo/crops.png --name demo --images "held-out photographs"
 
 # Processes that share the tests: one for each core that is free.
 WORKERS ?= 2

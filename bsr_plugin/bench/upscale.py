@@ -4,7 +4,6 @@ All upscale parts of the same image, in one process, taken in turn. Networks are
 product, which is measured in the same run: no convolution computed directly is faster.
 """
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,8 +17,7 @@ import torch
 from basicsr.archs import build_network
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor
 
 from bsr_plugin.archs.arguments import arguments_of_network
 from bsr_plugin.archs.bsr_arch import BSRNet
@@ -28,6 +26,7 @@ from bsr_plugin.bench.train import matrix_rates
 from bsr_plugin.data.image_file import list_images, read_image
 from bsr_plugin.errors import InputError
 from bsr_plugin.export import onnx_file
+from bsr_plugin.models.cost import macs_per_pixel
 from bsr_plugin.models.gradient_step import computes_bf16
 from bsr_plugin.progress import progress
 from bsr_plugin.upscaling.network import TorchNetwork
@@ -140,7 +139,7 @@ def _ours(net: BSRNet, device: torch.device, folder: Path, macs: dict[str, float
     if device.type == 'cpu':
         with suppress(InputError):  # what ONNX needs is not installed
             contenders['bsr_onnx'] = _on_tensors(_through_onnx(net, folder))
-    macs |= dict.fromkeys(contenders, _gmacs_per_megapixel(net))
+    macs |= dict.fromkeys(contenders, macs_per_pixel(net) / 1e3)
     return contenders
 
 
@@ -156,7 +155,7 @@ def _through_onnx(net: BSRNet, folder: Path) -> Callable[[Tensor], Tensor]:
 def _peer(name: str, scale: int, device: torch.device, macs: dict[str, float]) -> Upscaler:
     """A network as SRModel runs it: whole images, float32, no memory format."""
     net = build_network(network_options(name, scale)).to(device).eval()
-    macs[name] = _gmacs_per_megapixel(net)
+    macs[name] = macs_per_pixel(net) / 1e3
 
     @torch.no_grad()
     def run(image: Tensor) -> Tensor:
@@ -215,13 +214,3 @@ def _seconds(upscaler: Upscaler, image: NDArray[np.uint8]) -> float:
     began = time.perf_counter()
     upscaler(image)
     return time.perf_counter() - began
-
-
-def _gmacs_per_megapixel(net: nn.Module) -> float:
-    """Counted without computing them."""
-    without_memory = copy.deepcopy(net).to('meta')
-    if isinstance(mean := getattr(without_memory, 'mean', None), Tensor):
-        without_memory.mean = mean.to('meta')  # EDSR's is no buffer
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        result = without_memory(torch.empty(1, 3, 64, 64, device='meta'))
-    return counter.get_total_flops() / 2 / 1e9 / (result.shape[-1] * result.shape[-2] / 1e6)

@@ -7,7 +7,7 @@ from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, table
 from bsr_plugin.cli.study import tables_text
 from bsr_plugin.errors import InputError
 from bsr_plugin.report.table_formats import both_texts
-from bsr_plugin.report.tables import Cell
+from bsr_plugin.report.table_model import Cell
 
 EXAMPLE = 'bsr report results/test_BSR_x2 results/test_BSR_x4 --out report'
 

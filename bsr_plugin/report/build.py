@@ -12,11 +12,14 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import ImageResult, RunResult, read_results
 from bsr_plugin.report.attention import attention_figure, has_attention, measure_attention
 from bsr_plugin.report.baselines import key_of, lr_image, measure_baselines
+from bsr_plugin.report.cost import cost_of_run
+from bsr_plugin.report.cost_figure import cost_figure
 from bsr_plugin.report.curves import curves_figure, read_curves
 from bsr_plugin.report.examples import choose, load_example
 from bsr_plugin.report.page import Content, Plot, render
 from bsr_plugin.report.pic_distribution import distribution_of
 from bsr_plugin.report.pic_figure import distribution_figure
+from bsr_plugin.report.shipped import shipped_models
 from bsr_plugin.report.style import PAGE, inline_svg
 from bsr_plugin.report.table_formats import to_csv, to_latex, to_markdown
 from bsr_plugin.report.tables import ablation_table, comparison_tables
@@ -80,11 +83,13 @@ def build_report(
     trainings = {run.name: training for run in runs if (training := training_of(run))}
     options = {name: training.options for name, training in trainings.items() if training.options}
     baselines, missing = measure_baselines(part for run in runs for part in run.sets)
+    costs = {run.name: cost_of_run(run) for run in runs}
     content = Content(
         title,
         runs,
         baselines,
-        comparison_tables(runs, baselines),
+        comparison_tables(runs, baselines, shipped_models(), costs),
+        costs=costs,
         warnings=[sentence for run in runs for sentence in run.warnings],
         problems=[sentence for run in runs for sentence in run.left_out] + missing,
     )
@@ -94,6 +99,7 @@ def build_report(
     for part, image in choose(runs, baselines, examples):
         with _or_left_out(content):
             content.examples.append(load_example(runs, part, image, baselines))
+    _add_costs(content)
     folders_of_logs = {training.name: training.log for training in trainings.values() if training.log}
     _add_curves(content, folders_of_logs | {folder.name: folder for folder in logs})
     _add_pic(content, next(iter(options.values()), {}), pic_store)
@@ -113,6 +119,15 @@ def _or_left_out(content: Content) -> Iterator[None]:
         yield
     except InputError as error:
         content.problems.append(str(error))
+
+
+def _add_costs(content: Content) -> None:
+    """Quality against cost, for every table but the ablation, whose networks are of one size."""
+    for number, table in enumerate(content.tables):
+        figure = None if table.number == 4 else cost_figure(table, PAGE)
+        if figure is not None:
+            title = f'x{table.scale}, {table.degradation} degradation'
+            content.plots.append(Plot('cost', inline_svg(figure, f'cost-{number}'), title))
 
 
 def _add_curves(content: Content, logs: Mapping[str, Path]) -> None:

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from bsr_plugin.evaluation.results import ImageResult, Kind, RunResult, SetResult
 from bsr_plugin.report.baselines import BaselineKey, baseline_of, key_of
 from bsr_plugin.report.bicubic import Quality
+from bsr_plugin.report.cost import COST_HEADS, UNKNOWN, Cost, in_thousands
 from bsr_plugin.report.difference import coloured, difference_maps
 from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example
 from bsr_plugin.report.table_formats import both_texts, figure_text, signed
-from bsr_plugin.report.tables import PLACES, Cell, Table
+from bsr_plugin.report.table_model import PLACES, Cell, Table
 from bsr_plugin.report.template import rendered, sortable_number, sortable_word
 
 _KINDS: tuple[tuple[Kind, str, int], ...] = (
@@ -29,7 +30,10 @@ _KINDS: tuple[tuple[Kind, str, int], ...] = (
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot of the page, in its section ``curves``, ``pic`` or ``attention``; the caption says what was measured."""
+    """A plot of the page, in its section ``cost``, ``curves``, ``pic`` or ``attention``.
+
+    The caption says what was measured.
+    """
 
     section: str
     svg: str
@@ -42,6 +46,7 @@ class Content:
     """What the page shows; a part that is empty is left out.
 
     Attributes:
+        costs: Name of a run -> what its network costs.
         warnings: Why figures are not what they seem, a sentence each.
         problems: What is missing, and why, a sentence each.
     """
@@ -54,6 +59,7 @@ class Content:
     plots: list[Plot] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    costs: Mapping[str, Cost] = field(default_factory=dict)
 
 
 _SECTIONS = {
@@ -61,6 +67,7 @@ _SECTIONS = {
     'tables': 'Beside the paper',
     'pictures': 'Pictures',
     'images': 'Image by image',
+    'cost': 'Quality against cost',
     'curves': 'Training',
     'pic': 'Patch information capacity',
     'attention': 'Attention',
@@ -96,7 +103,7 @@ def _figure(value: float | None, places: int) -> dict[str, str | None]:
 
 def _measured(content: Content) -> dict[str, Any]:
     """A row for each run and set."""
-    heads = ['Run', 'Set', 'Scale', 'Degradation', 'Images', 'Parameters', *(label for _, label, _ in _KINDS)]
+    heads = ['Run', 'Set', 'Scale', 'Degradation', 'Images', *COST_HEADS, *(label for _, label, _ in _KINDS)]
     rows = [
         [
             sortable_word(run.name),
@@ -105,6 +112,7 @@ def _measured(content: Content) -> dict[str, Any]:
             sortable_word(part.degradation),
             sortable_number(len(part.images), str(len(part.images))),
             sortable_number(run.parameters, f'{run.parameters:,}'),
+            sortable_number(macs := content.costs.get(run.name, UNKNOWN).macs_per_pixel, in_thousands(macs)),
             *(_figure(run.value(part, kind), places) for kind, _, places in _KINDS),
             _gain(run.value(part, 'psnr_y'), part, content.baselines),
         ]
@@ -127,12 +135,14 @@ def _table(table: Table) -> dict[str, Any]:
     rows = [
         {
             'method': row.method,
-            'measured': row.measured,
+            'source': row.source,
+            'costs': row.cost.texts if table.has_costs else (),
             'cells': [_compared(row.cell(name), key) for name in table.sets for key in table.keys],
         }
         for row in table.rows
     ]
-    heads = [f'{name} {key.upper()}' for name in table.sets for key in table.keys]
+    heads = [*COST_HEADS] if table.has_costs else []
+    heads += [f'{name} {key.upper()}' for name in table.sets for key in table.keys]
     return {'title': table.title, 'heads': heads, 'rows': rows, 'below': table.below, 'notes': table.footnotes}
 
 

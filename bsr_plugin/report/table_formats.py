@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from bsr_plugin.report.tables import PLACES, Cell, Table
+from bsr_plugin.report.cost import COST_HEADS
+from bsr_plugin.report.table_model import PLACES, Cell, Table
 
 _CSV_COLUMNS = (
     'table', 'degradation', 'scale', 'dataset', 'method', 'source', 'images', 'psnr_y', 'ssim_y', 'psnr_rgb',
-    'psnr_rank', 'ssim_rank', 'psnr_difference', 'ssim_difference', 'misprint', 'note',
+    'psnr_rank', 'ssim_rank', 'psnr_difference', 'ssim_difference', 'misprint', 'note', 'parameters', 'macs_per_pixel',
 )  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def to_csv(tables: Sequence[Table]) -> str:
     for table in tables:
         kind = {'table': table.number or '', 'degradation': table.degradation, 'scale': table.scale}
         for row in table.rows:
-            method = {'method': row.method, 'source': 'measured' if row.measured else 'paper'}
+            method = {'method': row.method, 'source': row.source, **asdict(row.cost)}
             for name in [name for name in table.sets if name in row.cells]:
                 cell = asdict(row.cells[name])
                 for key in PLACES:
@@ -59,10 +60,12 @@ def to_markdown(tables: Sequence[Table]) -> str:
 
 def _markdown_table(table: Table) -> str:
     kinds = ' / '.join(f'{key.upper()}-Y' for key in table.keys)
-    heads = [head for name in table.sets for head in (f'{markdown_text(name)} {kinds}', 'Δ (rank)')]
+    heads = [*COST_HEADS] if table.has_costs else []
+    heads += [head for name in table.sets for head in (f'{markdown_text(name)} {kinds}', 'Δ (rank)')]
     lines = [f'## {table.title}', '', markdown_row(['Method', *heads]), markdown_row(['---', *['---:'] * len(heads)])]
     for row in table.rows:
-        words = [f'**{markdown_text(row.method)}**' if row.measured else row.method]
+        words = [row.method if row.source == 'paper' else f'**{markdown_text(row.method)}**']
+        words += row.cost.texts if table.has_costs else ()
         for cell in map(row.cell, table.sets):
             figures = ' / '.join(both_texts(cell)[: len(table.keys)])
             mark = f' [{cell.footnote}]' if cell.footnote else ''
@@ -91,16 +94,17 @@ def to_latex(tables: Sequence[Table]) -> str:
 
 def _latex_table(table: Table) -> str:
     columns = len(table.keys)
-    heads = [f'\\multicolumn{{{columns}}}{{c}}{{{latex_text(name)}}}' for name in table.sets]
+    costs = [*COST_HEADS] if table.has_costs else []
+    heads = ['Method', *costs, *(f'\\multicolumn{{{columns}}}{{c}}{{{latex_text(name)}}}' for name in table.sets)]
     kinds = [key.upper() for key in table.keys] * len(table.sets)
     caption = latex_text(f'{table.title}. In brackets: difference in dB. {" ".join(table.below)}')
     lines = [
         '\\begin{table}',
         f'\\caption{{{caption}}}',
-        f'\\begin{{tabular}}{{l{"r" * len(kinds)}}}',
+        f'\\begin{{tabular}}{{l{"r" * len(costs + kinds)}}}',
         '\\toprule',
-        f'Method & {" & ".join(heads)} \\\\',
-        f' & {" & ".join(kinds)} \\\\',
+        f'{" & ".join(heads)} \\\\',
+        f'{" & ".join(["", *("" for _ in costs), *kinds])} \\\\',
         '\\midrule',
     ]
     after_published = False
@@ -109,7 +113,8 @@ def _latex_table(table: Table) -> str:
             lines.append('\\midrule')
         after_published = not row.measured
         cells = [text for name in table.sets for text in _latex_cell(row.cell(name))[:columns]]
-        lines.append(f'{" & ".join([latex_text(row.method), *cells])} \\\\')
+        words = [latex_text(row.method), *(row.cost.texts if costs else ()), *cells]
+        lines.append(f'{" & ".join(words)} \\\\')
     notes = [f'\\par\\footnotesize $^{{{number}}}$ {latex_text(sentence)}' for number, sentence in table.footnotes]
     return '\n'.join([*lines, '\\bottomrule', '\\end{tabular}', *notes, '\\end{table}', ''])
 

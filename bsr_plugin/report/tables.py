@@ -1,7 +1,7 @@
 """Measured figures in the paper's tables: ranks, differences, and what does not compare."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -11,153 +11,51 @@ from bsr_plugin.data.degradation import Degradation
 from bsr_plugin.evaluation.results import Kind, RunResult, SetResult
 from bsr_plugin.report.baselines import BaselineKey, baseline_of
 from bsr_plugin.report.bicubic import Quality, mean_quality
+from bsr_plugin.report.cost import UNKNOWN, Cost, published_cost
 from bsr_plugin.report.published import SET_SIZES, paper_name, published
+from bsr_plugin.report.shipped import ShippedModel
+from bsr_plugin.report.table_model import BICUBIC, PLACES, Cell, Row, Table, difference
 
-BICUBIC = 'Bicubic, measured here'
 #: The row of table 4 that has everything.
 BASELINE = 'BSR baseline'
 _ABLATION = ('Set5', 4, 'bicubic')
-#: Decimal places of published figures, at which they are ranked.
-PLACES = {'psnr': 2, 'ssim': 4}
 
 
-@dataclass(frozen=True)
-class Cell:
-    """What a method achieves on a set: PSNR-Y in dB and SSIM-Y; PSNR of RGB and the number of images if measured here.
-
-    Attributes:
-        misprint: ``psnr`` or ``ssim`` if that figure is a misprint of the paper, else empty.
-        note: What there is to say about it.
-        psnr_rank: Place among all methods of the table, 1 the best; ``None`` for a misprint. Likewise ``ssim_rank``.
-        psnr_difference: PSNR minus that of the table's reference. Likewise ``ssim_difference``.
-        footnote: Number of its note below the table.
-    """
-
-    psnr: float | None = None
-    ssim: float | None = None
-    psnr_rgb: float | None = None
-    images: int | None = None
-    misprint: str = ''
-    note: str = ''
-    psnr_rank: int | None = None
-    ssim_rank: int | None = None
-    psnr_difference: float | None = None
-    ssim_difference: float | None = None
-    footnote: int | None = None
-
-    def figure(self, key: str) -> float | None:
-        """``psnr`` or ``ssim`` if it can be compared: misprints cannot."""
-        return None if key == self.misprint else self.psnr if key == 'psnr' else self.ssim
-
-
-@dataclass(frozen=True)
-class Row:
-    """A method, measured here or the paper's, with a cell for each benchmark set."""
-
-    method: str
-    measured: bool
-    cells: dict[str, Cell]
-
-    @property
-    def key(self) -> 'RowKey':
-        """What tells it from the other rows."""
-        return self.method, self.measured
-
-    def cell(self, name: str) -> Cell:
-        """The cell of a set, empty where there is none."""
-        return self.cells.get(name, Cell())
-
-
-RowKey = tuple[str, bool]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the paper with rows of our own, or one of the same form that the paper does not have.
-
-    Attributes:
-        number: Number in the paper, or ``None``.
-        sets: Columns.
-        rows: Published methods first, then bicubic interpolation, then test runs.
-        reference: The row that differences refer to.
-        paper_reference: The row that differences of published rows refer to.
-    """
-
-    number: int | None
-    scale: int
-    degradation: Degradation
-    sets: tuple[str, ...]
-    rows: tuple[Row, ...]
-    reference: RowKey
-    paper_reference: RowKey
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Its figures: of table 4 only the PSNR is published."""
-        return ('psnr',) if self.number == 4 else ('psnr', 'ssim')
-
-    @property
-    def title(self) -> str:
-        """What the table shows."""
-        where = f'Table {self.number}' if self.number else 'Not in the paper'
-        what = 'ablation, ' if self.number == 4 else ''
-        return f'{where}: {what}x{self.scale}, {self.degradation} degradation'
-
-    @property
-    def legend(self) -> str:
-        """What its differences refer to."""
-        if self.reference == self.paper_reference:
-            return f'Differences are from {self.reference[0]}.'
-        return f'Differences of published figures are from {self.paper_reference[0]}, others from {self.reference[0]}.'
-
-    @property
-    def reproduction(self) -> str:
-        """How near the bicubic row measured here is to the published one: whether the files are the same."""
-        rows = {row.key: row.cells for row in self.rows}
-        theirs, ours = rows.get(('Bicubic', False), {}), rows.get((BICUBIC, True), {})
-        distances = []
-        for name in [name for name in self.sets if name in theirs and name in ours]:
-            psnr = _difference(ours[name].psnr, theirs[name].psnr)
-            ssim = _difference(ours[name].ssim, theirs[name].ssim)
-            if psnr is not None and ssim is not None:
-                distances.append(f'{psnr:+.3f} dB and {ssim:+.4f} on {name}')
-        return f'Bicubic interpolation is off its published row by {", ".join(distances)}.' if distances else ''
-
-    @property
-    def below(self) -> list[str]:
-        """What is said below the table as a whole."""
-        return [sentence for sentence in (self.legend, self.reproduction) if sentence]
-
-    @property
-    def footnotes(self) -> list[tuple[int, str]]:
-        """What is said of single cells below the table: number and sentence."""
-        return [
-            (cell.footnote, f'{row.method}, {name}: {"misprint of the paper: " if cell.misprint else ""}{cell.note}')
-            for row in self.rows
-            for name, cell in row.cells.items()
-            if cell.footnote
-        ]
-
-
-def comparison_tables(runs: Sequence[RunResult], baselines: Mapping[BaselineKey, Quality]) -> list[Table]:
+def comparison_tables(
+    runs: Sequence[RunResult],
+    baselines: Mapping[BaselineKey, Quality],
+    shipped: Sequence[ShippedModel] = (),
+    costs: Mapping[str, Cost] | None = None,
+) -> list[Table]:
     """Tables 2 and 3, one table for each scale and degradation that was measured.
 
-    Every published row of the same scale is there, with the sets that were measured. The names of the runs differ;
-    differences refer to the first of a table.
+    Every row of the same scale that is published or ships is there, with the sets that were measured. The names of the
+    runs differ; differences refer to the first of a table.
+
+    Args:
+        runs: Test runs.
+        baselines: Bicubic interpolation of their images.
+        shipped: Networks that ship.
+        costs: Name of a run -> what its network costs.
     """
     shapes = sorted({(part.degradation, part.scale) for run in runs for part in run.sets if part.images})
-    tables = [_comparison(runs, baselines, degradation, scale) for degradation, scale in shapes]
+    tables = [_comparison(runs, baselines, shape, shipped, costs or {}) for shape in shapes]
     return sorted(tables, key=lambda table: (table.number is None, table.number))
 
 
 def _comparison(
-    runs: Sequence[RunResult], baselines: Mapping[BaselineKey, Quality], degradation: Degradation, scale: int
+    runs: Sequence[RunResult],
+    baselines: Mapping[BaselineKey, Quality],
+    shape: tuple[Degradation, int],
+    shipped: Sequence[ShippedModel],
+    costs: Mapping[str, Cost],
 ) -> Table:
+    degradation, scale = shape
     measured: dict[str, dict[str, Cell]] = {}
     bicubic: dict[str, Cell] = {}
     for run in runs:
         for part in run.sets:
-            if part.images and (part.degradation, part.scale) == (degradation, scale):
+            if part.images and (part.degradation, part.scale) == shape:
                 name = paper_name(part.name)
                 measured.setdefault(run.name, {})[name] = _measured_cell(run, part, baselines)
                 known = bicubic.get(name)
@@ -166,8 +64,9 @@ def _comparison(
     sets = _in_order(bicubic)
     number = 2 if degradation == 'bicubic' else 3
     theirs = _published_rows(number, scale, sets)
-    ours = [Row(name, True, cells) for name, cells in measured.items()]
-    rows = (*theirs, Row(BICUBIC, True, bicubic), *ours)
+    ships = _shipped_rows([model for model in shipped if (model.degradation, model.scale) == shape], sets)
+    ours = [Row(name, True, cells, costs.get(name, UNKNOWN)) for name, cells in measured.items()]
+    rows = (*theirs, *ships, Row(BICUBIC, True, bicubic), *ours)
     return compared(Table(number if theirs else None, scale, degradation, sets, rows, ours[0].key, ours[0].key))
 
 
@@ -203,7 +102,25 @@ def _published_rows(number: int, scale: int, sets: Sequence[str]) -> list[Row]:
         if (entry.table, entry.scale) == (number, scale) and entry.dataset in sets:
             cell = Cell(entry.psnr, entry.ssim, misprint=entry.misprint, note=entry.note)
             rows.setdefault(entry.method, {})[entry.dataset] = cell
-    return [Row(method, False, cells) for method, cells in rows.items()]
+    return [Row(method, False, cells, published_cost(method, scale)) for method, cells in rows.items()]
+
+
+def _shipped_rows(models: Iterable[ShippedModel], sets: Sequence[str]) -> list[Row]:
+    """Those that were tested on one of the sets before they shipped."""
+    rows = []
+    for model in models:
+        cells = {}
+        for name, scores in model.scores.items():
+            if paper_name(name) in sets and 'psnr_y' in scores:
+                mean = {kind: score.mean for kind, score in scores.items()}
+                images = len(scores['psnr_y'].images)
+                size = SET_SIZES.get(paper_name(name), images)
+                note = '' if images == size else f'{images} of {size} images'
+                figures = (mean['psnr_y'], mean.get('ssim_y'), mean.get('psnr_rgb'))
+                cells[paper_name(name)] = Cell(*figures, images=images, note=note)
+        if cells:
+            rows.append(Row(model.method, False, cells, model.cost, shipped=True))
+    return rows
 
 
 def _measured_cell(run: RunResult, part: SetResult, baselines: Mapping[BaselineKey, Quality]) -> Cell:
@@ -239,8 +156,8 @@ def _notes(part: SetResult, baselines: Mapping[BaselineKey, Quality], measured: 
     notes = []
     differences = [quality.lr_difference for quality in baseline_of(part, baselines)]
     if any(differences):
-        difference = f'{np.mean(differences):.2g} grey levels on average'
-        notes.append(f'LR images differ from {part.degradation} degradation by {difference}')
+        mean = f'{np.mean(differences):.2g} grey levels on average'
+        notes.append(f'LR images differ from {part.degradation} degradation by {mean}')
     published_size = SET_SIZES.get(paper_name(part.name), measured)
     size = given if measured == published_size else published_size
     if measured != size:
@@ -262,7 +179,7 @@ def compared(table: Table) -> Table:
             for key, places in PLACES.items():
                 value, others = cell.figure(key), [other.cell(name).figure(key) for other in table.rows]
                 changes[f'{key}_rank'] = _rank(value, others, places)
-                changes[f'{key}_difference'] = _difference(value, reference.cell(name).figure(key))
+                changes[f'{key}_difference'] = difference(value, reference.cell(name).figure(key))
             noted = cell.note and table.number != 4
             cells[name] = replace(cell, **changes, footnote=next(footnotes) if noted else None)
         rows.append(replace(row, cells=cells))
@@ -274,12 +191,6 @@ def _rank(value: float | None, others: Sequence[float | None], places: int) -> i
     if value is None or np.isnan(value):
         return None
     return 1 + sum(other is not None and round(other, places) > round(value, places) for other in others)
-
-
-def _difference(value: float | None, reference: float | None) -> float | None:
-    if value is None or reference is None or not np.isfinite([value, reference]).all():
-        return None
-    return value - reference
 
 
 def _in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ def folders(tmp_path):
 
 def test_the_bicubic_number_is_the_papers_and_the_picture_is_measured_as_basicsr_does(folders):
     results, hr, truth = folders
-    (example,) = compare_with_bicubic(results, hr, 2)
+    (example,) = compare_with_bicubic({'BSR': results}, hr, 2)
     bicubic, result, original = example.versions
     assert [version.label for version in example.versions] == ['Bicubic', 'BSR', 'HR']
     # One level in all channels is 219/255 of a level in Y.
@@ -55,14 +55,42 @@ def test_every_command_gives_one_bicubic_number(project, tmp_path, capsys):
     assert compare['mean']['bsr'] == pytest.approx(float(rows['first']['psnr_y']), abs=1e-9)
 
 
+def test_several_networks_are_compared_and_the_first_has_the_last_line(folders, tmp_path, capsys):
+    results, hr, truth = folders
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other/cup_x.png').write_bytes(encode_png(np.ascontiguousarray(np.clip(truth, 0, 251) + 4)))
+    beside = f'what ships={tmp_path / "other"}'
+    words = ['compare', str(results), '--hr', str(hr), '--scale', '2', '--name', 'demo', '--label', 'three minutes']
+    files = {'json': tmp_path / 'x.json', 'picture': tmp_path / 'x.png'}
+    assert main([*words, '--beside', beside, '--json', str(files['json']), '--picture', str(files['picture'])]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    mean = json.loads(files['json'].read_text())['mean']
+    assert mean['bsr'] == pytest.approx(20 * np.log10(255 / (219 / 255)), abs=1e-3)
+    # Four levels in place of one, but where they would be above white.
+    assert mean['bsr'] - mean['what ships'] == pytest.approx(20 * np.log10(4), abs=0.1)
+    for line, name, psnr in ((lines[-2], 'what ships', mean['what ships']), (lines[-1], 'demo', mean['bsr'])):
+        gain = f'bicubic {mean["bicubic"]:.2f} dB, gain {psnr - mean["bicubic"]:.2f} dB (PSNR-Y, 1 images)'
+        assert line == f'{name}: BSR {psnr:.2f} dB, {gain}'
+    assert ' '.join(lines[0].split()) == 'PSNR-Y (dB) bicubic three minutes what ships gain'
+    assert f'Crops (Bicubic | three minutes | what ships | HR): {files["picture"]}' in lines
+
+
+@pytest.mark.parametrize('beside', ['results', '=results', 'x=', 'BSR=results', 'bicubic=results'])
+def test_a_label_is_given_once_and_with_a_folder(folders, capsys, beside):
+    results, hr, _ = folders
+    assert main(['compare', str(results), '--hr', str(hr), '--scale', '2', '--beside', beside]) == 2
+    assert '--beside ' in capsys.readouterr().err
+
+
 def test_missing_and_misfitting_results_are_named(folders, tmp_path):
     results, hr, truth = folders
     (hr / 'plate.png').write_bytes(encode_png(np.ascontiguousarray(truth)))
     with pytest.raises(InputError, match='has no result for plate'):
-        compare_with_bicubic(results, hr, 2)
+        compare_with_bicubic({'BSR': results}, hr, 2)
     (results / 'plate_BSR.png').write_bytes(encode_png(np.ascontiguousarray(truth[:90])))
     with pytest.raises(InputError, match='has plate at 90x120, its HR image is 96x120'):
-        compare_with_bicubic(results, hr, 2)
+        compare_with_bicubic({'BSR': results}, hr, 2)
 
 
 def test_busiest_region_is_found():

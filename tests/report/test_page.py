@@ -64,7 +64,7 @@ def test_nothing_is_fetched_from_anywhere(page):
 def test_every_part_is_there(page):
     text = page.read_text()
     sections = re.findall(r'<section id="(\w+)">', text)
-    assert sections == ['measured', 'tables', 'pictures', 'images', 'curves', 'pic', 'attention']
+    assert sections == ['measured', 'tables', 'pictures', 'images', 'cost', 'curves', 'pic', 'attention']
     assert text.count('class="compare"') == 2
     assert 'Differences are from first.' in text
 
@@ -72,7 +72,7 @@ def test_every_part_is_there(page):
 def test_plots_take_the_colours_of_the_page(page):
     text = page.read_text()
     plots = re.findall(r'<svg .*?</svg>', text, flags=re.DOTALL)
-    assert len(plots) == 3  # curves, PIC, attention of the run that had weights
+    assert len(plots) == 4  # quality against cost, curves, PIC, attention of the run that had weights
     for svg in plots:
         ET.fromstring(svg.replace('<svg ', '<svg xmlns:xlink="http://www.w3.org/1999/xlink" ', 1))
         colours = set(re.findall(r'#[0-9a-f]{6}\b', svg))

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bsr_plugin.report.table_formats import signed, to_csv, to_latex, to_markdown
-from bsr_plugin.report.tables import Cell, Row, Table, compared
+from bsr_plugin.report.table_model import Cell, Row, Table
+from bsr_plugin.report.tables import compared
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pytest
 from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult, SkippedImage
 from bsr_plugin.report.bicubic import Quality
 from bsr_plugin.report.published import SET_SIZES
-from bsr_plugin.report.tables import BICUBIC, ablation_table, comparison_tables
+from bsr_plugin.report.table_model import BICUBIC
+from bsr_plugin.report.tables import ablation_table, comparison_tables
 
 
 def run_of(name, figures, scale=4, degradation='bicubic', crop_border=None, images=None):

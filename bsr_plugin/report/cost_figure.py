@@ -1,0 +1,93 @@
+"""Quality against cost: small networks, published, shipped and tested, on every set of a table."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from bsr_plugin.report.cost import UNKNOWN, Cost, in_thousands
+from bsr_plugin.report.small_networks import small_networks
+from bsr_plugin.report.style import PRINT, Palette, new_figure, plain_axes
+from bsr_plugin.report.table_model import Source, Table
+
+#: Attribute of :class:`Cost` -> label of its axis.
+_AXES = {'macs_per_pixel': 'multiply-accumulates per output pixel', 'parameters': 'parameters'}
+_LEGEND: dict[Source, str] = {
+    'paper': 'published, trained on 291 images',
+    'shipped': 'ships with bsr_plugin',
+    'measured': 'tested here',
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A network on a set: PSNR-Y in dB, and what it costs."""
+
+    method: str
+    source: Source
+    psnr: float
+    cost: Cost
+
+
+def points_of(table: Table, dataset: str) -> list[Point]:
+    """The published small networks of the table's scale and degradation, then its rows that ship or were tested."""
+    theirs = [
+        Point(each.method, 'paper', each.psnr, Cost(each.parameters, each.macs_per_pixel))
+        for each in small_networks()
+        if (each.scale, each.dataset) == (table.scale, dataset) and table.degradation == 'bicubic'
+    ]
+    return [*theirs, *_own_points(table, dataset)]
+
+
+def _own_points(table: Table, dataset: str) -> Iterator[Point]:
+    for row in table.rows:
+        psnr = row.cell(dataset).psnr
+        if row.source != 'paper' and row.cost != UNKNOWN and psnr is not None and math.isfinite(psnr):
+            yield Point(row.method, row.source, psnr, row.cost)
+
+
+def cost_figure(table: Table, palette: Palette = PRINT) -> Figure | None:
+    """PSNR-Y against both costs, on logarithmic axes, one row for each set; ``None`` if there is nothing to compare."""
+    points = {name: points_of(table, name) for name in table.sets}
+    shown = [name for name, each in points.items() if len(each) > 1]
+    if not shown:
+        return None
+    figure = new_figure(9, 2.9 * len(shown) + 0.4, palette)
+    panels = figure.subplots(len(shown), len(_AXES), squeeze=False)
+    for row, name in zip(panels, shown, strict=True):
+        for axes, (attribute, label) in zip(row, _AXES.items(), strict=True):
+            plain_axes(axes, palette)
+            _scatter(axes, points[name], attribute, palette)
+            axes.set_title(f'{name}: PSNR-Y (dB)', loc='left', color=palette.ink, fontsize=10)
+            axes.set_xlabel(label)
+    sources = {point.source for name in shown for point in points[name]}
+    marks = [
+        Line2D([], [], ls='', marker='o', color=_colour(source, palette), label=words)
+        for source, words in _LEGEND.items()
+        if source in sources
+    ]
+    figure.legend(handles=marks, loc='outside upper left', ncols=3, frameon=False, fontsize=9, labelcolor=palette.ink)
+    return figure
+
+
+def _scatter(axes: Axes, points: Sequence[Point], attribute: str, palette: Palette) -> None:
+    """Those whose cost of this kind is known, each with its name."""
+    axes.set_xscale('log')
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: in_thousands(value)))
+    axes.margins(x=0.3, y=0.15)
+    for point in points:
+        if (cost := getattr(point.cost, attribute)) is not None:
+            axes.plot(cost, point.psnr, ls='', marker='o', ms=5, color=_colour(point.source, palette))
+            look: dict[str, Any] = {'fontsize': 8, 'color': palette.ink, 'parse_math': False}
+            axes.annotate(point.method, (cost, point.psnr), (5, 3), textcoords='offset points', **look)
+
+
+def _colour(source: Source, palette: Palette) -> str:
+    return {'paper': palette.muted, 'shipped': palette.of(1), 'measured': palette.of(0)}[source]
