@@ -10,13 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bsr_plugin.report.cost import UNKNOWN, Cost, in_thousands
+from bsr_plugin.report.cost import UNKNOWN, Cost
 from bsr_plugin.report.small_networks import small_networks
 from bsr_plugin.report.style import PRINT, Palette, new_figure, plain_axes
 from bsr_plugin.report.table_model import Source, Table
 
 #: Attribute of :class:`Cost` -> label of its axis.
 _AXES = {'macs_per_pixel': 'multiply-accumulates per output pixel', 'parameters': 'parameters'}
+#: From this ratio of the largest cost to the smallest on, an axis has a label for each power of ten only.
+_WIDE = 30
 _LEGEND: dict[Source, str] = {
     'paper': 'published, trained on 291 images',
     'shipped': 'ships with bsr_plugin',
@@ -78,15 +80,17 @@ def cost_figure(table: Table, palette: Palette = PRINT) -> Figure | None:
 def _scatter(axes: Axes, points: Sequence[Point], attribute: str, palette: Palette) -> None:
     """Those whose cost of this kind is known, each with its name."""
     axes.set_xscale('log')
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    known = [(cost, point) for point in points if (cost := getattr(point.cost, attribute)) is not None]
+    costs = [cost for cost, _ in known]
+    wide = bool(costs) and max(costs) > _WIDE * min(costs)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: in_thousands(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{round(value) / 1e3:,g} K'))
     axes.margins(x=0.3, y=0.15)
-    for point in points:
-        if (cost := getattr(point.cost, attribute)) is not None:
-            axes.plot(cost, point.psnr, ls='', marker='o', ms=5, color=_colour(point.source, palette))
-            look: dict[str, Any] = {'fontsize': 8, 'color': palette.ink, 'parse_math': False}
-            axes.annotate(point.method, (cost, point.psnr), (5, 3), textcoords='offset points', **look)
+    look: dict[str, Any] = {'fontsize': 8, 'color': palette.ink, 'parse_math': False}
+    for cost, point in known:
+        axes.plot(cost, point.psnr, ls='', marker='o', ms=5, color=_colour(point.source, palette))
+        axes.annotate(point.method, (cost, point.psnr), (5, 3), textcoords='offset points', **look)
 
 
 def _colour(source: Source, palette: Palette) -> str:

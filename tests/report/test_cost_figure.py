@@ -52,3 +52,10 @@ def test_a_network_alone_is_no_comparison():
     assert cost_figure(table_of(MINE, sets=('holiday',))) is None
     beside = Row('other', True, {'holiday': Cell(31.0)}, Cost(10, 20.0))
     assert len(cost_figure(table_of(MINE, beside, sets=('holiday',))).axes) == 2
+
+
+def test_labels_of_an_axis_do_not_crowd():
+    macs, parameters = cost_figure(table_of(SHIPS, MINE)).axes
+    steps = [{f'{tick:.0e}'[0] for tick in axes.xaxis.get_majorticklocs()} for axes in (macs, parameters)]
+    assert steps == [{'1'}, {'1', '2', '5'}]  # a factor of 200, and of 4
+    assert macs.xaxis.get_major_formatter()(1e6) == '1,000 K'
