@@ -99,7 +99,7 @@ def column(table, number):
 def test_it_opens_from_the_disk_without_a_word_of_complaint(page):
     assert page.execute_script('return location.protocol') == 'file:'
     assert [section.get_attribute('id') for section in find_all(page, 'section')] == [
-        'measured', 'tables', 'pictures', 'images', 'curves', 'pic', 'attention',
+        'measured', 'tables', 'pictures', 'images', 'cost', 'curves', 'pic', 'attention',
     ]  # fmt: skip
     fetched = page.execute_script('return performance.getEntriesByType("resource").map((entry) => entry.name)')
     assert all(name.startswith('data:') for name in fetched), fetched
@@ -116,11 +116,14 @@ def test_the_tables_show_what_was_measured(page, project):
     measured = find(page, '#measured-table')
     assert column(measured, 0) == ['first', 'second']
     (part,) = read_results(project.first).sets
-    assert column(measured, 6)[0] == f'{part.mean["psnr_y"]:.2f}'
+    assert column(measured, 7)[0] == f'{part.mean["psnr_y"]:.2f}'
     comparison = find(page, 'table.comparison')
-    heads = [row.find_element('css selector', 'th').text for row in body_rows(comparison)]
+    rows = {row.find_element('css selector', 'th').text: row for row in body_rows(comparison)}
+    heads = [head for head in rows if not head.endswith(', shipped')]
     assert heads[-4:] == ['BSR', 'Bicubic, measured here', 'first', 'second']
-    bsr = body_rows(comparison)[-4].find_element('css selector', 'td')
+    parameters, macs, bsr = rows['BSR'].find_elements('css selector', 'td')[:3]
+    assert (parameters.text, macs.text) == ('', '')
+    assert rows['VDSR'].find_element('css selector', 'td').text == '665 K'
     assert bsr.text.split('\n')[0] == '38.30'
     assert bsr.text.split('\n')[1].startswith(f'{38.30 - part.mean["psnr_y"]:+.2f} #')
 
