@@ -66,7 +66,7 @@ def test_a_rehearsal_of_the_compiler_counts_no_loss_twice(build, batches, monkey
 
 @pytest.fixture(scope='module')
 def whole_image_loss():
-    """A loss of the batch as a whole, which has no reduction."""
+    """Losses of the batch as a whole, without a reduction and with the only one; no other test finds them."""
 
     class WholeImageLoss(nn.Module):
         def forward(self, pred, target):
@@ -75,9 +75,12 @@ def whole_image_loss():
     class AlwaysMeanLoss(WholeImageLoss):
         reduction = 'mean'
 
-    for kind in (WholeImageLoss, AlwaysMeanLoss):
-        if kind.__name__ not in LOSS_REGISTRY:
-            LOSS_REGISTRY.register(kind)
+    kinds = (WholeImageLoss, AlwaysMeanLoss)
+    for kind in kinds:
+        LOSS_REGISTRY.register(kind)
+    yield
+    for kind in kinds:
+        del LOSS_REGISTRY._obj_map[kind.__name__]
 
 
 @pytest.mark.usefixtures('whole_image_loss')

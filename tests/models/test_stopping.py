@@ -95,9 +95,10 @@ def new_fork_server(monkeypatch):
     server._stop()
 
 
-@pytest.mark.usefixtures('new_fork_server')
 @pytest.mark.parametrize('context', ['fork', 'spawn', 'forkserver'])
-def test_workers_outlive_the_signals_of_the_whole_job_and_end_with_their_loader(context):
+def test_workers_outlive_the_signals_of_the_whole_job_and_end_with_their_loader(context, request):
+    if context == 'forkserver':
+        request.getfixturevalue('new_fork_server')
     loader = DataLoader(
         Slow(),
         batch_size=2,
