@@ -1,5 +1,6 @@
 """``make demo``: what it runs, with and without weights that ship."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -15,7 +16,9 @@ OWN, SHIPPED = (ROOT / f'options/sample/test_BSR_sample_x2{suffix}.yml' for suff
 def commands(ships):
     """What make would run, without what makes the environment."""
     words = ['make', '--dry-run', 'demo', f'ships={ships}', f'made={ROOT / "Makefile"}']
-    text = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    # The tests may themselves be run by make, whose flags and level a make below it would take over.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith('MAKE') and name != 'MFLAGS'}
+    text = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     return [' '.join(line.split()) for line in text.replace('\\\n', ' ').splitlines() if line.strip()]
 
 
