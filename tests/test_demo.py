@@ -17,7 +17,7 @@ def commands(ships):
     """What make would run, without what makes the environment."""
     words = ['make', '--dry-run', 'demo', f'ships={ships}', f'made={ROOT / "Makefile"}']
     # The tests may themselves be run by make, whose flags and level a make below it would take over.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith('MAKE') and name != 'MFLAGS'}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(('MAKE', 'MFLAGS'))}
     text = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     return [' '.join(line.split()) for line in text.replace('\\\n', ' ').splitlines() if line.strip()]
 
