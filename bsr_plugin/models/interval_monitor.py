@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from bsr_plugin.models.ranks import Ranks
-from bsr_plugin.models.sample_weighting import elementwise
+from bsr_plugin.models.sample_losses import SampleLosses
 
 #: The most intervals a data set has, so that no look at a batch is needed to know how many there are.
 _MOST_INTERVALS = 256
@@ -16,7 +16,7 @@ class IntervalMonitor:
     """Collects the losses of samples by interval on their device, and writes them at validations.
 
     Args:
-        loss: The pixel loss, as ``SampleWeighting`` takes it.
+        loss: The pixel loss, as :class:`SampleLosses` takes it.
         ranks: All ranks of the run, which count together.
         device: Where the losses are.
 
@@ -25,8 +25,7 @@ class IntervalMonitor:
     """
 
     def __init__(self, loss: nn.Module, ranks: Ranks, device: torch.device) -> None:
-        self._loss = elementwise(loss, device, 'logger.tb_intervals')
-        self._is_mean = loss.reduction == 'mean'
+        self._losses = SampleLosses(loss, device, 'logger.tb_intervals')
         self._ranks = ranks
         self._numbers = torch.arange(_MOST_INTERVALS, device=device)
         #: (2, 256): sums of losses, and numbers of samples.
@@ -41,8 +40,7 @@ class IntervalMonitor:
             pred: (N, C, H, W) network output.
             target: Ground truth, the same shape.
         """
-        values = self._loss(pred, target).flatten(1).double()
-        losses = values.mean(1) if self._is_mean else values.sum(1)
+        losses = self._losses(pred, target).double()
         belongs = self._numbers[:, None] == intervals
         self._sums += torch.stack([(belongs * losses).sum(1), belongs.sum(1)])
 

@@ -1,14 +1,13 @@
 """A pixel loss in which every sample has a weight of its own."""
 
 from collections.abc import Mapping
-from copy import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bsr_plugin.errors import InputError
 from bsr_plugin.models.interval_losses import IntervalLosses
+from bsr_plugin.models.sample_losses import SampleLosses
 
 
 class SampleWeighting:
@@ -18,8 +17,7 @@ class SampleWeighting:
     toolbox's losses would divide by the sum of the weights instead, and so be biased.
 
     Args:
-        loss: The pixel loss, of the toolbox's form: an attribute ``reduction``, ``'mean'`` or ``'sum'``, that can be
-            ``'none'`` as well.
+        loss: The pixel loss, as :class:`SampleLosses` takes it.
         interval_losses: Collects the losses, without their weights.
         device: Where the batches are.
 
@@ -28,8 +26,7 @@ class SampleWeighting:
     """
 
     def __init__(self, loss: nn.Module, interval_losses: IntervalLosses, device: torch.device) -> None:
-        self._elementwise = elementwise(loss, device, "sampling 'importance'")
-        self._is_mean = loss.reduction == 'mean'
+        self._losses = SampleLosses(loss, device, "sampling 'importance'")
         self._interval_losses = interval_losses
         self._device = device
         self._weights, self._intervals = torch.empty(0), torch.empty(0)
@@ -56,39 +53,10 @@ class SampleWeighting:
         Returns:
             The terms that the loss has, or ``l_pix``; numbers, which add up to the loss.
         """
-        terms = getattr(self._elementwise, 'terms', lambda *images: {'l_pix': self._elementwise(*images)})
-        of_samples = {name: self._reduced(each.flatten(1), 1) for name, each in terms(pred, target).items()}
+        of_samples = self._losses.terms(pred, target)
         self._seen.append(torch.stack([*of_samples.values()]).detach().sum(0))
-        return {name: self._reduced(weights * each, 0) for name, each in of_samples.items()}
-
-    def _reduced(self, values: Tensor, dim: int) -> Tensor:
-        return values.mean(dim) if self._is_mean else values.sum(dim)
+        return {name: self._losses.reduced(weights * each, 0) for name, each in of_samples.items()}
 
     def collect(self) -> None:
         """Counts the losses of the batch, once they have all been computed."""
         self._interval_losses.add(self._intervals, torch.cat(self._seen))
-
-
-def elementwise(loss: nn.Module, device: torch.device, asked_by: str) -> nn.Module:
-    """The same loss with a value for every pixel.
-
-    Raises:
-        InputError: The loss does not give one; ``asked_by`` names the option that needs it.
-    """
-    name = type(loss).__name__
-    refusal = InputError(
-        f'train.pixel_opt: {name} gives no loss for each sample, which {asked_by} needs: use one with reduction none, '
-        'such as L1Loss, or do without.'
-    )
-    if getattr(loss, 'reduction', None) not in ('mean', 'sum'):
-        raise refusal
-    of_pixels: Any = copy(loss)
-    of_pixels.reduction = 'none'
-    images = torch.zeros(2, 3, 8, 8, device=device)
-    try:
-        gives_pixels = of_pixels(images, images).shape == images.shape
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise refusal from error
-    if not gives_pixels:
-        raise refusal
-    return of_pixels  # type: ignore[no-any-return]
