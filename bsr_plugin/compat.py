@@ -70,6 +70,7 @@ class _LoaderAround(Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
+        """Imports the module, with what it needs put right before and what is changed in it bound after."""
         before_basicsr()
         # From here on the module is like any other, for whoever asks it for its sources or its data files.
         module.__loader__ = self._loader

@@ -148,6 +148,12 @@ def test_no_architecture_takes_another_ones_weights(variant, loader):
         assert not BSRArch().detect(other.state_dict())
 
 
+def run_python(code):
+    """Runs code in an interpreter of its own, in which the plugin can be imported."""
+    environment = {'PYTHONPATH': str(Path(bsr_plugin.__file__).parents[1])}
+    return subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
+
+
 def test_installing_is_for_all_loaders_and_once():
     code = (
         'import bsr_plugin.spandrel as plugin, spandrel\n'
@@ -156,8 +162,7 @@ def test_installing_is_for_all_loaders_and_once():
         'assert "BSR" in spandrel.ModelLoader().registry\n'
         'assert len([each for each in spandrel.MAIN_REGISTRY if each.architecture.id == "BSR"]) == 1\n'
     )
-    environment = {'PYTHONPATH': str(Path(bsr_plugin.__file__).parents[1])}
-    done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
+    done = run_python(code)
     assert done.returncode == 0, done.stderr
 
 
@@ -177,8 +182,7 @@ def test_without_spandrel_the_error_is_one_sentence():
         'try: import bsr_plugin.spandrel\n'
         'except InputError as error: print(error)\n'
     )
-    environment = {'PYTHONPATH': str(Path(bsr_plugin.__file__).parents[1])}
-    done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
+    done = run_python(code)
     assert done.stdout == "spandrel is not installed: pip install 'bsr-plugin[spandrel]'.\n", done.stderr
 
 

@@ -39,6 +39,7 @@ class Database:
         _reader_of(self._path)
 
     def get(self, key: bytes) -> memoryview | None:
+        """The value of a key, a view of the memory map; ``None`` where there is none. Any thread may ask."""
         """The stored bytes, a read-only view of the memory map; ``None`` without such a key."""
         if self._reader is None:
             self._reader = _reader_of(self._path)

@@ -93,6 +93,7 @@ def _optimizers() -> Mapping[str, Callable[..., Any]]:
     from basicsr.models.base_model import BaseModel
 
     def builds(name: str) -> bool:
+        """Whether the toolbox knows the name; the only way to learn that is to have it build one."""
         try:
             BaseModel.get_optimizer(None, name, [torch.nn.Parameter(torch.zeros(1))], 0.1)
         except NotImplementedError:

@@ -74,6 +74,7 @@ def for_all_bands(rgb: Network) -> Network:
     """
 
     def network(image: Tensor) -> Tensor:
+        """(1, bands, H, W) to (1, bands, sH, sW)."""
         bands = image.size(1)
         colours = rgb(image[:, :3]) if bands >= 3 else _grey(rgb, image[:, :1])
         if not has_alpha(bands):

@@ -120,6 +120,7 @@ class _Encoder(threading.Thread):
         self._failure: Exception | None = None
 
     def run(self) -> None:
+        """Encodes, and reads the pipe to its end whatever happens."""
         try:
             self._encode()
         except Exception as error:

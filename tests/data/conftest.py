@@ -11,6 +11,7 @@ import torch
 from basicsr.utils import get_root_logger
 
 from bsr_plugin.data.prepare import Preparation, prepare
+from bsr_plugin.data.store_write import StoreWriter
 
 
 @pytest.fixture(scope='session')
@@ -40,6 +41,28 @@ def write_images():
         return folder
 
     return write
+
+
+@pytest.fixture
+def prepare_interrupted(monkeypatch):
+    """Prepares, is interrupted at the batch with this number, counted over both stores, and prepares again."""
+
+    def run(task, stop):
+        add, calls = StoreWriter.add, []
+
+        def stopping(self, batch):
+            calls.append(None)
+            if len(calls) == stop:
+                raise KeyboardInterrupt
+            add(self, batch)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(StoreWriter, 'add', stopping)
+            with pytest.raises(KeyboardInterrupt):
+                prepare(task)
+        return prepare(task)
+
+    return run
 
 
 @pytest.fixture(scope='session')

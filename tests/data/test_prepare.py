@@ -249,24 +249,12 @@ def test_an_image_that_can_no_longer_be_read_does_not_make_stores_of_different_i
 @pytest.mark.parametrize('encoding', ['raw', 'files'])
 @pytest.mark.parametrize('stop', range(1, 5))
 def test_runs_that_are_interrupted_around_an_unreadable_image_end_with_the_same_bytes(
-    tmp_path, with_unreadable, monkeypatch, encoding, stop
+    tmp_path, with_unreadable, monkeypatch, prepare_interrupted, encoding, stop
 ):
     monkeypatch.setattr(hr_images_module, '_BATCH_IMAGES', 2)
     folder, _ = with_unreadable('b_cut.png', cut)
     prepare(Preparation(folder, tmp_path / 'whole', 2, lr_window=8, encoding=encoding))
-    add, calls = StoreWriter.add, []
-
-    def stopping(self, batch):
-        calls.append(None)
-        if len(calls) == stop:
-            raise KeyboardInterrupt
-        add(self, batch)
-
-    monkeypatch.setattr(StoreWriter, 'add', stopping)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(Preparation(folder, tmp_path / 'again', 2, lr_window=8, encoding=encoding))
-    monkeypatch.setattr(StoreWriter, 'add', add)
-    made = prepare(Preparation(folder, tmp_path / 'again', 2, lr_window=8, encoding=encoding))
+    made = prepare_interrupted(Preparation(folder, tmp_path / 'again', 2, lr_window=8, encoding=encoding), stop)
     assert len(made.left_out) == 1
     assert contents(tmp_path / 'again') == contents(tmp_path / 'whole')
 

@@ -8,7 +8,6 @@ from bsr_plugin.data import hr_images as hr_images_module
 from bsr_plugin.data.check import check_stores
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.data.store import LMDBStore, open_store
-from bsr_plugin.data.store_write import StoreWriter
 from bsr_plugin.errors import InputError
 
 #: Heights and widths of ``hr_images``, and of their copies by 0.75 and 0.5, by hand; halves to the even number.
@@ -114,23 +113,13 @@ def test_parts_hold_the_copies_of_their_images(tmp_path, hr_folder):
 
 @pytest.mark.parametrize('encoding', ['raw', 'files'])
 @pytest.mark.parametrize('stop', range(1, 7))
-def test_runs_that_are_interrupted_end_with_the_same_bytes(tmp_path, hr_folder, monkeypatch, encoding, stop):
+def test_runs_that_are_interrupted_end_with_the_same_bytes(
+    tmp_path, hr_folder, monkeypatch, prepare_interrupted, encoding, stop
+):
     monkeypatch.setattr(hr_images_module, '_BATCH_IMAGES', 4)
     settings = {'lr_window': 5, 'encoding': encoding, 'copies': (0.75, 0.5)}
     prepare(Preparation(hr_folder, tmp_path / 'whole', 2, **settings))
-    add, calls = StoreWriter.add, []
-
-    def stopping(self, batch):
-        calls.append(None)
-        if len(calls) == stop:
-            raise KeyboardInterrupt
-        add(self, batch)
-
-    monkeypatch.setattr(StoreWriter, 'add', stopping)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(Preparation(hr_folder, tmp_path / 'again', 2, **settings))
-    monkeypatch.setattr(StoreWriter, 'add', add)
-    assert prepare(Preparation(hr_folder, tmp_path / 'again', 2, **settings)).made
+    assert prepare_interrupted(Preparation(hr_folder, tmp_path / 'again', 2, **settings), stop).made
     assert contents(tmp_path / 'again') == contents(tmp_path / 'whole')
 
 
