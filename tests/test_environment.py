@@ -1,4 +1,4 @@
-"""The environment: Makefile, version pins, package contents, start-up hook."""
+"""The environment: Makefile, version pins, start-up hook."""
 
 import ast
 import os
@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -230,22 +229,6 @@ def test_startup_hook_is_installed():
     packages = Path(sysconfig.get_path('purelib'))
     for name in ('bsr_plugin.pth', 'bsr_plugin_hook.py'):
         assert (packages / name).read_bytes() == (ROOT / 'startup' / name).read_bytes()
-
-
-def test_wheel_holds_the_package_the_hook_and_nothing_else(tmp_path):
-    source = tmp_path / 'source'
-    source.mkdir()
-    for name in ('setup.py', 'pyproject.toml'):
-        shutil.copy(ROOT / name, source)
-    ignore = shutil.ignore_patterns('__pycache__')
-    for name in ('bsr_plugin', 'startup', 'basicsr', 'tests'):
-        shutil.copytree(ROOT / name, source / name, ignore=ignore)
-    build = f'import setuptools.build_meta as backend; backend.build_wheel({str(tmp_path)!r})'
-    subprocess.run([sys.executable, '-c', build], cwd=source, check=True, capture_output=True, timeout=240)
-    (wheel,) = tmp_path.glob('*.whl')
-    held = {name for name in zipfile.ZipFile(wheel).namelist() if '.dist-info/' not in name}
-    package = {str(path.relative_to(source)) for path in (source / 'bsr_plugin').rglob('*') if path.is_file()}
-    assert held == package | {'bsr_plugin.pth', 'bsr_plugin_hook.py'}
 
 
 def test_build_helper_lets_setup_files_read_what_exec_set():
