@@ -46,10 +46,10 @@ def _work() -> float:
 
 
 def describe() -> dict[str, str]:
-    """Processor cores, torch and, where there is a GPU, its name, driver, CUDA and cuDNN."""
+    """Processor, cores, torch and, where there is a GPU, its name, driver, CUDA and cuDNN."""
     import torch
 
-    found = {'cores': str(available_cores()), 'torch': torch.__version__}
+    found = {'processor': processor(), 'cores': str(available_cores()), 'torch': torch.__version__}
     if torch.cuda.is_available():
         found |= {
             'GPU': torch.cuda.get_device_name(),
@@ -63,7 +63,11 @@ def describe() -> dict[str, str]:
 def in_a_line() -> str:
     """Processor, cores, torch and, where there is one, GPU."""
     found = describe()
-    words = [found['GPU'] if 'GPU' in found else processor(), f'{found["cores"]} cores', f'torch {found["torch"]}']
+    words = [
+        found['GPU'] if 'GPU' in found else found['processor'],
+        f'{found["cores"]} cores',
+        f'torch {found["torch"]}',
+    ]
     return ', '.join(words)
 
 

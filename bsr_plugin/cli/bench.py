@@ -3,6 +3,7 @@
 import argparse
 import sys
 import tempfile
+from datetime import date
 from importlib import import_module
 from math import isnan
 from pathlib import Path
@@ -56,5 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     held = None if isnan(others) else round(others, 2)
-    write_json(arguments.json, figures | {'machine': describe(), 'cores_held_by_others': held})
+    where = {'machine': describe(), 'date': date.today().isoformat(), 'cores_held_by_others': held}
+    write_json(arguments.json, figures | where)
     return EXIT_DONE

@@ -9,7 +9,8 @@ from typing import Any
 from bsr_plugin.bench.data import DataFigures, DataSetting, measure_data
 from bsr_plugin.cli.output import table
 
-_ROWS = {
+#: What tables call each kind of sampling.
+ROWS = {
     'stock': 'BasicSR PairedImageDataset, PNG LMDB of sub-images',
     'uniform': 'RFSPairedImageDataset, uniform',
     'rfs': 'RFSPairedImageDataset, rfs',
@@ -45,7 +46,7 @@ def measure(given: Mapping[str, Any], images: Path, folder: Path) -> tuple[str, 
 
 def _report(figures: DataFigures) -> str:
     stock = figures.patches_per_s['stock']
-    rates = [(_ROWS[kind], f'{rate:,.0f}', f'{rate / stock:.1f}') for kind, rate in figures.patches_per_s.items()]
+    rates = [(ROWS[kind], f'{rate:,.0f}', f'{rate / stock:.1f}') for kind, rate in figures.patches_per_s.items()]
     costs = [
         ('index, build time per LR megapixel', f'{figures.index["build_s_per_lr_megapixel"]:.2f} s'),
         ('index, bytes per LR window', f'{figures.index["bytes_per_window"]:.2f}'),

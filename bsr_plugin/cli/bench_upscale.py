@@ -23,6 +23,11 @@ _TITLES = {
 }
 
 
+def title_of(contender: str) -> str:
+    """What tables call a contender."""
+    return _TITLES.get(contender, f"BasicSR's {contender}, float32")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the benchmark's arguments, named as the fields of its setting."""
     parser.add_argument('--device', choices=['cpu', 'cuda'], help='of the networks (default cpu)')
@@ -50,7 +55,7 @@ def measure(given: Mapping[str, Any], images: Path, folder: Path) -> tuple[str, 
 def _report(setting: UpscaleSetting, figures: UpscaleFigures) -> str:
     rows = []
     for name, rate in figures.megapixels_per_s.items():
-        row = [_TITLES.get(name, f"BasicSR's {name}, float32"), f'{rate:.3g}', f'{figures.megapixels[name]:.2f}']
+        row = [title_of(name), f'{rate:.3g}', f'{figures.megapixels[name]:.2f}']
         if name in figures.gmacs_per_s:
             row += [f'{figures.gmacs_per_megapixel[name]:,.0f}', f'{figures.gmacs_per_s[name]:,.0f}']
             row += [f'{figures.of_matrix[name]:.0%}']

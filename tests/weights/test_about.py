@@ -152,7 +152,7 @@ def test_a_header_that_cannot_be_gets_a_sentence(tmp_path, header, sentence):
 @pytest.mark.parametrize(
     ('words', 'sentence'),
     [
-        ('x4 -o net.onnx', 'no weights x4 ship with this version'),
+        ('x3_blur-down -o net.onnx', 'no weights x3_blur-down ship with this version'),
         ('missing.pth -o net.onnx', 'missing.pth does not exist'),
         ('{checkpoint} -o net.bin', 'net.bin ends with .bin: use .safetensors, .onnx, .pt2.'),
         ('{checkpoint} -o folder.pt2', 'folder.pt2 cannot be used (Is a directory)'),

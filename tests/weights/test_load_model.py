@@ -38,8 +38,8 @@ def test_a_name_gives_the_network_that_ships(ships):
     assert (loaded.upscale, loaded.training, loaded.conv_first.weight.dtype) == (2, False, torch.float32)
     assert torch.equal(loaded(image), ships(image))
     assert weights.names() == ['x2']
-    with pytest.raises(InputError, match='no weights x4 ship'):
-        load_model('x4')
+    with pytest.raises(InputError, match='no weights x3_blur-down ship'):
+        load_model('x3_blur-down')
 
 
 @pytest.mark.parametrize('kind', [str, Path])

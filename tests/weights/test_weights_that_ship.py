@@ -18,12 +18,16 @@ from bsr_plugin.weights import names, weights_file
 
 ROOT = Path(bsr_plugin.__file__).parents[1]
 
-#: Name -> mean and standard deviation of the output for a part of scikit-image's astronaut, and every 32nd row and 37th
-#: column of its red channel, in grey levels.
+#: Name -> mean and standard deviation of the output for a part of scikit-image's astronaut, and of its red
+#: channel every 16th row and 18.5th column of the LR grid, in grey levels.
 OUTPUTS = {
     'x2': (
         (170.611, 45.229),
         [[84.11, 218.57, 175.39, 140.98], [243.21, 217.58, 208.63, 210.59], [155.46, 205.13, 154.03, 205.86]],
+    ),
+    'x4': (
+        (170.686, 45.314),
+        [[80.77, 216.87, 174.51, 139.62], [243.93, 217.34, 208.09, 211.09], [162.07, 201.12, 153.42, 206.02]],
     ),
 }
 
@@ -48,7 +52,8 @@ def test_it_computes_what_it_did(name):
     (mean, deviation), red = OUTPUTS[name]
     result = output(name, skimage.data.astronaut()[100:148, 200:256])
     assert (result.mean(), result.std()) == pytest.approx((mean, deviation), abs=0.01)
-    assert np.allclose(result[0, ::32, ::37], red, atol=0.05)
+    scale = load_model(name).upscale
+    assert np.allclose(result[0, :: 16 * scale, :: 37 * scale // 2], red, atol=0.05)
 
 
 @shipped
