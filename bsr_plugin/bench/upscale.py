@@ -1,4 +1,4 @@
-"""What upscaling costs: BSRNet in every way it can be computed, BasicSR's own networks, and interpolation.
+"""What upscaling costs: BSRNet in every way it can be computed, BasicSR's own networks, interpolation, other packages.
 
 All upscale parts of the same image, in one process, taken in turn. Networks are held against the rate of a matrix
 product, which is measured in the same run: no convolution computed directly is faster.
@@ -11,18 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-import cv2
 import numpy as np
 import torch
-from basicsr.archs import build_network
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from bsr_plugin.archs.arguments import arguments_of_network
 from bsr_plugin.archs.bsr_arch import BSRNet
-from bsr_plugin.bench.engines import network_options
 from bsr_plugin.bench.train import matrix_rates
+from bsr_plugin.bench.upscalers import Upscaler, interpolations, known_network, of_other_packages, on_tensors, psnr_y
 from bsr_plugin.data.image_file import list_images, read_image
 from bsr_plugin.errors import InputError
 from bsr_plugin.export import onnx_file
@@ -41,8 +38,10 @@ PEERS = ('EDSR-M', 'RCAN')
 LONGEST = 4.0
 #: LR pixels of the smallest part, per side.
 SMALLEST = 32
-
-Upscaler = Callable[[NDArray[np.uint8]], object]
+#: Of so many the PSNR is measured.
+PHOTOGRAPHS = 8
+#: What is said of the network where no weights are given and none ship.
+NEW = 'new weights, 32 channels, 4 x 2'
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,7 @@ class UpscaleFigures:
         gmacs_per_s: What it reaches.
         of_matrix: The same as a share of a matrix product of its precision.
         matrix_gmacs_per_s: What a plain matrix product reaches in ``float32`` (or ``TF32``) and in ``bf16``.
+        psnr_y: Of all that have trained weights or need none, in dB: mean over the centres of photographs, bicubic LR.
     """
 
     network: str
@@ -87,6 +87,7 @@ class UpscaleFigures:
     gmacs_per_s: dict[str, float] = field(default_factory=dict)
     of_matrix: dict[str, float] = field(default_factory=dict)
     matrix_gmacs_per_s: dict[str, float] = field(default_factory=dict)
+    psnr_y: dict[str, float] = field(default_factory=dict)
 
 
 def measure_upscale(setting: UpscaleSetting, images: Path, folder: Path) -> UpscaleFigures:
@@ -101,9 +102,16 @@ def measure_upscale(setting: UpscaleSetting, images: Path, folder: Path) -> Upsc
     macs: dict[str, float] = {}
     contenders = _ours(net, torch.device(setting.device), folder, macs)
     for peer in setting.peers:
-        contenders[peer] = _peer(peer, scale, torch.device(setting.device), macs)
-    contenders |= _interpolations(scale)
-    image = _lr_image(images, scale, setting.megapixels)
+        network, contenders[peer] = known_network(peer, scale, torch.device(setting.device))
+        macs[peer] = macs_per_pixel(network) / 1e3
+    contenders |= of_other_packages(scale) | interpolations(scale)
+    photographs = [read_image(file)[..., ::-1] for file in list_images(images)[:PHOTOGRAPHS]]
+    # What has new weights has no quality.
+    new = {*setting.peers, *(each for each in contenders if each.startswith('bsr_') and name == NEW)}
+    figures.psnr_y = {
+        each: psnr_y(upscaler, photographs, scale) for each, upscaler in contenders.items() if each not in new
+    }
+    image = _lr_image(photographs[0], scale, setting.megapixels)
     parts = {each: _fitting(upscaler, image) for each, upscaler in contenders.items()}
     figures.megapixels = {each: scale**2 * part.shape[0] * part.shape[1] / 1e6 for each, part in parts.items()}
     rounds: dict[str, list[float]] = {each: [] for each in contenders}
@@ -124,7 +132,7 @@ def _network(setting: UpscaleSetting) -> tuple[str, BSRNet]:
     scale = setting.scale or 2
     weights = setting.weights or f'x{scale}'
     if setting.weights is None and weights not in names():
-        return 'new weights, 32 channels, 4 x 2', BSRNet(num_feat=32, num_group=4, num_block=2, upscale=scale).eval()
+        return NEW, BSRNet(num_feat=32, num_group=4, num_block=2, upscale=scale).eval()
     net = load_model(weights)
     if setting.scale not in (None, net.upscale):
         raise InputError(f'{weights} upscales by {net.upscale}, not by {scale}: give that scale, or other weights.')
@@ -133,12 +141,12 @@ def _network(setting: UpscaleSetting) -> tuple[str, BSRNet]:
 
 def _ours(net: BSRNet, device: torch.device, folder: Path, macs: dict[str, float]) -> dict[str, Upscaler]:
     """BSRNet in float32, and in bf16 and by ONNX Runtime where that can be."""
-    contenders: dict[str, Upscaler] = {'bsr_float32': _on_tensors(TorchNetwork(net, 'float32', device))}
+    contenders: dict[str, Upscaler] = {'bsr_float32': on_tensors(TorchNetwork(net, 'float32', device))}
     if computes_bf16(device):
-        contenders['bsr_bf16'] = _on_tensors(TorchNetwork(net, 'bf16', device, 'bf16'))
+        contenders['bsr_bf16'] = on_tensors(TorchNetwork(net, 'bf16', device, 'bf16'))
     if device.type == 'cpu':
         with suppress(InputError):  # what ONNX needs is not installed
-            contenders['bsr_onnx'] = _on_tensors(_through_onnx(net, folder))
+            contenders['bsr_onnx'] = on_tensors(_through_onnx(net, folder))
     macs |= dict.fromkeys(contenders, macs_per_pixel(net) / 1e3)
     return contenders
 
@@ -152,48 +160,8 @@ def _through_onnx(net: BSRNet, folder: Path) -> Callable[[Tensor], Tensor]:
     return OnnxNetwork(path, torch.device('cpu'))
 
 
-def _peer(name: str, scale: int, device: torch.device, macs: dict[str, float]) -> Upscaler:
-    """A network as SRModel runs it: whole images, float32, no memory format."""
-    net = build_network(network_options(name, scale)).to(device).eval()
-    macs[name] = macs_per_pixel(net) / 1e3
-
-    @torch.no_grad()
-    def run(image: Tensor) -> Tensor:
-        result: Tensor = net(image.to(device)).cpu()
-        return result
-
-    return _on_tensors(run)
-
-
-def _interpolations(scale: int) -> dict[str, Upscaler]:
-    def opencv(kind: int) -> Upscaler:
-        return lambda image: cv2.resize(image, None, fx=scale, fy=scale, interpolation=kind)
-
-    def pillow(kind: Image.Resampling) -> Upscaler:
-        return lambda image: Image.fromarray(image).resize((scale * image.shape[1], scale * image.shape[0]), kind)
-
-    return {
-        'opencv_bicubic': opencv(cv2.INTER_CUBIC),
-        'opencv_lanczos': opencv(cv2.INTER_LANCZOS4),
-        'pillow_bicubic': pillow(Image.Resampling.BICUBIC),
-        'pillow_lanczos': pillow(Image.Resampling.LANCZOS),
-    }
-
-
-def _on_tensors(network: Callable[[Tensor], Tensor]) -> Upscaler:
-    """From bytes to bytes, as files are upscaled."""
-
-    def run(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        tensor = torch.from_numpy(image.astype(np.float32) / 255).movedim(-1, 0)[None].contiguous()
-        result = (network(tensor).clamp(0, 1) * 255).round().to(torch.uint8)
-        return result[0].movedim(0, -1).contiguous().numpy()
-
-    return run
-
-
-def _lr_image(images: Path, scale: int, megapixels: float) -> NDArray[np.uint8]:
+def _lr_image(image: NDArray[np.uint8], scale: int, megapixels: float) -> NDArray[np.uint8]:
     """A square that becomes so large, of a photograph that is repeated if it is smaller."""
-    image = read_image(list_images(images)[0])
     side = max(SMALLEST, round((megapixels * 1e6) ** 0.5 / scale))
     repeats = [-(-side // length) for length in image.shape[:2]]
     return np.ascontiguousarray(np.tile(image, (*repeats, 1))[:side, :side])

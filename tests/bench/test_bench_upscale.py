@@ -13,6 +13,8 @@ def test_every_contender_is_measured_and_held_against_a_matrix_product(tmp_path,
     monkeypatch.setattr(upscale, 'names', list)
     path = tmp_path / 'figures.json'
     words = ['bench', 'upscale', '--megapixels', '0.004', '--scale', '2', '--peers', 'EDSR-M', '--json', str(path)]
+    monkeypatch.setattr(upscale, 'of_other_packages', lambda scale: {})
+    monkeypatch.setattr(upscale, 'PHOTOGRAPHS', 2)
     assert main(words) == 0
     figures = json.loads(path.read_text())
     rates = figures['megapixels_per_s']
@@ -20,6 +22,8 @@ def test_every_contender_is_measured_and_held_against_a_matrix_product(tmp_path,
         *('bsr_float32', 'bsr_bf16', 'EDSR-M', 'opencv_bicubic', 'opencv_lanczos', 'pillow_bicubic', 'pillow_lanczos')
     }
     assert min(rates.values()) > 0
+    # New weights have no quality.
+    assert set(figures['psnr_y']) == {'opencv_bicubic', 'opencv_lanczos', 'pillow_bicubic', 'pillow_lanczos'}
     assert set(figures['megapixels'].values()) == {0.004096}
     # Multiply-adds per LR pixel, which makes four of the result's.
     ours = 3 * 32 * 9 + 16 * 32 * 32 * 9 + 4 * 32 * 9 + 5 * 32 * 32 + 32 * 128 * 9 + 4 * 32 * 3 * 9
