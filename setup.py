@@ -34,6 +34,7 @@ class BuildWithStartupHook(build_py):
 EXTRAS = {
     'export': ['onnx>=1.17', 'onnxruntime>=1.20', 'onnxscript>=0.3'],
     'heif': ['pillow-heif>=1.0'],
+    'serve': ['fastapi>=0.115', 'gradio>=6.31,<7', 'starlette>=1.7', 'uvicorn>=0.30'],
     'spandrel': ['spandrel>=0.4'],
 }
 
@@ -47,6 +48,7 @@ setup(
     package_data={
         'bsr_plugin': ['py.typed'],
         'bsr_plugin.report': ['*.csv', '*.html', '*.css', '*.js', '*.md'],
+        'bsr_plugin.serve': ['*.css'],
         'bsr_plugin.weights': ['*.safetensors', '*.md'],
     },
     cmdclass={'build_py': BuildWithStartupHook},

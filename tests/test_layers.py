@@ -19,7 +19,7 @@ LAYERS = (
     ('options', 'evaluation'),
     ('weights',),
     ('upscaling',),
-    ('export', 'spandrel'),
+    ('export', 'spandrel', 'serve'),
     ('toolbox',),
     ('launch', 'bench'),
     ('study',),

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     'download': ('download', 'Brings the data sets of the paper into the folders where options expect them.'),
     'prepare': ('prepare', 'Makes HR store, LR store and PIC index from a folder of HR images.'),
     'upscale': ('upscale', 'Makes images of any kind and size two to four times as large.'),
+    'serve': ('serve', 'A local page: drop an image, compare with bicubic interpolation, download.'),
     'bicubic': ('bicubic', "The paper's baseline: PSNR-Y and SSIM-Y of bicubic interpolation."),
     'export': ('export', 'Writes a network as ONNX, torch.export or safetensors file, and verifies it.'),
     'card': ('card', 'Writes the model card of a safetensors file.'),

@@ -22,7 +22,7 @@ def write_comparison(source: Path, target: Path, scale: int, max_pixels: int = M
     """
     small = ImageFile(source, max_pixels).image
     large = ImageFile(target, scale**2 * max_pixels).image
-    interpolated = _bicubic(small, scale).cast(small.format)
+    interpolated = bicubic(small, scale).cast(small.format)
     if small.format != large.format:  # the output's format has 8 bits only
         interpolated = (interpolated / 257).rint().cast(large.format).copy(interpretation=large.interpretation)
     picture = comparison_path(target)
@@ -33,7 +33,7 @@ def write_comparison(source: Path, target: Path, scale: int, max_pixels: int = M
             raise InputError(f'{picture} cannot be written ({first_line(error)}).') from None
 
 
-def _bicubic(image: pyvips.Image, scale: int) -> pyvips.Image:
+def bicubic(image: pyvips.Image, scale: int) -> pyvips.Image:
     """Keys' bicubic interpolation with a = -0.5, as MATLAB's; libvips's own ``resize`` shifts the image."""
     centre = (scale - 1) / 2
     return image.affine(

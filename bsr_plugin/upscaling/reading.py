@@ -22,6 +22,22 @@ _PLAIN = ('b-w', 'grey16', 'srgb', 'rgb', 'rgb16')
 _DTYPES: dict[str, np.dtype] = {'uchar': np.dtype(np.uint8), 'ushort': np.dtype(np.uint16)}
 
 
+class TooManyPixelsError(InputError):
+    """An image is larger than is allowed.
+
+    Attributes:
+        height: Its rows, which may be columns by its EXIF orientation.
+        width: Its columns.
+    """
+
+    def __init__(self, path: Path, height: int, width: int, allowed: int) -> None:
+        super().__init__(
+            f'{path} has {width} x {height} pixels, more than the {allowed:,} that are allowed: raise --max-pixels if '
+            'that is no mistake.'
+        )
+        self.height, self.width = height, width
+
+
 class ImageFile:
     """An open image file whose rows are read from top to bottom.
 
@@ -40,19 +56,15 @@ class ImageFile:
         """Reads the header.
 
         Raises:
-            InputError: The file is not an image that can be read, or holds several, or more than ``max_pixels`` pixels,
-                or samples that are neither 8 nor 16 bits.
+            TooManyPixelsError: It holds more than ``max_pixels`` pixels; none of them has been decoded.
+            InputError: The file is not an image that can be read, or holds several, or samples that are neither 8 nor
+                16 bits.
         """
         check_is_file(path)
         self.path = path
-        image = _opened(path)
-        if image.width * image.height > max_pixels:
-            raise InputError(
-                f'{path} has {image.width} x {image.height} pixels, more than the {max_pixels:,} that are allowed: '
-                'raise --max-pixels if that is no mistake.'
-            )
+        image = _opened(path, max_pixels)
         _check_alone(path, image)
-        self.image = _in_plain_colours(path, _upright(path, image))
+        self.image = _in_plain_colours(path, _upright(path, image, max_pixels))
         self.height, self.width, self.bands = self.image.height, self.image.width, self.image.bands
         self.dtype = _DTYPES[self.image.format]
         # Parts of a sequential image that are computed one by one: each would end the reading of the file.
@@ -75,19 +87,28 @@ def _unreadable(path: Path, error: pyvips.Error) -> InputError:
     return InputError(f'{path} cannot be read ({first_line(error)}): remove it or put it right.')
 
 
-def _opened(path: Path, access: str = 'sequential') -> pyvips.Image:
+def _opened(path: Path, max_pixels: int, access: str = 'sequential') -> pyvips.Image:
     """Libvips's image; of what libvips does not read, such as BMP, Pillow's."""
     try:
         source = pyvips.Source.new_from_file(os.fsencode(path))
         image = pyvips.Image.new_from_source(source, '', access=access, fail_on='error')
+        _check_size(path, image.width, image.height, max_pixels)
         if not _is_heic(image):
             return image
         raise pyvips.Error('the package pillow-heif, which decodes HEIC, is not installed')
     except pyvips.Error as error:
         try:
-            return pyvips.Image.new_from_buffer(_through_pillow(path), '', access=access, fail_on='error')
+            png = _through_pillow(path, max_pixels)
+            return pyvips.Image.new_from_buffer(png, '', access=access, fail_on='error')
+        except TooManyPixelsError:
+            raise
         except Exception:  # Pillow raises whatever a damaged file makes it trip over
             raise _unreadable(path, error) from None
+
+
+def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise TooManyPixelsError(path, height, width, max_pixels)
 
 
 def _is_heic(image: pyvips.Image) -> bool:
@@ -95,7 +116,7 @@ def _is_heic(image: pyvips.Image) -> bool:
     return bool(image.get_typeof('heif-compression')) and image.get('heif-compression') == 'hevc'
 
 
-def _through_pillow(path: Path) -> bytes:
+def _through_pillow(path: Path, max_pixels: int) -> bytes:
     """What Pillow reads, as a PNG: for BMP, JPEG 2000 and others, and HEIC where pillow-heif is installed."""
     try:
         from pillow_heif import register_heif_opener
@@ -105,6 +126,7 @@ def _through_pillow(path: Path) -> bytes:
         pass
     buffer = BytesIO()
     with PillowImage.open(path) as image:
+        _check_size(path, *image.size, max_pixels)
         carried = {name: image.info[name] for name in ('icc_profile', 'exif', 'dpi') if image.info.get(name)}
         image.convert('RGB' if image.mode in ('CMYK', 'YCbCr') else image.mode).save(
             buffer, 'PNG', compress_level=0, **carried
@@ -132,10 +154,10 @@ def _is_animated_png(path: Path) -> bool:
     return False
 
 
-def _upright(path: Path, image: pyvips.Image) -> pyvips.Image:
+def _upright(path: Path, image: pyvips.Image, max_pixels: int) -> pyvips.Image:
     """Turned as EXIF says. Then rows are read in another order than they have in the file."""
     orientation = image.get('orientation') if image.get_typeof('orientation') else 1
-    return image if orientation == 1 else _opened(path, access='random').autorot()
+    return image if orientation == 1 else _opened(path, max_pixels, access='random').autorot()
 
 
 def _in_plain_colours(path: Path, image: pyvips.Image) -> pyvips.Image:

@@ -2,12 +2,11 @@
 
 import base64
 import io
-import os
-import shutil
 
 import cv2
 import numpy as np
 import pytest
+from browsers import contrast, find, find_all, luminance, open_browser, prefer, show_on
 from PIL import Image
 
 from bsr_plugin.report.baselines import measure_baselines
@@ -16,30 +15,11 @@ from bsr_plugin.report.examples import choose, load_example
 
 pytestmark = pytest.mark.browser
 
-BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome')
-
 
 @pytest.fixture(scope='module')
 def browser():
-    from selenium import webdriver
-
-    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
-    driver = shutil.which('chromedriver')
-    if binary is None or driver is None:
-        pytest.fail(
-            'This test needs Chromium and ChromeDriver: run "make browser", or leave it out with -m "not browser".'
-        )
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    quiet = ('disable-background-networking', 'disable-component-update', 'disable-sync', 'no-first-run')
-    for word in ('headless=new', 'disable-gpu', 'hide-scrollbars', 'force-device-scale-factor=1', *quiet):
-        options.add_argument(f'--{word}')
-    if os.geteuid() == 0:
-        options.add_argument('--no-sandbox')
-    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield browser
-    browser.quit()
+    with open_browser() as browser:
+        yield browser
 
 
 @pytest.fixture(scope='module')
@@ -65,27 +45,6 @@ def page(browser, address):
     prefer(browser, 'light')
     browser.get(address)
     return browser
-
-
-def show_on(browser, width, height):
-    browser.execute_cdp_cmd(
-        'Emulation.setDeviceMetricsOverride',
-        {'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': width < 600},
-    )
-
-
-def prefer(browser, scheme):
-    browser.execute_cdp_cmd(
-        'Emulation.setEmulatedMedia', {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]}
-    )
-
-
-def find(page, selector):
-    return page.find_element('css selector', selector)
-
-
-def find_all(page, selector):
-    return page.find_elements('css selector', selector)
 
 
 def body_rows(table):
@@ -211,17 +170,6 @@ def test_the_pictures_to_compare_can_be_chosen_and_the_handle_moved_by_keys(page
     left.select_by_index(2)
     stage.send_keys(Keys.END)
     np.testing.assert_array_equal(screenshot(stage)[inner], region_of(example, 'second')[inner])
-
-
-def luminance(colour):
-    channels = np.array([float(part) for part in colour.strip('rgba()').split(',')[:3]]) / 255
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return float(linear @ (0.2126, 0.7152, 0.0722))
-
-
-def contrast(one, other):
-    high, low = sorted((luminance(one), luminance(other)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])

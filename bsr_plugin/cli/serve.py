@@ -1,0 +1,63 @@
+"""``bsr serve``: a local page to try networks on one's own images."""
+
+import argparse
+import sys
+import threading
+import webbrowser
+from collections.abc import Sequence
+from typing import get_args
+
+from bsr_plugin.cli.output import EXIT_DONE
+from bsr_plugin.serve.address import PORTS, is_loopback, listen, url_of
+from bsr_plugin.serve.choices import Choice, load_choices
+from bsr_plugin.serve.folder import temporary_folder
+from bsr_plugin.serve.gradio_library import check_installed, prepare_gradio
+from bsr_plugin.serve.jobs import Jobs
+from bsr_plugin.serve.limits import Limits
+from bsr_plugin.serve.termination import sigterm_as_exit
+from bsr_plugin.upscaling.network import Device
+
+EXAMPLE = 'bsr serve --weights x2 models/net_g_latest.pth --open'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    weights = 'names of weights that ship, checkpoints, safetensors or ONNX files (default: all that ship)'
+    parser.add_argument('--weights', nargs='+', default=[], metavar='NAME|FILE', help=weights)
+    host = 'address to listen at (default 127.0.0.1, which only this machine reaches)'
+    parser.add_argument('--host', default='127.0.0.1', help=host)
+    port = f'port to listen at (default: the first free one from {PORTS[0]} on)'
+    parser.add_argument('--port', type=int, help=port)
+    parser.add_argument('--open', action='store_true', help='open the page in the browser')
+    parser.add_argument('--device', choices=get_args(Device), default='auto', help='default: the GPU if there is one')
+    size = f'refuse larger files (default {Limits.megabytes:g})'
+    parser.add_argument('--max-megabytes', type=float, default=Limits.megabytes, metavar='MB', help=size)
+    pixels = f'refuse larger images (default {Limits.megapixels:g})'
+    parser.add_argument('--max-megapixels', type=float, default=Limits.megapixels, metavar='MP', help=pixels)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command, until a signal ends it."""
+    check_installed()
+    limits = Limits(arguments.max_megabytes, arguments.max_megapixels)
+    with sigterm_as_exit(), listen(arguments.host, arguments.port) as server, temporary_folder() as folder:
+        choices = load_choices(arguments.weights, arguments.device)
+        prepare_gradio(folder)
+        from bsr_plugin.serve.page import build_page
+        from bsr_plugin.serve.server import build_app, serve
+
+        jobs = Jobs(folder, limits)
+        app = build_app(build_page(choices, jobs), jobs, server)
+        if not is_loopback(server):
+            warning = f'{arguments.host} can be reached from other machines, and the page asks for no password.'
+            print(f'bsr serve: warning: {warning}', file=sys.stderr)
+        serve(app, jobs, server, lambda: _tell(choices, url_of(server), arguments.open))
+    return EXIT_DONE
+
+
+def _tell(choices: Sequence[Choice], url: str, is_opened: bool) -> None:
+    names = ', '.join(choice.name for choice in choices)
+    print(f'Serving {names} at {url} (Ctrl-C ends it)', flush=True)
+    if is_opened:
+        # Some browsers return when they are closed.
+        threading.Thread(target=webbrowser.open, args=[url], daemon=True).start()

@@ -1,0 +1,105 @@
+import struct
+import threading
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bsr_plugin.serve.jobs import Jobs
+from bsr_plugin.serve.limits import Limits
+from tests.upscaling.conftest import Doubling, save_tiny
+
+
+class Gate(Doubling):
+    """Nearest-neighbour upsampling that waits, in every tile, until it is let through; see ``RGBNetwork``."""
+
+    name = 'gate'
+
+    def __init__(self):
+        super().__init__()
+        self.reached, self.opened = threading.Event(), threading.Event()
+
+    def __call__(self, image):
+        self.reached.set()
+        assert self.opened.wait(60)
+        return super().__call__(image)
+
+    def shut(self):
+        self.reached.clear()
+        self.opened.clear()
+
+
+@pytest.fixture(scope='session')
+def tiny(tmp_path_factory):
+    """A file of weights of a small BSRNet x2."""
+    path = tmp_path_factory.mktemp('weights') / 'tiny_net.pth'
+    save_tiny(path)
+    return path
+
+
+@pytest.fixture
+def nearest():
+    return Doubling()
+
+
+@pytest.fixture
+def gate():
+    gate = Gate()
+    yield gate
+    gate.opened.set()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / 'served').mkdir()
+    return tmp_path / 'served'
+
+
+@pytest.fixture
+def jobs(folder):
+    return Jobs(folder, Limits(megabytes=1, megapixels=0.5))
+
+
+@pytest.fixture
+def upload(folder):
+    """Puts a file where Gradio puts uploads, in a folder named after its content."""
+
+    def put(name, content):
+        path = folder / f'{zlib.crc32(content):x}' / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    return put
+
+
+def noise(*shape):
+    return np.random.default_rng(3).integers(0, 256, shape, np.uint8)
+
+
+def save(path, pixels, **settings):
+    Image.fromarray(pixels).save(path, **settings)
+    return path
+
+
+def png_bomb(width, height):
+    """A PNG whose header tells of more pixels than there are."""
+
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+    header = chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0))
+    return b'\x89PNG\r\n\x1a\n' + header + chunk(b'IDAT', zlib.compress(bytes(100_000)))
+
+
+def bmp_bomb(width, height):
+    """The same as a BMP with run lengths, which Pillow decodes."""
+    header = struct.pack('<IiiHHIIiiII', 40, width, height, 1, 8, 1, 4, 0, 0, 0, 0)
+    return b'BM' + struct.pack('<IHHI', 14 + 40 + 1024 + 4, 0, 0, 14 + 40 + 1024) + header + bytes(1024) + b'\0\1\0\1'
+
+
+def animation(path):
+    frames = [Image.new('RGB', (20, 20), colour) for colour in ('red', 'green', 'blue')]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    return path
