@@ -33,7 +33,7 @@ def build_page(choices: Sequence[Choice], jobs: Jobs) -> gr.Blocks:
     with gr.Blocks(title=TITLE) as page:
         gr.Markdown(_introduction(jobs))
         with gr.Row(equal_height=True):
-            upload = gr.File(label='Image', height=180, elem_id='upload')
+            upload = _fetching_nothing(gr.File(label='Image', height=180, elem_id='upload'))
             with gr.Column():
                 labels = [(f'{choice.name}: {choice.line}', choice.name) for choice in choices]
                 network = gr.Radio(labels, value=choices[0].name, label='Network', elem_id='network')
@@ -69,6 +69,22 @@ def build_page(choices: Sequence[Choice], jobs: Jobs) -> gr.Blocks:
 
         page.unload(leave)
     return page.queue(max_size=jobs.limits.waiting)
+
+
+def _fetching_nothing(upload: gr.File) -> gr.File:
+    """Has an input take what was uploaded alone: Gradio's would fetch what a request gives the address of.
+
+    Not a subclass, because Gradio writes a type stub beside the module of each.
+    """
+    move = upload.async_move_resource_to_block_cache
+
+    async def move_upload(path: str | Path | None) -> str | None:
+        if path is not None and not Path(path).is_absolute():
+            raise gr.Error('This is an address: upload a file.', print_exception=False)
+        return await move(path)
+
+    upload.async_move_resource_to_block_cache = move_upload  # type: ignore[assignment, method-assign]
+    return upload
 
 
 def _introduction(jobs: Jobs) -> str:

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
@@ -233,6 +234,29 @@ def test_a_file_that_is_too_large_is_not_taken(page, served, tmp_path):
     drop(page, tmp_path / 'large.png')
     assert 'File(s) exceed the maximum allowed size of 1.0 Mb: "large.png"' in toast(page)
     assert served.files() == before
+
+
+def test_an_address_in_place_of_a_file_is_not_fetched(served, monkeypatch):
+    from gradio import processing_utils
+
+    fetched = []
+
+    async def fetch(address, cache_dir):
+        fetched.append(address)
+
+    monkeypatch.setattr(processing_utils, 'async_ssrf_protected_download', fetch)
+    file = {'path': 'https://192.0.2.1/a.png', 'meta': {'_type': 'gradio.FileData'}}
+    body = {'data': [file, 'tiny_net'], 'fn_index': 0, 'session_hash': 'a program'}
+    request = urllib.request.Request(f'{served.url}/gradio_api/queue/join', json.dumps(body).encode())
+    request.add_header('Content-Type', 'application/json')
+    urllib.request.urlopen(request, timeout=PATIENCE).close()
+    with urllib.request.urlopen(
+        f'{served.url}/gradio_api/queue/data?session_hash=a%20program', timeout=PATIENCE
+    ) as told:
+        events = [json.loads(line.removeprefix(b'data: ')) for line in told.read().split(b'\n\n') if line]
+    (end,) = [event for event in events if event['msg'] == 'process_completed']
+    assert (end['success'], end['output']['error']) == (False, 'This is an address: upload a file.')
+    assert fetched == []
 
 
 def test_another_network_by_its_name(page, tmp_path):
