@@ -13,6 +13,7 @@ from bsr_plugin.data.image_file import check_is_file
 from bsr_plugin.errors import InputError
 from bsr_plugin.upscaling.libvips import first_line, pyvips
 from bsr_plugin.upscaling.pixels import BANDS
+from bsr_plugin.upscaling.tiff_exif import read_exif
 
 #: Pixels of the largest image that is read unless another number is given.
 MAX_PIXELS = 1 << 29
@@ -64,7 +65,7 @@ class ImageFile:
         self.path = path
         image = _opened(path, max_pixels)
         _check_alone(path, image)
-        self.image = _in_plain_colours(path, _upright(path, image, max_pixels))
+        self.image = _with_exif_of_tiff(path, _in_plain_colours(path, _upright(path, image, max_pixels)))
         self.height, self.width, self.bands = self.image.height, self.image.width, self.image.bands
         self.dtype = _DTYPES[self.image.format]
         # Parts of a sequential image that are computed one by one: each would end the reading of the file.
@@ -158,6 +159,21 @@ def _upright(path: Path, image: pyvips.Image, max_pixels: int) -> pyvips.Image:
     """Turned as EXIF says. Then rows are read in another order than they have in the file."""
     orientation = image.get('orientation') if image.get_typeof('orientation') else 1
     return image if orientation == 1 else _opened(path, max_pixels, access='random').autorot()
+
+
+def _with_exif_of_tiff(path: Path, image: pyvips.Image) -> pyvips.Image:
+    """With EXIF as images of other formats have it."""
+    if not image.get('vips-loader').startswith('tiffload') or (block := read_exif(path)) is None:
+        return image
+    # libvips parses the block where it reads it, and writes what it has parsed.
+    carrier = BytesIO()
+    PillowImage.new('L', (1, 1)).save(carrier, 'JPEG', exif=block)
+    parsed = pyvips.Image.jpegload_buffer(carrier.getvalue())
+    image = image.copy()
+    for name in parsed.get_fields():
+        if name.startswith('exif-'):
+            image.set_type(parsed.get_typeof(name), name, parsed.get(name))
+    return image
 
 
 def _in_plain_colours(path: Path, image: pyvips.Image) -> pyvips.Image:

@@ -17,6 +17,7 @@ from bsr_plugin.atomic import replacing
 from bsr_plugin.errors import InputError
 from bsr_plugin.upscaling.libvips import first_line, pyvips
 from bsr_plugin.upscaling.pixels import has_alpha
+from bsr_plugin.upscaling.tiff_exif import append_exif
 
 #: Quality of lossy formats, 1 to 100.
 QUALITY = 95
@@ -138,6 +139,8 @@ class _Encoder(threading.Thread):
             image = _with_metadata_of(self._like, image)
         saver = _SAVERS[self._path.suffix.lower()]
         getattr(image, saver)(os.fsencode(self._temporary), **_settings(saver, image, self._quality))
+        if saver == 'tiffsave' and image.get_typeof('exif-data'):
+            append_exif(self._temporary, image.get('exif-data'), image.width, image.height)
 
     def check(self) -> None:
         """Raises what the encoding failed with, if it did."""
