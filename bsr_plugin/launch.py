@@ -27,10 +27,15 @@ def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
         # OpenCV's own lines on a damaged image say less than ours.
         os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
         with _ended_by_ctrl_c(name):
+            import torch
+
             import basicsr.train  # noqa: F401
+            from bsr_plugin.allocator import keep_freed_memory
             from bsr_plugin.errors import InputError
             from bsr_plugin.models.failures import TrainingError
             from bsr_plugin.toolbox import command_line  # noqa: F401
+        if not torch.cuda.is_available():
+            keep_freed_memory()
         try:
             try:
                 status = run(str(root_path))

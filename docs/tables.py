@@ -1,7 +1,8 @@
 """Writes the tables of README and docs anew: ``python docs/tables.py``, a part of ``make figures``.
 
-A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. It is made of what ``bsr bench`` has
-measured (``docs/benchmarks/*.json``), and of what the weights that ship say of themselves.
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. It is made of what ``bsr bench`` and
+``bsr study`` have measured (``docs/benchmarks/*.json``, ``docs/studies/*/study.json``), and of what the weights that
+ship say of themselves.
 """
 
 import csv
@@ -16,9 +17,10 @@ from safetensors import safe_open
 from bsr_plugin import weights
 from bsr_plugin.bench.engines import ENGINES
 from bsr_plugin.cli.bench_data import ROWS
+from bsr_plugin.cli.bench_upscale import QUALITY, quality_cells, title_of
 
 DOCS = Path(__file__).resolve().parent
-PAGES = (DOCS.parent / 'README.md', DOCS / 'benchmarks.md')
+PAGES = (DOCS.parent / 'README.md', DOCS / 'benchmarks.md', DOCS / 'networks.md', DOCS / 'upscaling.md')
 _PLACE = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)', re.DOTALL)
 
 #: Rows of the short table of samplers.
@@ -112,6 +114,42 @@ def networks_in_both_engines() -> str:
     return markdown(head, [(*row[:-1], f'{row[-1]:.1f}') for row in rows], machine(figures))
 
 
+def same_seconds() -> str:
+    """What other networks reach in the same seconds in both engines."""
+    study = json.loads((DOCS / 'studies/engines_291_x2/study.json').read_text(encoding='utf-8'))
+    budget = study['budget']
+    rates, iterations = budget['rates'], budget['iterations']
+    psnr = {variant: means['psnr_y']['mean'] for variant, means in study['means'].items()}
+    rows = []
+    for name in ('EDSR', 'MSRResNet', 'RCAN', 'RRDBNet', 'SwinIR'):
+        stock = f'{name}_stock'
+        if {name, stock} <= psnr.keys():
+            rows.append(
+                (
+                    name,
+                    *(f'{rates[variant]:.1f}' for variant in (stock, name)),
+                    f'{rates[name] / rates[stock]:.2f}',
+                    *(f'{iterations[variant]:,}' for variant in (stock, name)),
+                    *(f'{psnr[variant]:.2f}' for variant in (stock, name)),
+                )
+            )
+    head = ('', 'SRModel it/s', 'BSRModel it/s', 'x', 'SRModel it', 'BSRModel it', 'SRModel dB', 'BSRModel dB')
+    return markdown(head, rows)
+
+
+def upscalers(benchmark: str) -> str:
+    """Megapixels per second of the result, and quality."""
+    figures = measured(benchmark)
+    rows = []
+    for name, rate in figures['megapixels_per_s'].items():
+        row = [title_of(name), f'{rate:.3g}', *quality_cells(name, figures)]
+        if name in figures['gmacs_per_s']:
+            row += [f'{figures["gmacs_per_s"][name]:.0f}', f'{figures["of_matrix"][name]:.0%}']
+        rows.append([*row, *[''] * (6 - len(row))])
+    head = (f'x{figures["scale"]}, {figures["network"]}', 'MP/s', *QUALITY, 'GMAC/s', 'of a matrix product')
+    return markdown(head, rows, machine(figures))
+
+
 def quality() -> str:
     """PSNR-Y of the weights that ship, by what their files say; bicubic by Table 2 of the paper."""
     with (Path(weights.__file__).parents[1] / 'report/paper_tables.csv').open(encoding='utf-8', newline='') as file:
@@ -138,6 +176,9 @@ TABLES: dict[str, Callable[[], str]] = {
     'sampling_ratios': sampling_ratios,
     'engines': engines,
     'networks_in_both_engines': networks_in_both_engines,
+    'same_seconds': same_seconds,
+    'upscalers_x2': lambda: upscalers('upscale_x2'),
+    'upscalers_x4': lambda: upscalers('upscale_x4'),
     'quality': quality,
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from bsr_plugin.allocator import keep_freed_memory
 from bsr_plugin.bench.engines import ENGINES, KNOWN_NETWORKS, USUAL_NETWORKS
 from bsr_plugin.bench.train import ROUNDS, TrainFigures, TrainSetting, draw_batches, measure_train
 from bsr_plugin.cli.output import table
@@ -47,6 +48,7 @@ def measure(given: Mapping[str, Any], images: Path, folder: Path) -> tuple[str, 
     """Measures on every device asked for; gives what to print and the figures, those of a second device inside."""
     if given.get('steps', 2 * ROUNDS) < 2 * ROUNDS:
         raise InputError(f'--steps is {given["steps"]}: use at least {2 * ROUNDS}.')
+    keep_freed_memory()
     reports: list[str] = []
     content: dict[str, Any] = {}
     for device in _devices(given.get('device')):

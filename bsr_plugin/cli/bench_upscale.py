@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from bsr_plugin.allocator import keep_freed_memory
 from bsr_plugin.bench.upscale import PEERS, UpscaleFigures, UpscaleSetting, measure_upscale
 from bsr_plugin.cli.output import table
 from bsr_plugin.errors import InputError
@@ -62,6 +63,7 @@ def measure(given: Mapping[str, Any], images: Path, folder: Path) -> tuple[str, 
         raise InputError('--device is cuda, but torch finds no GPU here: leave it out, or use cpu.')
     if given.get('megapixels', 1) <= 0:
         raise InputError(f'--megapixels is {given["megapixels"]:g}: use a number above 0.')
+    keep_freed_memory()
     setting = UpscaleSetting(**given)
     figures = measure_upscale(setting, images, folder)
     return _report(setting, figures), asdict(figures)

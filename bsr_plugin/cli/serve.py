@@ -7,6 +7,7 @@ import webbrowser
 from collections.abc import Sequence
 from typing import get_args
 
+from bsr_plugin.allocator import keep_freed_memory
 from bsr_plugin.cli.output import EXIT_DONE
 from bsr_plugin.serve.address import PORTS, is_loopback, listen, url_of
 from bsr_plugin.serve.choices import Choice, load_choices
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command, until a signal ends it."""
     check_installed()
+    keep_freed_memory()
     limits = Limits(arguments.max_megabytes, arguments.max_megapixels)
     with sigterm_as_exit(), listen(arguments.host, arguments.port) as server, temporary_folder() as folder:
         choices = load_choices(arguments.weights, arguments.device)

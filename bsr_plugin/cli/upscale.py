@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from bsr_plugin.allocator import keep_freed_memory
 from bsr_plugin.cli.arguments import add_json, add_shard
 from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, EXIT_WRONG_INPUT, count_of, write_json
 from bsr_plugin.errors import InputError
@@ -61,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     jobs = plan(arguments.inputs, arguments.out, f'.{arguments.format}' if arguments.format else None)
     if arguments.shard is not None:
         jobs = shard_of(jobs, *arguments.shard)
+    keep_freed_memory()
     network = load_network(arguments.weights, arguments.scale, arguments.device, arguments.precision)
     print(f'{count_of(len(jobs), "image")}, x{network.scale}, {network.name}, {network.precision}')
     settings = FileSettings(

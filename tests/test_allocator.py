@@ -1,0 +1,47 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+#: Tells, by mallinfo2(3), whether a large tensor has a mapping of its own, and whether its memory stays when it goes.
+PROGRAM = """
+import ctypes, sys
+import torch
+from bsr_plugin.allocator import keep_freed_memory
+
+class Info(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in ('arena', 'ordblks', 'smblks', 'hblks', 'hblkhd')] + [
+        ('others', ctypes.c_size_t * 5)
+    ]
+
+library = ctypes.CDLL(None)
+library.mallinfo2.restype = Info
+
+kept = keep_freed_memory()
+before = library.mallinfo2()
+tensor = torch.ones(25_000_000)
+during = library.mallinfo2()
+del tensor
+after = library.mallinfo2()
+held = [info.arena + info.hblkhd for info in (during, after)]
+print(kept, during.hblkhd - before.hblkhd >= 100_000_000, held[0] <= held[1])
+"""
+
+
+def run(**variables):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith('MALLOC_')}
+    done = subprocess.run(
+        [sys.executable, '-c', PROGRAM], env=environment | variables, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='glibc')
+def test_large_blocks_stay_with_the_process():
+    assert run() == ['True', 'False', 'True']
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='glibc')
+def test_an_allocator_that_is_tuned_stays_as_it_is():
+    assert run(MALLOC_TRIM_THRESHOLD_='134217728') == ['False', 'True', 'False']
