@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 from bsr_plugin.errors import InputError
 
@@ -106,6 +107,15 @@ _MANGA109 = (
     'Manga109 is given out by its owners alone: ask for it at http://www.manga109.org and put the 109 PNG images '
     'of the paper into datasets/Manga109/GTmod12 (datasets/README.md says more).'
 )
+
+
+def set_with(folder: Path) -> str | None:
+    """The data set whose images ``bsr download`` puts into a folder, by the end of its path; ``None`` if none does."""
+    for name, archives in SOURCES.items():
+        targets = {PurePosixPath(place.target).parts for archive in archives for place in archive.folders}
+        if any(folder.parts[-len(target) :] == target for target in targets):
+            return name
+    return None
 
 
 def archives_of(name: str, scales: Sequence[int] | None = None) -> list[Archive]:

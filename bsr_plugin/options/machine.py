@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bsr_plugin.data.sources import set_with
 from bsr_plugin.data.store import find_parts
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.engine_options import Options, Problem, at
@@ -50,8 +51,8 @@ def _absence(dataset: Options, root: str) -> str:
     except InputError as error:
         return str(error)
     remedy = 'correct the path'
-    if dataset.get('type') == 'SRBenchmarkDataset':
-        remedy = '`bsr download` brings it'
+    if (name := set_with(Path(folder))) is not None:
+        remedy = f'`bsr download {name}` brings it'
     elif dataset.get('type') in PAIRED and (root == 'dataroot_lq' or folder.endswith('.lmdb')):
         # Videos, and the HR images themselves, come from somewhere else.
         remedy = '`bsr prepare` makes it from HR images'

@@ -6,6 +6,7 @@ import tarfile
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -112,3 +113,19 @@ def test_div2k_has_all_official_bicubic_lr_images():
     assert [archive.name for archive in archives_of('DIV2K', [])] == ['DIV2K_train_HR.zip', 'DIV2K_valid_HR.zip']
     with pytest.raises(InputError, match='scale 5'):
         archives_of('DIV2K', [5])
+
+
+@pytest.mark.parametrize(
+    ('folder', 'name'),
+    [
+        ('datasets/Urban100/GTmod12', 'Urban100'),
+        ('/data/Set5/LRbicx4/', 'Set5'),
+        ('DIV2K/DIV2K_train_HR', 'DIV2K'),
+        ('DIV2K/DIV2K_train_LR_unknown/X4', 'DIV2K-unknown'),
+        ('datasets/291/held_out', None),
+        ('datasets/Manga109/GTmod12', None),
+        ('GTmod12', None),
+    ],
+)
+def test_the_set_that_brings_a_folder(folder, name):
+    assert sources.set_with(Path(folder)) == name

@@ -27,7 +27,7 @@ def test_a_set_that_is_not_there_is_left_out_unless_it_is_the_last(benchmark, tm
     assert check_options(benchmark, is_train=False) == []
     del benchmark['datasets']['test_1']
     assert check_options(benchmark, is_train=False) == [
-        '`datasets.test_2.dataroot_gt`: there is no folder datasets/Urban100/GTmod12; `bsr download` brings it'
+        '`datasets.test_2.dataroot_gt`: there is no folder datasets/Urban100/GTmod12; `bsr download Urban100` brings it'
     ]
 
 
