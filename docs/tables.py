@@ -122,17 +122,16 @@ def same_seconds() -> str:
     psnr = {variant: means['psnr_y']['mean'] for variant, means in study['means'].items()}
     rows = []
     for name in ('EDSR', 'MSRResNet', 'RCAN', 'RRDBNet', 'SwinIR'):
-        stock = f'{name}_stock'
-        if {name, stock} <= psnr.keys():
-            rows.append(
-                (
-                    name,
-                    *(f'{rates[variant]:.1f}' for variant in (stock, name)),
-                    f'{rates[name] / rates[stock]:.2f}',
-                    *(f'{iterations[variant]:,}' for variant in (stock, name)),
-                    *(f'{psnr[variant]:.2f}' for variant in (stock, name)),
-                )
+        both = (f'{name}_stock', name)
+        rows.append(
+            (
+                name,
+                *(f'{rates[variant]:.1f}' for variant in both),
+                f'{rates[both[1]] / rates[both[0]]:.2f}',
+                *(f'{iterations[variant]:,}' for variant in both),
+                *(f'{psnr[variant]:.2f}' if variant in psnr else '–' for variant in both),
             )
+        )
     head = ('', 'SRModel it/s', 'BSRModel it/s', 'x', 'SRModel it', 'BSRModel it', 'SRModel dB', 'BSRModel dB')
     return markdown(head, rows)
 
