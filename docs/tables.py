@@ -129,7 +129,7 @@ def same_seconds() -> str:
                 *(f'{rates[variant]:.1f}' for variant in both),
                 f'{rates[both[1]] / rates[both[0]]:.2f}',
                 *(f'{iterations[variant]:,}' for variant in both),
-                *(f'{psnr[variant]:.2f}' if variant in psnr else '–' for variant in both),
+                *(f'{psnr[variant]:.2f}' if variant in psnr else 'not there' for variant in both),
             )
         )
     head = ('', 'SRModel it/s', 'BSRModel it/s', 'x', 'SRModel it', 'BSRModel it', 'SRModel dB', 'BSRModel dB')
