@@ -20,7 +20,13 @@ from bsr_plugin.cli.bench_data import ROWS
 from bsr_plugin.cli.bench_upscale import QUALITY, quality_cells, title_of
 
 DOCS = Path(__file__).resolve().parent
-PAGES = (DOCS.parent / 'README.md', DOCS / 'benchmarks.md', DOCS / 'networks.md', DOCS / 'upscaling.md')
+PAGES = (
+    DOCS.parent / 'README.md',
+    DOCS / 'benchmarks.md',
+    DOCS / 'data.md',
+    DOCS / 'networks.md',
+    DOCS / 'upscaling.md',
+)
 _PLACE = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)', re.DOTALL)
 
 #: Rows of the short table of samplers.
@@ -149,14 +155,29 @@ def upscalers(benchmark: str) -> str:
     return markdown(head, rows, machine(figures))
 
 
+def bicubic_rows() -> str:
+    """Bicubic interpolation on Set5 by the paper, and by ``bsr bicubic``."""
+    here = json.loads((DOCS / 'benchmarks/bicubic_Set5.json').read_text(encoding='utf-8'))
+    head, paper = [''], ['paper']
+    for figures in here:
+        kind = figures['degradation']
+        head.append(f'x{figures["scale"]}' + ('' if kind == 'bicubic' else f' {kind}'))
+        (row,) = (
+            row for row in _of_the_paper(kind) if (row['dataset'], int(row['scale'])) == ('Set5', figures['scale'])
+        )
+        paper.append(f'{row["psnr"]} / {row["ssim"]}')
+    return markdown(head, [paper, ['here', *(f'{row["psnr_y"]:.2f} / {row["ssim_y"]:.4f}' for row in here)]])
+
+
+def _of_the_paper(degradation: str) -> list[dict[str, str]]:
+    """Rows of bicubic interpolation in the paper's tables."""
+    with (Path(weights.__file__).parents[1] / 'report/paper_tables.csv').open(encoding='utf-8', newline='') as file:
+        return [row for row in csv.DictReader(file) if (row['method'], row['degradation']) == ('Bicubic', degradation)]
+
+
 def quality() -> str:
     """PSNR-Y of the weights that ship, by what their files say; bicubic by Table 2 of the paper."""
-    with (Path(weights.__file__).parents[1] / 'report/paper_tables.csv').open(encoding='utf-8', newline='') as file:
-        bicubic = {
-            (int(row['scale']), row['dataset']): row['psnr']
-            for row in csv.DictReader(file)
-            if row['method'] == 'Bicubic' and row['degradation'] == 'bicubic'
-        }
+    bicubic = {(int(row['scale']), row['dataset']): row['psnr'] for row in _of_the_paper('bicubic')}
     rows: list[Row] = []
     for name in weights.names():
         with safe_open(weights.weights_file(name), 'pt') as file:
@@ -178,6 +199,7 @@ TABLES: dict[str, Callable[[], str]] = {
     'same_seconds': same_seconds,
     'upscalers_x2': lambda: upscalers('upscale_x2'),
     'upscalers_x4': lambda: upscalers('upscale_x4'),
+    'bicubic_rows': bicubic_rows,
     'quality': quality,
 }
 
