@@ -13,11 +13,11 @@ from jinja2 import Environment
 
 from bsr_plugin.atomic import write_text
 from bsr_plugin.errors import InputError
+from bsr_plugin.markdown import markdown_row, markdown_table, markdown_text
 from bsr_plugin.report.study_figures import claims_figure, learning_curves_figure
 from bsr_plugin.report.study_table_parts import StudyTable, label_of, sets_of
 from bsr_plugin.report.study_tables import study_tables
 from bsr_plugin.report.style import svg_file
-from bsr_plugin.report.table_formats import markdown_row, markdown_text
 from bsr_plugin.report.template import source
 from bsr_plugin.study.claims import main_metric
 from bsr_plugin.study.results import FILE_NAME, StudyResult, read_study_result, write_study
@@ -115,7 +115,7 @@ def _section(study: KeptStudy, base: Path, figures: list[Path]) -> dict[str, Any
         'title': study.result.name,
         'about': study.about,
         'measured': _measured(study.result),
-        'claims': [_row(row) for table in claims for row in table.rows],
+        'claims': [markdown_row([markdown_text(word) for word in row]) for table in claims for row in table.rows],
         'figures': [
             {'title': titles[path.stem], 'path': path.resolve().relative_to(base).as_posix()}
             for path in figures
@@ -145,10 +145,6 @@ def _measured(result: StudyResult) -> str:
 
 
 def _table(table: StudyTable) -> dict[str, Any]:
-    rule = markdown_row(['---', *['---:'] * (len(table.heads) - 1)])
-    return {'title': markdown_text(table.title), 'below': markdown_text(table.below),
-            'rows': [_row(table.heads), rule, *map(_row, table.rows)]}  # fmt: skip
-
-
-def _row(words: list[str]) -> str:
-    return markdown_row([markdown_text(word) for word in words])
+    heads, *rows = ([markdown_text(word) for word in row] for row in (table.heads, *table.rows))
+    title, below = map(markdown_text, (table.title, table.below))
+    return {'title': title, 'below': below, 'rows': markdown_table(heads, rows)}

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from bsr_plugin.markdown import markdown_table, markdown_text
 from bsr_plugin.report.study_table_parts import StudyTable, figure_of, sets_of
-from bsr_plugin.report.table_formats import latex_text, markdown_row, markdown_text
+from bsr_plugin.report.table_formats import latex_text
 from bsr_plugin.study.budget import QUARTERS
 from bsr_plugin.study.differences import Difference
 from bsr_plugin.study.results import StudyResult
@@ -23,9 +24,8 @@ def study_to_markdown(tables: Sequence[StudyTable]) -> str:
     """A section for each table."""
     sections = []
     for table in tables:
-        rule = ['---', *['---:'] * (len(table.heads) - 1)]
-        lines = [markdown_row([markdown_text(word) for word in row]) for row in (table.heads, rule, *table.rows)]
-        lines[1] = markdown_row(rule)
+        heads, *rows = ([markdown_text(word) for word in row] for row in (table.heads, *table.rows))
+        lines = markdown_table(heads, rows)
         sections.append('\n'.join([f'## {markdown_text(table.title)}', '', *lines, '', markdown_text(table.below), '']))
     return '\n'.join(sections)
 

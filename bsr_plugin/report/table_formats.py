@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from bsr_plugin.markdown import markdown_table, markdown_text
 from bsr_plugin.report.cost import COST_HEADS
 from bsr_plugin.report.table_model import PLACES, Cell, Table
 
@@ -62,7 +63,7 @@ def _markdown_table(table: Table) -> str:
     kinds = ' / '.join(f'{key.upper()}-Y' for key in table.keys)
     heads = [*COST_HEADS] if table.has_costs else []
     heads += [head for name in table.sets for head in (f'{markdown_text(name)} {kinds}', 'Δ (rank)')]
-    lines = [f'## {table.title}', '', markdown_row(['Method', *heads]), markdown_row(['---', *['---:'] * len(heads)])]
+    rows = []
     for row in table.rows:
         words = [row.method if row.source == 'paper' else f'**{markdown_text(row.method)}**']
         words += row.cost.texts if table.has_costs else ()
@@ -71,20 +72,10 @@ def _markdown_table(table: Table) -> str:
             mark = f' [{cell.footnote}]' if cell.footnote else ''
             rank = f' ({cell.psnr_rank})' if cell.psnr_rank else ''
             words += [figures + mark, signed(cell.psnr_difference, PLACES['psnr']) + rank]
-        lines.append(markdown_row(words))
+        rows.append(words)
     notes = [f'[{number}] {markdown_text(sentence)}' for number, sentence in table.footnotes]
-    return '\n'.join([*lines, '', '  \n'.join([*map(markdown_text, table.below), *notes]), ''])
-
-
-def markdown_row(words: Sequence[str]) -> str:
-    """A row of a Markdown table."""
-    return f'| {" | ".join(words)} |'
-
-
-def markdown_text(text: str) -> str:
-    """Text without a meaning of its own in Markdown, in one line."""
-    escapes = str.maketrans({character: f'\\{character}' for character in '\\`*_<>|[]#'})
-    return ' '.join(text.translate(escapes).split())
+    lines = markdown_table(['Method', *heads], rows)
+    return '\n'.join([f'## {table.title}', '', *lines, '', '  \n'.join([*map(markdown_text, table.below), *notes]), ''])
 
 
 def to_latex(tables: Sequence[Table]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from bsr_plugin.markdown import markdown_table
 from bsr_plugin.models.shipped import NAMES
 from bsr_plugin.weights.about import About, Score
 
@@ -89,9 +90,8 @@ def _table(first: str, kinds: Sequence[str], rows: Sequence[tuple[str, Mapping[s
                 '' if score is None else format(score.mean if image is None else score.images[image], _METRICS[kind][1])
             )
 
-    lines = [[first, *(_METRICS[kind][0] for kind in kinds)], ['---', *('---:' for _ in kinds)]]
-    lines += [[name, *cells(scores, image)] for name, scores, image in rows]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    heads = [first, *(_METRICS[kind][0] for kind in kinds)]
+    return '\n'.join(markdown_table(heads, [[name, *cells(scores, image)] for name, scores, image in rows]))
 
 
 def _limits(about: About) -> str:
