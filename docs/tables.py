@@ -9,15 +9,15 @@ import csv
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
 
 from bsr_plugin import weights
-from bsr_plugin.bench.engines import ENGINES
-from bsr_plugin.cli.bench_data import ROWS
-from bsr_plugin.cli.bench_upscale import QUALITY, quality_cells, title_of
+from bsr_plugin.bench.tables import Table, engines, networks, sampling_costs, sampling_rates, upscalers
+from bsr_plugin.markdown import markdown_table
 
 DOCS = Path(__file__).resolve().parent
 PAGES = (
@@ -40,84 +40,18 @@ def measured(benchmark: str) -> dict[str, Any]:
     return json.loads((DOCS / f'benchmarks/{benchmark}.json').read_text(encoding='utf-8'))
 
 
-def markdown(head: Row, rows: Sequence[Row], note: str = '') -> str:
-    """A table, numbers flush right, and a line on the machine below it."""
-    ruler = ['---', *['---:'] * (len(head) - 1)]
-    lines = ['| ' + ' | '.join(cells) + ' |' for cells in (head, ruler, *rows)]
-    return '\n'.join([*lines, *(['', note] if note else [])]) + '\n'
+def markdown(heads: Row, rows: Sequence[Row], note: str = '') -> str:
+    """A table, and a line below it."""
+    cells = [[cell.strip() for cell in row] for row in rows]
+    return '\n'.join([*markdown_table(heads, cells), *(['', f'*{note}*'] if note else [])]) + '\n'
 
 
-def machine(figures: dict[str, Any]) -> str:
-    """Where and when something was measured."""
+def of_benchmark(name: str, make: Callable[[dict[str, Any]], Table]) -> str:
+    """A table of a benchmark, with the machine and the day."""
+    figures = measured(name)
     found = figures['machine']
-    return f'*{found["processor"]}, {found["cores"]} cores, torch {found["torch"]}; {figures["date"]}*'
-
-
-def samplers(kinds: Sequence[str] | None = None) -> str:
-    """Patches per second of one core."""
-    figures = measured('data')
-    rates = figures['patches_per_s']
-    rows = [(ROWS[kind], f'{rates[kind]:,.0f}', f'{rates[kind] / rates["stock"]:.1f}') for kind in kinds or rates]
-    return markdown(('patches per second, one core', 'rate', 'x stock'), rows, machine(figures))
-
-
-def sampling_ratios() -> str:
-    """Balanced against uniform sampling, stores of different sizes, and the index."""
-    figures = measured('data')
-    index, counts = figures['index'], figures['by_count']
-    rows = [
-        (f'{name.replace("/", " / ")}, round by round', f'{ratio:.2f}') for name, ratio in figures['ratios'].items()
-    ]
-    sizes, rates = (
-        ', '.join(f'{int(count):,}' for count in counts),
-        ', '.join(f'{rate:,.0f}' for rate in counts.values()),
-    )
-    largest = f'{max(map(int, counts)):,}'
-    rows += [
-        (f'rfs on stores of {sizes} images, patches per second', rates),
-        ('rfs on the largest / on the smallest, round by round', f'{figures["count_ratio"]:.2f}'),
-        ('PIC index: building, per LR megapixel', f'{index["build_s_per_lr_megapixel"]:.2f} s'),
-        ('PIC index: size per LR window', f'{index["bytes_per_window"]:.2f} bytes'),
-        (f'PIC index of {largest} images: opening', f'{index["open_s"] * 1000:.0f} ms'),
-        (f'PIC index of {largest} images: memory of a worker that cannot be shared', f'{index["worker_mb"]:.1f} MB'),
-    ]
-    return markdown(('', ''), rows)
-
-
-def engines() -> str:
-    """The switches of BSRModel beside SRModel."""
-    figures = measured('train')
-    per_iteration, matrix = figures['gmacs_per_iteration'], figures['matrix_gmacs_per_s']
-    rows = []
-    for name, rate in figures['iterations_per_s'].items():
-        limit = matrix['bf16' if ENGINES[name].train.get('amp') else 'float32']
-        rows.append(
-            (
-                ENGINES[name].title.strip(),
-                f'{rate:.2f}',
-                f'{figures["times_stock"][name]:.2f}',
-                f'{figures["final_loss"][name]:.5f}',
-                '' if name == 'float32' else f'{figures["loss_difference"][name]:+.2%}',
-                f'{figures["peak_memory_mb"][name]:.0f}',
-                f'{rate * per_iteration:.0f}',
-                f'{rate * per_iteration / limit:.0%}',
-            )
-        )
-    head = ('', 'it/s', 'x stock', 'loss after 200', 'to float32', 'MB', 'GMAC/s', 'of a matrix product')
-    return markdown(head, rows, machine(figures))
-
-
-def networks_in_both_engines() -> str:
-    """Iterations per second of BSRNet and of the toolbox's own networks."""
-    figures = measured('train')
-    rates = figures['iterations_per_s']
-    rows = [
-        ('BSRNet, 2 groups of 2 blocks', f'{rates["stock"]:.3g}', f'{rates["bsr"]:.3g}', figures['times_stock']['bsr'])
-    ]
-    for name, row in figures['networks'].items():
-        rows.append((name, f'{row["stock"]:.3g}', f'{row["bsr"]:.3g}', row['bsr'] / row['stock']))
-    head = ('iterations per second', '`SRModel`', '`BSRModel`', 'x stock')
-    return markdown(head, [(*row[:-1], f'{row[-1]:.1f}') for row in rows], machine(figures))
+    where = f'{found["processor"]}, {found["cores"]} cores, torch {found["torch"]}; {figures["date"]}'
+    return markdown(*make(figures), where)
 
 
 def same_seconds() -> str:
@@ -140,19 +74,6 @@ def same_seconds() -> str:
         )
     head = ('', 'SRModel it/s', 'BSRModel it/s', 'x', 'SRModel it', 'BSRModel it', 'SRModel dB', 'BSRModel dB')
     return markdown(head, rows)
-
-
-def upscalers(benchmark: str) -> str:
-    """Megapixels per second of the result, and quality."""
-    figures = measured(benchmark)
-    rows = []
-    for name, rate in figures['megapixels_per_s'].items():
-        row = [title_of(name), f'{rate:.3g}', *quality_cells(name, figures)]
-        if name in figures['gmacs_per_s']:
-            row += [f'{figures["gmacs_per_s"][name]:.0f}', f'{figures["of_matrix"][name]:.0%}']
-        rows.append([*row, *[''] * (6 - len(row))])
-    head = (f'x{figures["scale"]}, {figures["network"]}', 'MP/s', *QUALITY, 'GMAC/s', 'of a matrix product')
-    return markdown(head, rows, machine(figures))
 
 
 def bicubic_rows() -> str:
@@ -191,14 +112,14 @@ def quality() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    'samplers': samplers,
-    'samplers_in_short': lambda: samplers(_SHORT),
-    'sampling_ratios': sampling_ratios,
-    'engines': engines,
-    'networks_in_both_engines': networks_in_both_engines,
+    'samplers': lambda: of_benchmark('data', sampling_rates),
+    'samplers_in_short': lambda: of_benchmark('data', partial(sampling_rates, kinds=_SHORT)),
+    'sampling_costs': lambda: of_benchmark('data', sampling_costs),
+    'engines': lambda: of_benchmark('train', engines),
+    'networks': lambda: of_benchmark('train', networks),
     'same_seconds': same_seconds,
-    'upscalers_x2': lambda: upscalers('upscale_x2'),
-    'upscalers_x4': lambda: upscalers('upscale_x4'),
+    'upscalers_x2': lambda: of_benchmark('upscale_x2', upscalers),
+    'upscalers_x4': lambda: of_benchmark('upscale_x4', upscalers),
     'bicubic_rows': bicubic_rows,
     'quality': quality,
 }

@@ -124,7 +124,6 @@ def run(words, limit):
 
 def table(folder):
     """What the steps left in a folder, as one table in Markdown."""
-    from bsr_plugin.bench.engines import ENGINES
     from bsr_plugin.bench.machine import describe
 
     rows = [('what', 'figure', 'x stock', 'loss to float32', 'MB'), ('---',) * 5]
@@ -140,7 +139,7 @@ def table(folder):
         for name, rate in train['iterations_per_s'].items():
             times, loss = train['times_stock'][name], train['loss_difference'][name]
             memory = f'{train["peak_memory_mb"][name]:,.0f}'
-            title = f'BSRNet, it/s: {ENGINES[name].title.strip()}'
+            title = f'BSRNet, it/s: {train["titles"][name].strip()}'
             rows.append((title, f'{rate:.2f}', f'{times:.2f}', f'{loss:+.2%}', memory))
         for name, row in train['networks'].items():
             rows.append((f'{name}, it/s: BSRModel', f'{row["bsr"]:.2f}', f'{row["bsr"] / row["stock"]:.2f}', '', ''))

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from bsr_plugin.bench.data import DataFigures
+from bsr_plugin.bench.engines import ENGINES
 from bsr_plugin.bench.train import TrainFigures
 
 REPOSITORY = Path(__file__).parents[1]
@@ -80,7 +81,8 @@ def test_the_table_shows_what_the_steps_left(on_gpu, tmp_path):
     (tmp_path / 'tests.xml').write_text(
         '<testsuites><testsuite tests="31" failures="1" errors="2" skipped="0" time="12.5"/></testsuites>'
     )
-    train = TrainFigures('cuda')
+    titles = {name: ENGINES[name].title for name in ('stock', 'bsr')}
+    train = TrainFigures('cuda', 'a setting', 100, titles)
     train.iterations_per_s, train.times_stock = {'stock': 4.0, 'bsr': 20.0}, {'stock': 1.0, 'bsr': 5.1}
     train.loss_difference, train.peak_memory_mb = {'stock': 0.0, 'bsr': -0.0125}, {'stock': 9000.0, 'bsr': 4000.0}
     train.matrix_gmacs_per_s = {'TF32': 123456.7}

@@ -66,6 +66,13 @@ class TrainSetting:
         names = {'stock', 'float32', *self.engines}
         return {name: engine for name, engine in engines_on(self.device).items() if name in names}
 
+    def in_words(self) -> str:
+        """Device, network and batch."""
+        return (
+            f'{self.device}: BSRNet {self.groups} x {self.blocks}, {self.features} channels, x{self.scale}, '
+            f'LR {self.window}, batch {self.batch}'
+        )
+
     def network(self) -> dict[str, Any]:
         """The options of the network that all engines train."""
         shape = {'num_feat': self.features, 'num_group': self.groups, 'num_block': self.blocks}
@@ -87,10 +94,17 @@ class TrainFigures:
         gmacs_per_iteration: Multiply-adds of the network, forward and backward, in units of 10^9.
         matrix_gmacs_per_s: What a plain matrix product reaches in ``float32`` (or ``TF32``) and in ``bf16``.
         networks: BasicSR's own networks: iterations per second by engine, and multiply-adds.
+        of_matrix: What an engine reaches as a share of the matrix product of its precision.
+        titles: What tables call an engine.
         device: Where.
+        setting: Network and batch, in words.
+        steps: Iterations of every engine.
     """
 
     device: str
+    setting: str
+    steps: int
+    titles: dict[str, str]
     iterations_per_s: dict[str, float] = field(default_factory=dict)
     times_stock: dict[str, float] = field(default_factory=dict)
     loss: dict[str, list[float]] = field(default_factory=dict)
@@ -99,6 +113,7 @@ class TrainFigures:
     peak_memory_mb: dict[str, float] = field(default_factory=dict)
     gmacs_per_iteration: float = 0.0
     matrix_gmacs_per_s: dict[str, float] = field(default_factory=dict)
+    of_matrix: dict[str, float] = field(default_factory=dict)
     networks: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
@@ -148,10 +163,15 @@ def measure_train(setting: TrainSetting, batches: Sequence[Mapping[str, Tensor]]
     """Measures all engines on one device, on the batches that ``draw_batches`` makes; models may save in ``folder``."""
     # As BasicSR's training does it.
     torch.backends.cudnn.benchmark = True
-    figures = TrainFigures(setting.device)
+    titles = {name: engine.title for name, engine in setting.chosen().items()}
+    figures = TrainFigures(setting.device, setting.in_words(), setting.steps, titles)
     figures.matrix_gmacs_per_s = matrix_rates(setting.device)
     figures.gmacs_per_iteration = gmacs_per_iteration(setting.network(), batches[0])
     _compare_engines(setting, batches, folder, figures)
+    float32, bf16 = figures.matrix_gmacs_per_s.values()
+    for name, engine in setting.chosen().items():
+        reached = figures.iterations_per_s[name] * figures.gmacs_per_iteration
+        figures.of_matrix[name] = reached / (bf16 if engine.train.get('amp') else float32)
     for name in setting.networks:
         network = network_options(name, setting.scale)
         figures.networks[name] = _network_rates(network, setting.device, batches, folder)

@@ -68,6 +68,7 @@ class UpscaleFigures:
     """What was measured; dictionaries are by contender.
 
     Attributes:
+        device: Where networks compute.
         network: Which weights BSRNet has.
         scale: Factor.
         megapixels_per_s: Megapixels of the result per second, median over the rounds.
@@ -79,6 +80,7 @@ class UpscaleFigures:
         psnr_y: Of all that have trained weights or need none, in dB: mean over the centres of photographs, bicubic LR.
     """
 
+    device: str
     network: str
     scale: int
     megapixels_per_s: dict[str, float] = field(default_factory=dict)
@@ -98,7 +100,7 @@ def measure_upscale(setting: UpscaleSetting, images: Path, folder: Path) -> Upsc
     """
     name, net = _network(setting)
     scale = net.upscale
-    figures = UpscaleFigures(name, scale)
+    figures = UpscaleFigures(setting.device, name, scale)
     macs: dict[str, float] = {}
     contenders = _ours(net, torch.device(setting.device), folder, macs)
     for peer in setting.peers:

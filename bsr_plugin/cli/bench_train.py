@@ -10,7 +10,8 @@ import torch
 
 from bsr_plugin.allocator import keep_freed_memory
 from bsr_plugin.bench.engines import ENGINES, KNOWN_NETWORKS, USUAL_NETWORKS
-from bsr_plugin.bench.train import ROUNDS, TrainFigures, TrainSetting, draw_batches, measure_train
+from bsr_plugin.bench.tables import engines, networks
+from bsr_plugin.bench.train import ROUNDS, TrainSetting, draw_batches, measure_train
 from bsr_plugin.cli.output import table
 from bsr_plugin.errors import InputError
 
@@ -53,9 +54,10 @@ def measure(given: Mapping[str, Any], images: Path, folder: Path) -> tuple[str, 
     content: dict[str, Any] = {}
     for device in _devices(given.get('device')):
         setting = TrainSetting(**DEFAULTS[device] | {**given, 'device': device})
-        figures = measure_train(setting, draw_batches(setting, images, folder / device / 'stores'), folder / device)
-        reports.append(_report(setting, figures))
-        content |= {device: asdict(figures)} if content else asdict(figures)
+        batches = draw_batches(setting, images, folder / device / 'stores')
+        figures = asdict(measure_train(setting, batches, folder / device))
+        reports.append(_report(figures))
+        content |= {device: figures} if content else figures
     return '\n\n'.join(reports), content
 
 
@@ -67,42 +69,11 @@ def _devices(named: str | None) -> Sequence[str]:
     return list(DEFAULTS) if torch.cuda.is_available() else ['cpu']
 
 
-def _report(setting: TrainSetting, figures: TrainFigures) -> str:
-    rows = []
-    for name, engine in setting.chosen().items():
-        rate = figures.iterations_per_s[name]
-        float32, bf16 = figures.matrix_gmacs_per_s.values()
-        matrix = bf16 if engine.train.get('amp') else float32
-        rows.append(
-            (
-                engine.title,
-                f'{rate:.2f}',
-                f'{figures.times_stock[name]:.2f}',
-                f'{figures.final_loss[name]:.5f}',
-                f'{figures.loss_difference[name]:+.2%}',
-                f'{figures.peak_memory_mb[name]:,.0f}',
-                f'{rate * figures.gmacs_per_iteration:,.0f}',
-                f'{rate * figures.gmacs_per_iteration / matrix:.0%}',
-            )
-        )
-    title = (
-        f'{setting.device}: BSRNet {setting.groups} x {setting.blocks}, {setting.features} channels, x{setting.scale}, '
-        f'LR {setting.window}, batch {setting.batch}'
-    )
-    header = (title, 'it/s', 'x stock', f'loss after {setting.steps}', 'to float32', 'MB', 'GMAC/s', 'of matrix')
-    products = ', '.join(f'{name} {rate:,.0f}' for name, rate in figures.matrix_gmacs_per_s.items())
-    curves = [
-        (engine.title, *(f'{loss:.5f}' for loss in figures.loss[name])) for name, engine in setting.chosen().items()
-    ]
-    steps = setting.steps // ROUNDS
+def _report(figures: Mapping[str, Any]) -> str:
+    products = ', '.join(f'{name} {rate:,.0f}' for name, rate in figures['matrix_gmacs_per_s'].items())
+    titles, losses = figures['titles'], figures['loss']
+    curves = [(titles[name], *(f'{loss:.5f}' for loss in of_engine)) for name, of_engine in losses.items()]
+    steps = figures['steps'] // ROUNDS
     of_rounds = (f'training loss, mean of {steps} it', *(f'to {steps * number}' for number in range(1, ROUNDS + 1)))
-    parts = [table(header, rows), f'matrix product, GMAC/s: {products}', table(of_rounds, curves)]
-    return '\n\n'.join([*parts, _known_networks(figures)])
-
-
-def _known_networks(figures: TrainFigures) -> str:
-    rows = []
-    for name, row in figures.networks.items():
-        gmacs, stock, bsr = (row[key] for key in ('gmacs_per_iteration', 'stock', 'bsr'))
-        rows.append((name, f'{gmacs:,.0f}', f'{stock:.3f}', f'{bsr:.3f}', f'{bsr / stock:.2f}', f'{bsr * gmacs:,.0f}'))
-    return table(("BasicSR's networks", 'GMAC/it', 'SRModel it/s', 'BSRModel it/s', 'x', 'GMAC/s'), rows)
+    limit = f'the limit, a matrix product, GMAC/s: {products}'
+    return '\n\n'.join([table(*engines(figures)), limit, table(of_rounds, curves), table(*networks(figures))])

@@ -11,7 +11,9 @@ from bsr_plugin.bench import engines, memory, train
 from bsr_plugin.bench.engines import KNOWN_NETWORKS, network_options
 from bsr_plugin.bench.train import gmacs_per_iteration, matrix_rates
 from bsr_plugin.cli import main
+from bsr_plugin.models.gradient_step import computes_bf16
 
+CPU = torch.device('cpu')
 SMALL = ['--device', 'cpu', '--steps', '20', '--batch', '1', '--groups', '1', '--blocks', '1', '--features', '8']
 
 
@@ -43,6 +45,10 @@ def test_the_figures_are_those_of_the_engines_named(tmp_path, capsys, monkeypatc
     first, others = 3 * 8 * 9, 2 * 8 * 8 * 9 + 8 * 9 + 16 * 8 + 8 * 32 * 9 + 4 * 8 * 3 * 9
     # Forward, gradient of the input (not the image's), gradient of the weights.
     assert figures['gmacs_per_iteration'] == pytest.approx(144 * (2 * first + 3 * others) / 1e9, rel=1e-3)
+    float32, bf16 = figures['matrix_gmacs_per_s'].values()
+    reached = {name: rate * figures['gmacs_per_iteration'] for name, rate in figures['iterations_per_s'].items()}
+    assert figures['of_matrix']['stock'] == pytest.approx(reached['stock'] / float32)
+    assert figures['of_matrix']['bsr'] == pytest.approx(reached['bsr'] / (bf16 if computes_bf16(CPU) else float32))
     assert set(figures['networks']) == {'EDSR-M'}
     assert all(row['stock'] > 0 and row['bsr'] > 0 for row in figures['networks'].values())
     printed = capsys.readouterr().out

