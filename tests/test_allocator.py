@@ -2,8 +2,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 #: Tells, by mallinfo2(3), whether a large tensor has a mapping of its own, and whether its memory stays when it goes.
 PROGRAM = """
 import ctypes, sys
@@ -37,11 +35,9 @@ def run(**variables):
     return done.stdout.split()
 
 
-@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='glibc')
 def test_large_blocks_stay_with_the_process():
     assert run() == ['True', 'False', 'True']
 
 
-@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='glibc')
 def test_an_allocator_that_is_tuned_stays_as_it_is():
     assert run(MALLOC_TRIM_THRESHOLD_='134217728') == ['False', 'True', 'False']

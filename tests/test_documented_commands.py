@@ -8,19 +8,19 @@ import os
 import re
 import shutil
 import tarfile
-import threading
 import zipfile
 from contextlib import redirect_stdout
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import yaml
 from pages import PAGES, ROOT, commands
+from servers import serving
 from skimage import data as photographs
+from small_networks import SMALL_NETWORKS
 
 from bsr_plugin.cli import main
 from bsr_plugin.data import sources
@@ -38,19 +38,6 @@ STANDS_FOR = {
     'bsr figure': {'LR_STORE': 'prepared/LR_bicubic_x4.lmdb'},
     'python basicsr/train.py': {'/path/to/train_BSR_x4.yml': 'options/train_BSR_x4.yml'},
 }
-SMALL_NETWORKS = {
-    'BSRNet': {'num_feat': 4, 'num_group': 1, 'num_block': 1},
-    'EDSR': {'num_feat': 8, 'num_block': 1},
-    'RCAN': {'num_feat': 8, 'num_group': 1, 'num_block': 1, 'squeeze_factor': 4},
-    'RRDBNet': {'num_feat': 8, 'num_block': 1, 'num_grow_ch': 4},
-    'MSRResNet': {'num_feat': 8, 'num_block': 1},
-    'SwinIR': {'embed_dim': 8, 'depths': [2], 'num_heads': [2]},
-}
-
-
-class Server(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture
@@ -69,19 +56,12 @@ def downloads(tmp_path, monkeypatch):
             png = cv2.imencode('.png', cv2.resize(hr, (width, height), interpolation=cv2.INTER_AREA))[1]
             images[f'{place.inside}/portrait{place.suffix}.png'] = png.tobytes()
         write(folder / name, images)
-    server = ThreadingHTTPServer(('127.0.0.1', 0), partial(Server, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    address = f'http://127.0.0.1:{server.server_address[1]}'
-    for name, archives in sources.SOURCES.items():
-        served = [(archive, (folder / archive.name).read_bytes()) for archive in archives]
-        here = (
-            replace(archive, url=f'{address}/{archive.name}', md5=hashlib.md5(content).hexdigest())
-            for archive, content in served
-        )
-        monkeypatch.setitem(sources.SOURCES, name, tuple(here))
-    yield
-    server.shutdown()
-    server.server_close()
+    with serving(folder) as (address, _):
+        for name, archives in sources.SOURCES.items():
+            served = [(archive, hashlib.md5((folder / archive.name).read_bytes()).hexdigest()) for archive in archives]
+            here = (replace(archive, url=f'{address}/{archive.name}', md5=md5) for archive, md5 in served)
+            monkeypatch.setitem(sources.SOURCES, name, tuple(here))
+        yield
 
 
 def _into_zip(file, images):
@@ -197,13 +177,13 @@ PYTHON = re.compile(r'(?:^    (?:from|import|\w+ = ).*\n)+', re.MULTILINE)
 
 
 def test_python_of_the_pages_runs(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     image = photographs.astronaut()[:40, :56]
-    ran = 0
-    for page in PAGES:
-        for block in PYTHON.findall(page.read_text(encoding='utf-8')):
-            names = {'image': image}
-            exec(re.sub('^    ', '', block, flags=re.MULTILINE), names)
-            if 'large' in names:
-                assert names['large'].shape == (80, 112, 3)
-                ran += 1
-    assert ran == 1
+    cv2.imwrite('photo.jpg', image)
+    blocks = [block for page in PAGES for block in PYTHON.findall(page.read_text(encoding='utf-8'))]
+    assert len(blocks) == 2
+    for block in blocks:
+        names = {'image': image}
+        exec(re.sub('^    ', '', block, flags=re.MULTILINE), names)
+        assert names['large'].shape == (80, 112, 3)
+        assert names['large'].dtype == np.uint8

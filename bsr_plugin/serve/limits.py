@@ -27,7 +27,7 @@ class Limits:
     def __post_init__(self) -> None:
         for option, value in (('--max-megabytes', self.megabytes), ('--max-megapixels', self.megapixels)):
             if not 0 < value < 1e6:
-                raise InputError(f'{option} is {value:g}: use a number above 0.')
+                raise InputError(f'{option} is {value:g}: use a number above 0 and below 1,000,000.')
 
     @property
     def bytes(self) -> int:

@@ -3,22 +3,15 @@
 import hashlib
 import io
 import tarfile
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from servers import serving
 
 from bsr_plugin.cli import main
 from bsr_plugin.data import sources
 from bsr_plugin.data.sources import Archive, Folder, archives_of
 from bsr_plugin.errors import InputError
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture
@@ -31,28 +24,15 @@ def source(tmp_path, monkeypatch):
             entry = tarfile.TarInfo(f'benchmark/{path}')
             entry.size = len(path)
             archive.addfile(entry, io.BytesIO(path.encode()))
-    asked = []
-
-    class Handler(_Quiet):
-        def do_GET(self):
-            asked.append(self.path)
-            super().do_GET()
-
-    server = ThreadingHTTPServer(('127.0.0.1', 0), partial(Handler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
     folders = (
         Folder('benchmark/Set5/HR', 'Set5/GTmod12'),
         Folder('benchmark/Set5/LR_bicubic/X2', 'Set5/LRbicx2', 2, 'x2'),
         Folder('benchmark/Set5/LR_bicubic/X4', 'Set5/LRbicx4', 4, 'x4'),
     )
     md5 = hashlib.md5((folder / 'benchmark.tar').read_bytes()).hexdigest()
-    url = f'http://127.0.0.1:{server.server_address[1]}/benchmark.tar'
-    monkeypatch.setitem(sources.SOURCES, 'Set5', (Archive(url, md5, folders),))
-    yield asked
-    server.shutdown()
-    server.server_close()
-    thread.join(60)
+    with serving(folder) as (address, asked):
+        monkeypatch.setitem(sources.SOURCES, 'Set5', (Archive(f'{address}/benchmark.tar', md5, folders),))
+        yield asked
 
 
 def listing(root):

@@ -4,25 +4,20 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from small_networks import SMALL_NETWORKS
 
 from bsr_plugin.data.prepare import Preparation, prepare
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = REPOSITORY / 'options/networks'
 
-#: What makes a network of an option file small; all the rest of the file stays.
-SMALLER = {
-    'EDSR': ['num_feat=8', 'num_block=1'],
-    'RCAN': ['num_feat=8', 'num_group=1', 'num_block=1', 'squeeze_factor=4'],
-    'RRDBNet': ['num_feat=8', 'num_block=1', 'num_grow_ch=4'],
-    'MSRResNet': ['num_feat=8', 'num_block=1'],
-    'SwinIR': ['embed_dim=8', 'depths=[2]', 'num_heads=[2]', 'img_size=16'],
-}
+OF_FILES = [network for network in SMALL_NETWORKS if network != 'BSRNet']
 
 #: As a package of another author does it: HAT's shape, a window of its own, and images that must be made of windows.
 OTHER_PACKAGE = """
@@ -101,7 +96,7 @@ def data(tmp_path_factory):
     return root
 
 
-def run_all(root, data, programs, file, *network):
+def run_all(root, data, programs, file, network=MappingProxyType({})):
     """What the program prints for an option file, in a folder with the data sets."""
     shutil.copytree(data / 'datasets', root / 'datasets')
     (root / 'other_package.py').write_text(OTHER_PACKAGE)
@@ -110,7 +105,7 @@ def run_all(root, data, programs, file, *network):
         *('num_gpu=0', f'{train}gt_size=64', f'{train}num_worker_per_gpu=0', f'{train}persistent_workers=false'),
         *(f'{train}pin_memory=false', f'{train}batch_size_per_gpu=2', f'{train}dataset_enlarge_ratio=4'),
         *('train:total_iter=4', f'{val}val_freq=2', 'logger:print_freq=1', 'logger:save_checkpoint_freq=2'),
-        *(f'network_g:{change}' for change in network),
+        *(f'network_g:{name}={value}' for name, value in network.items()),
     ]
     path = os.pathsep.join([str(root), str(REPOSITORY), os.environ.get('PYTHONPATH', '')])
     environment = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'}
@@ -147,10 +142,10 @@ def check(root, name, printed, same):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('network', SMALLER)
+@pytest.mark.parametrize('network', OF_FILES)
 def test_an_option_file_trains_validates_resumes_tests_and_reports(tmp_path, data, programs, same, network):
     name = f'train_{network}_x4'
-    printed = run_all(tmp_path, data, programs, str(FILES / f'{name}.yml'), *SMALLER[network])
+    printed = run_all(tmp_path, data, programs, str(FILES / f'{name}.yml'), SMALL_NETWORKS[network])
     check(tmp_path, name, printed, same)
 
 
@@ -168,4 +163,4 @@ def test_a_network_of_another_package_does_too(tmp_path, data, programs, same):
 
 
 def test_every_file_has_a_run():
-    assert {path.name for path in FILES.glob('*.yml')} == {f'train_{network}_x4.yml' for network in SMALLER}
+    assert {path.name for path in FILES.glob('*.yml')} == {f'train_{network}_x4.yml' for network in OF_FILES}

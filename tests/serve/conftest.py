@@ -8,7 +8,7 @@ from PIL import Image
 
 from bsr_plugin.serve.jobs import Jobs
 from bsr_plugin.serve.limits import Limits
-from tests.upscaling.conftest import Doubling, save_tiny
+from tests.upscaling.conftest import Doubling, nearest, tiny  # noqa: F401 - fixtures
 
 
 class Gate(Doubling):
@@ -28,19 +28,6 @@ class Gate(Doubling):
     def shut(self):
         self.reached.clear()
         self.opened.clear()
-
-
-@pytest.fixture(scope='session')
-def tiny(tmp_path_factory):
-    """A file of weights of a small BSRNet x2."""
-    path = tmp_path_factory.mktemp('weights') / 'tiny_net.pth'
-    save_tiny(path)
-    return path
-
-
-@pytest.fixture
-def nearest():
-    return Doubling()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def test_lines_begin_their_cards(tiny):
     shipped, file = load_choices(['x2', str(tiny), 'x2'], 'cpu')
     assert (shipped.name, shipped.network.scale) == ('x2', 2)
     assert re.fullmatch(rf'{count("x2"):,} parameters, PSNR 3\d\.\d\d dB on Set5', shipped.line)
-    assert (file.name, file.line) == ('tiny_net', f'x2, {count(tiny)} parameters')
+    assert (file.name, file.line) == ('tiny_x2', f'x2, {count(tiny)} parameters')
     image = torch.rand(1, 3, 8, 8)
     with torch.no_grad():
         assert torch.allclose(file.network(image), load_model(tiny)(image), atol=1e-5)
@@ -38,7 +38,7 @@ def test_onnx_files(tiny, tmp_path):
 
 def test_two_files_of_one_name(tiny, tmp_path):
     other = shutil.copy(tiny, tmp_path / tiny.name)
-    with pytest.raises(InputError, match='--weights names two files tiny_net: rename one of them'):
+    with pytest.raises(InputError, match='--weights names two files tiny_x2: rename one of them'):
         load_choices([str(tiny), str(other)], 'cpu')
 
 

@@ -21,7 +21,9 @@ def started(programs, tmp_path, *words):
         [BSR, 'serve', '--port', '0', '--device', 'cpu', *words], environment, stderr=subprocess.PIPE
     )
     line = server.stdout.readline()
-    found = re.fullmatch(r'Serving tiny_net at (http://127\.0\.0\.1:\d+) \(Ctrl-C ends it\)\n', line)
+    found = re.fullmatch(r'Serving tiny_x2 at (http://127\.0\.0\.1:\d+) \(Ctrl-C ends it\)\n', line)
+    if not found:
+        programs.end()
     assert found, line + server.stderr.read()
     return server, found[1]
 
@@ -86,8 +88,8 @@ def wrong(capsys, *words):
         (['--weights', 'x' * 5000], 'cannot be used (File name too long)'),
         (['--port', 65536], '--port is 65536: use 1 to 65535, or 0 for any that is free.'),
         (['--host', '192.0.2.1'], '--host is 192.0.2.1, which is not an address of this machine'),
-        (['--max-megabytes', 0], '--max-megabytes is 0: use a number above 0.'),
-        (['--max-megapixels', 'nan'], '--max-megapixels is nan: use a number above 0.'),
+        (['--max-megabytes', 0], '--max-megabytes is 0: use a number above 0 and below 1,000,000.'),
+        (['--max-megapixels', 'nan'], '--max-megapixels is nan: use a number above 0 and below 1,000,000.'),
     ],
 )
 def test_wrong_input_is_one_sentence(capsys, tmp_path, monkeypatch, words, sentence):
