@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -48,8 +49,11 @@ def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
             except OSError as error:
                 print(f'{name}: {error}', file=sys.stderr)
                 return EXIT_FAILED
-            except SystemExit:
+            except SystemExit as stopped:
                 _leave_job()
+                # What the run has left in its frames holds its loader: PyTorch gives every persistent worker that is
+                # still there when the interpreter exits, and that nobody has told to end, five seconds.
+                traceback.clear_frames(stopped.__traceback__)
                 raise
         except KeyboardInterrupt:
             print(f'{name}: interrupted.', file=sys.stderr)

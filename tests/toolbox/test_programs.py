@@ -1,5 +1,6 @@
 """Whole programs in processes of their own: the launchers, and programs of an unmodified toolbox with the plugin."""
 
+import multiprocessing
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ import torch
 
 from bsr_plugin import launch
 from bsr_plugin.errors import InputError
+from bsr_plugin.models.failures import Interrupted
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -332,3 +334,19 @@ def test_a_job_leaves_its_process_group_when_it_is_done(monkeypatch, ending, sta
     monkeypatch.setattr(basicsr.train, 'train_pipeline', pipeline)
     assert launch.train(Path('/somewhere')) == status
     assert calls == ['left'] * left
+
+
+def test_a_run_that_is_stopped_has_ended_its_workers_before_the_interpreter_exits(monkeypatch, tmp_path):
+    others = set(multiprocessing.active_children())
+
+    def train_pipeline(root):
+        loader = torch.utils.data.DataLoader([0, 1, 2], num_workers=2, persistent_workers=True)
+        next(iter(loader))
+        assert len(set(multiprocessing.active_children()) - others) == 2
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr('basicsr.train.train_pipeline', train_pipeline)
+    with pytest.raises(Interrupted) as stopped:
+        launch.train(tmp_path)
+    assert stopped.value.code == 143
+    assert set(multiprocessing.active_children()) == others
