@@ -17,6 +17,7 @@ from bsr_plugin.data.uint8_images import UInt8Images
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.checkpointed_model import CheckpointedModel
 from bsr_plugin.models.compiled import MaybeCompiled
+from bsr_plugin.models.determinism import compute_deterministically
 from bsr_plugin.models.ema import MovingAverage
 from bsr_plugin.models.failures import Interrupted
 from bsr_plugin.models.gradient_step import GradientStep, computes_bf16
@@ -70,6 +71,8 @@ class BSRModel(CheckpointedModel):
 
     def init_training_settings(self) -> None:
         """Sets up losses, optimizer, average, mixed precision and compilation."""
+        if self.engine.deterministic:
+            compute_deterministically()
         self._step = self.parts['scaler'] = GradientStep(self.engine.amp, self.engine.grad_clip, self.device)
         if self.engine.amp == 'bf16' and not computes_bf16(self.device):
             get_root_logger().warning('This processor emulates bf16, many times slower than float32: set amp to ~.')

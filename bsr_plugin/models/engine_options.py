@@ -36,6 +36,9 @@ class EngineTraining(Section):
     of the whole batch."""
     grad_clip: Positive | None = None
     """Clipping of the global gradient norm: the largest norm allowed; ~ does not clip."""
+    deterministic: bool = False
+    """Whether to use deterministic algorithms only: the same bits every time on the same kind of GPU, perhaps slower.
+    On the CPU they always are, for one number of threads."""
 
 
 class EngineValidation(Section):

@@ -18,6 +18,7 @@ def test_every_option_arrives():
             'compile': True,
             'accumulate': 4,
             'grad_clip': 0.5,
+            'deterministic': True,
             'fused': True,
         },
         'val': {'tile': 128, 'tile_overlap': 12, 'multiple_of': 8, 'tb_images': 3, 'self_ensemble': True},
