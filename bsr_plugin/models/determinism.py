@@ -17,4 +17,4 @@ def compute_deterministically() -> None:
     torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True)
     # Only what reads memory that it has not written would notice.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
