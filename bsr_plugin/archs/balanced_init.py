@@ -147,9 +147,9 @@ def init_fusion(conv: nn.Conv2d, factors: Sequence[float]) -> None:
 
 
 @torch.no_grad()
-def init_upsample(upsample: nn.Sequential) -> None:
+def init_upsample(upsample: nn.Module) -> None:
     """Copies each channel to all the sub-pixels that the pixel shuffle makes of it."""
-    for layer in upsample:
+    for layer in upsample.children():
         if isinstance(layer, nn.Conv2d):
             copies = layer.out_channels // layer.in_channels
             _set_centre(layer, torch.eye(layer.in_channels).repeat_interleave(copies, dim=0))

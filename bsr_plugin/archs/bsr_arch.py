@@ -129,10 +129,7 @@ class BSRNet(nn.Module):
             num_block=num_block,
             expansion=expansion,
         )
-        if isinstance(upscale, bool) or upscale not in UPSCALES:
-            raise InputError(f'upscale is {upscale!r}: use 2, 3, 4 or 8')
-        if not isinstance(skip_connections, bool):
-            raise InputError(f'skip_connections is {skip_connections!r}: use true or false')
+        _check_switches(upscale, skip_connections)
         _check_upsampler(upsampler, num_in_ch, num_out_ch)
 
         self.num_in_ch = num_in_ch
@@ -152,15 +149,11 @@ class BSRNet(nn.Module):
         self.conv_fuse = nn.Conv2d((1 + len(kept)) * num_feat, num_feat, 1)
         init_fusion(self.conv_fuse, [1.0, *(attentions[0].initial_weight * factor for factor in kept)])
         self.direct = upsampler == 'direct'
-        if not self.direct:
-            self.upsample = Upsample(upscale, num_feat)
-            self.conv_last = nn.Conv2d(num_feat, num_out_ch, 3, 1, 1)
-            init_ends(self.conv_first, self.conv_last)
-            init_upsample(self.upsample)
-        else:
-            self.upsample = nn.PixelShuffle(upscale)
-            self.conv_last = nn.Conv2d(num_feat, num_out_ch * upscale**2, 3, 1, 1)
-            init_ends(self.conv_first, self.conv_last, copies=upscale**2)
+        self.upsample = nn.PixelShuffle(upscale) if self.direct else Upsample(upscale, num_feat)
+        copies = upscale**2 if self.direct else 1
+        self.conv_last = nn.Conv2d(num_feat, copies * num_out_ch, 3, 1, 1)
+        init_ends(self.conv_first, self.conv_last, copies=copies)
+        init_upsample(self.upsample)
 
         # conv_first, two per RB, the attention's convolution, and the reconstruction: a 3x3 convolution on the LR grid,
         # and those on finer grids, which together reach less than one LR pixel beyond the own one's edge.
@@ -222,6 +215,13 @@ def _check_counts(**counts: int) -> None:
     for name, count in counts.items():
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise InputError(f'{name} is {count!r}: use a whole number of at least 1')
+
+
+def _check_switches(upscale: int, skip_connections: bool) -> None:
+    if isinstance(upscale, bool) or upscale not in UPSCALES:
+        raise InputError(f'upscale is {upscale!r}: use 2, 3, 4 or 8')
+    if not isinstance(skip_connections, bool):
+        raise InputError(f'skip_connections is {skip_connections!r}: use true or false')
 
 
 def _check_upsampler(upsampler: str, num_in_ch: int, num_out_ch: int) -> None:
