@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from folders import contents
 
 from bsr_plugin.cli import main
 from bsr_plugin.data import hr_images as hr_images_module
@@ -44,10 +45,6 @@ def resized(image, height, width):
 
 def cut(image, scale):
     return image[: image.shape[0] // scale * scale, : image.shape[1] // scale * scale]
-
-
-def contents(folder):
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob('*') if file.is_file()}
 
 
 @pytest.mark.parametrize('encoding', ['raw', 'png', 'files'])

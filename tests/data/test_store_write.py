@@ -3,6 +3,7 @@ import json
 import lmdb
 import numpy as np
 import pytest
+from folders import contents
 
 from bsr_plugin.data.image_file import decode
 from bsr_plugin.data.meta_info import digest_of, parse_meta
@@ -28,10 +29,6 @@ def write(writer, images, start, end):
     names = sorted(images)
     for at in range(start, end, 2):
         writer.add([make_record(name, images[name], writer._encoding) for name in names[at : min(at + 2, end)]])
-
-
-def contents(folder):
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob('*') if file.is_file()}
 
 
 @pytest.mark.parametrize('encoding', ENCODINGS)

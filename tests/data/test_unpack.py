@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from folders import contents
 
 from bsr_plugin.data.sources import SOURCES, Folder
 from bsr_plugin.data.unpack import unpack
@@ -46,10 +47,6 @@ def zipped(path: Path, files: dict[str, bytes], *others: zipfile.ZipInfo) -> Pat
         for entry in others:
             archive.writestr(entry, '/etc/passwd')
     return path
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob('*')) if path.is_file()}
 
 
 @pytest.mark.parametrize('pack', [tar, zipped])
