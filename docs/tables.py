@@ -50,7 +50,9 @@ def of_benchmark(name: str, make: Callable[[dict[str, Any]], Table]) -> str:
     """A table of a benchmark, with the machine and the day."""
     figures = measured(name)
     found = figures['machine']
-    where = f'{found["processor"]}, {found["cores"]} cores, torch {found["torch"]}; {figures["date"]}'
+    place = [found['GPU']] if 'GPU' in found else []
+    place += [found['processor'], f'{found["cores"]} cores', f'torch {found["torch"]}']
+    where = f'{", ".join(place)}; {figures["date"]}'
     return markdown(*make(figures), where)
 
 
@@ -119,6 +121,7 @@ TABLES: dict[str, Callable[[], str]] = {
     'networks': lambda: of_benchmark('train', networks),
     'same_seconds': same_seconds,
     'upscalers_x2': lambda: of_benchmark('upscale_x2', upscalers),
+    'upscalers_x2_on_a_gpu': lambda: of_benchmark('upscale_x2_H200', upscalers),
     'upscalers_x4': lambda: of_benchmark('upscale_x4', upscalers),
     'bicubic_rows': bicubic_rows,
     'quality': quality,
