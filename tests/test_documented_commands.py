@@ -113,6 +113,7 @@ def smaller(options):
     options['network_g'].update(SMALL_NETWORKS[options['network_g']['type']])
     if 'train' in options:
         options['train']['total_iter'] = options['val']['val_freq'] = 2
+        options['train']['compile'] = False
         options['logger']['save_checkpoint_freq'] = 2
         options['datasets']['train'].update(batch_size_per_gpu=2, num_worker_per_gpu=1)
     return options
