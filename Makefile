@@ -95,6 +95,7 @@ docs: env
 figures: env
 	$(bsr) evidence docs/studies --out docs/evidence.md
 	$(python) docs/tables.py
+	rm -rf build/figures
 	$(bsr) sample --out $(sample)
 	$(bsr) prepare $(sample)/train --out build/figures --scale 2 --lr-window 48
 	$(bsr) figure batches build/figures/LR_bicubic_x2.lmdb --seed 0 -o docs/pictures/batches.png
