@@ -165,6 +165,7 @@ def test_a_header_that_cannot_be_gets_a_sentence(tmp_path, header, sentence):
 )
 def test_what_cannot_be_exported_gets_a_sentence(tmp_path, checkpoint, monkeypatch, capsys, words, sentence):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr('bsr_plugin.models.shipped.FOLDER', tmp_path / 'none')
     (tmp_path / 'folder.pt2').mkdir()
     before = sorted(tmp_path.iterdir())
     assert export(*words.format(checkpoint=checkpoint).split()) == 2
