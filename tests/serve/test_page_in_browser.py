@@ -156,7 +156,7 @@ def test_a_dropped_image_is_compared_and_downloaded(page, served, tiny, tmp_path
     assert content == (tmp_path / 'expected.png').read_bytes()
 
     told = find(page, '#status').text
-    assert told.startswith('my photo.png: 80 x 60 to 160 x 120 pixels by tiny_net, ')
+    assert told.startswith('my photo.png: 80 x 60 to 160 x 120 pixels by tiny_x2, ')
     assert 'megapixels per second (' in told
     assert download_button(page).text.startswith('Download my photo_x2.png (')
     sources = [image.get_attribute('src') for image in images(page)]
@@ -246,7 +246,7 @@ def test_an_address_in_place_of_a_file_is_not_fetched(served, monkeypatch):
 
     monkeypatch.setattr(processing_utils, 'async_ssrf_protected_download', fetch)
     file = {'path': 'https://192.0.2.1/a.png', 'meta': {'_type': 'gradio.FileData'}}
-    body = {'data': [file, 'tiny_net'], 'fn_index': 0, 'session_hash': 'a program'}
+    body = {'data': [file, 'tiny_x2'], 'fn_index': 0, 'session_hash': 'a program'}
     request = urllib.request.Request(f'{served.url}/gradio_api/queue/join', json.dumps(body).encode())
     request.add_header('Content-Type', 'application/json')
     urllib.request.urlopen(request, timeout=PATIENCE).close()
@@ -266,9 +266,9 @@ def test_another_network_by_its_name(page, tmp_path):
     content = downloaded(page, 'a_x2.png', tmp_path)
     (tmp_path / 'a_x2.png').write_bytes(content)
     assert (np.asarray(Image.open(tmp_path / 'a_x2.png')) == pixels.repeat(2, 0).repeat(2, 1)).all()
-    choose(page, 'tiny_net')
+    choose(page, 'tiny_x2')
     find(page, '#upscale').click()
-    wait_for(lambda: ' by tiny_net, ' in find(page, '#status').text)
+    wait_for(lambda: ' by tiny_x2, ' in find(page, '#status').text)
 
 
 def test_jobs_wait_for_each_other_and_beyond_the_queue_there_is_a_sentence(page, served, tmp_path):
