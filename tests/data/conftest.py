@@ -10,6 +10,7 @@ import pytest
 import torch
 from basicsr.utils import get_root_logger
 
+from bsr_plugin.data import hr_images as hr_images_module
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.data.store_write import StoreWriter
 
@@ -61,6 +62,26 @@ def prepare_interrupted(monkeypatch):
             with pytest.raises(KeyboardInterrupt):
                 prepare(task)
         return prepare(task)
+
+    return run
+
+
+@pytest.fixture
+def prepare_until(monkeypatch):
+    """Prepares, and is interrupted while the image of this name is read."""
+
+    def run(task, name):
+        read = hr_images_module.read_image
+
+        def stopping(path):
+            if path.name == name:
+                raise KeyboardInterrupt
+            return read(path)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(hr_images_module, 'read_image', stopping)
+            with pytest.raises(KeyboardInterrupt):
+                prepare(task)
 
     return run
 

@@ -120,20 +120,10 @@ def test_runs_that_are_interrupted_end_with_the_same_bytes(
     assert contents(tmp_path / 'again') == contents(tmp_path / 'whole')
 
 
-def test_a_run_with_other_copies_does_not_go_on_with_what_is_there(tmp_path, hr_folder, monkeypatch):
+def test_a_run_with_other_copies_does_not_go_on_with_what_is_there(tmp_path, hr_folder, monkeypatch, prepare_until):
     monkeypatch.setattr(hr_images_module, '_BATCH_IMAGES', 2)
-    read = hr_images_module.read_image
-
-    def stopping(path):
-        if path.name == 'd.png':
-            raise KeyboardInterrupt
-        return read(path)
-
-    monkeypatch.setattr(hr_images_module, 'read_image', stopping)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(Preparation(hr_folder, tmp_path / 'again', 2, lr_window=5, copies=(0.5,)))
+    prepare_until(Preparation(hr_folder, tmp_path / 'again', 2, lr_window=5, copies=(0.5,)), 'd.png')
     assert (tmp_path / 'again' / '.HR_x2.lmdb.partial').exists()
-    monkeypatch.setattr(hr_images_module, 'read_image', read)
     prepare(Preparation(hr_folder, tmp_path / 'again', 2, lr_window=5, copies=(0.75,)))
     prepare(Preparation(hr_folder, tmp_path / 'whole', 2, lr_window=5, copies=(0.75,)))
     assert contents(tmp_path / 'again') == contents(tmp_path / 'whole')

@@ -140,22 +140,12 @@ def test_changed_sources_do_not_touch_a_finished_store(tmp_path, write_images, h
     assert prepare(Preparation(folder, tmp_path / 'out', 2, lr_window=12)).made
 
 
-def test_changed_sources_begin_an_unfinished_store_anew(tmp_path, write_images, hr_images, monkeypatch):
+def test_changed_sources_begin_an_unfinished_store_anew(tmp_path, write_images, hr_images, monkeypatch, prepare_until):
     monkeypatch.setattr(hr_images_module, '_BATCH_IMAGES', 2)
     folder = write_images(tmp_path / 'hr', hr_images)
-    read = hr_images_module.read_image
-
-    def stopping(path):
-        if path.name == 'd.png':
-            raise KeyboardInterrupt
-        return read(path)
-
-    monkeypatch.setattr(hr_images_module, 'read_image', stopping)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(Preparation(folder, tmp_path / 'out', 2, lr_window=12))
+    prepare_until(Preparation(folder, tmp_path / 'out', 2, lr_window=12), 'd.png')
     assert (tmp_path / 'out' / '.HR_x2.lmdb.partial').exists()
     assert not (tmp_path / 'out' / 'HR_x2.lmdb').exists()
-    monkeypatch.setattr(hr_images_module, 'read_image', read)
     write_images(folder, {'a.png': hr_images['b.png']})
     made = prepare(Preparation(folder, tmp_path / 'out', 2, lr_window=12))
     np.testing.assert_array_equal(LMDBStore(made.hr_path).image(0), cropped(hr_images['b.png'], 2))
