@@ -50,7 +50,8 @@ def replace_in_toolbox() -> None:
             if callable(vars(module).get('test_pipeline')):
                 replace_in_test_program(module)
     replace(BaseModel, 'model_to_device', on_cpu.model_to_device)
-    if not torch.cuda.is_available():
+    # Unlike torch.cuda.is_available, this leaves processes that are forked later free to use the GPUs.
+    if not torch.cuda.device_count():
         replace(dist_util, 'torch', _always(on_cpu.ONE_DEVICE))
         replace(dist_util, '_init_dist_pytorch', on_cpu.over_gloo)
         replace(dist_util, '_init_dist_slurm', on_cpu.over_gloo)

@@ -1,10 +1,13 @@
 """Where processes run."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 from bsr_plugin.errors import InputError
+from bsr_plugin.study import process
 from bsr_plugin.study.slots import slots, visible_gpus
 
 
@@ -42,3 +45,15 @@ def test_gpus_are_those_that_are_visible(monkeypatch):
 def test_no_jobs_are_refused():
     with pytest.raises(InputError, match='--jobs is 0: use 1 or more'):
         slots(0, [])
+
+
+def test_what_processes_are_forked_from_has_not_asked_cuda_for_gpus():
+    program = (
+        'import torch\n'
+        'def asked(): raise AssertionError("after this, forked processes cannot use the GPUs")\n'
+        'torch.cuda.is_available = asked\n'
+        f'for name in {process._PRELOADED}: __import__(name)\n'
+        'print(torch.cuda.device_count())\n'
+    )
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=False)
+    assert done.stdout.strip().isdigit(), done.stderr

@@ -181,3 +181,15 @@ def test_equal_seconds_with_the_stock_engine_survive_a_kill(study_file, pictures
 
 def output_of(folder):
     return (folder / 'output.log').read_text()
+
+
+@pytest.mark.gpu
+def test_runs_share_a_gpu(study_file, base, tmp_path, programs):
+    file = study_file(of_base={'num_gpu': 1, 'train': {**base['train'], 'deterministic': True}})
+    tables = []
+    for name in ('out', 'again'):
+        status, output = Command(programs, file, tmp_path / name).finish()
+        assert status == 0, output
+        tables.append(((tmp_path / name / 'tables.csv').read_text(), (tmp_path / name / 'tables.md').read_text()))
+    assert tables[0] == tables[1]
+    assert json.loads((tmp_path / 'out/study.json').read_text())['done'] == 4
