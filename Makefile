@@ -3,6 +3,7 @@
 # make lint   style and types alone           make clean   removes what make made
 # make docs   the site in build/docs          make figures   the pictures and tables of README and docs
 # make browser   Chromium and ChromeDriver, which the tests of the report's page drive; needs apt-get and root
+# make model NAME=x3   one of the models that ship, trained again (options/pretrained/models.mk)
 # make gpu    on a machine with a GPU and no network, with an interpreter that has torch: the tests marked gpu, then the
 #             benchmarks, one table (PYTHON=python3 WHEELS=FOLDER ONLY="tests train data")
 # make wheels WHEELS=FOLDER   the packages that make gpu may lack there, for the same Python
@@ -57,6 +58,8 @@ demo: env
 	$(bsr) compare $(results)/$(pictures) --label "what three minutes give" \
 		$(if $(ships),--beside "what ships=$(results)_shipped/$(pictures)") --hr $(sample)/test --scale 2 \
 		--picture demo/crops.png --name demo --images "held-out photographs"
+
+include options/pretrained/models.mk
 
 # Processes that share the tests: one for each core that is free.
 WORKERS ?= 2

@@ -43,7 +43,7 @@ class Project:
 
     def __init__(self, folder):
         self.folder = folder / 'a clone'
-        for name in ('Makefile', 'setup.py', 'pyproject.toml', 'requirements', 'startup'):
+        for name in ('Makefile', 'setup.py', 'pyproject.toml', 'requirements', 'startup', 'options'):
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             self.folder.mkdir(exist_ok=True)
             copy(ROOT / name, self.folder / name)

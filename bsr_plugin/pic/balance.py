@@ -6,6 +6,7 @@ In between lies q_k proportional to pi_k^(1 - t): the strength t is 0 for the on
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,9 @@ from bsr_plugin.errors import InputError, is_number
 from bsr_plugin.pic.index import PICIndex
 
 _SCHEDULE = ('from', 'to', 'between')
+
+#: A strength changes in so many steps, or with every batch where there are fewer: what a step needs is computed once.
+_STEPS = 1000
 
 
 class Balance(Protocol):
@@ -26,7 +30,7 @@ class Balance(Protocol):
 
 @dataclass(frozen=True)
 class BalanceRule:
-    """The strength t of balancing, constant or linear in the ordinal of the batch.
+    """The strength t of balancing, constant or linear in the ordinal of the batch, in a thousand steps or more.
 
     Attributes:
         start: Strength until the first of ``between``, 0 to 1.
@@ -68,14 +72,16 @@ class BalanceRule:
     def strength(self, ordinal: int) -> float:
         """Strength t of the batch with this ordinal."""
         first, last = self.between
-        done = min(max(ordinal - first, 0), last - first) / (last - first)
-        return self.start + done * (self.end - self.start)
+        passed = min(max(ordinal - first, 0), last - first)
+        if passed < last - first:
+            passed -= passed % max(1, int(last - first) // _STEPS)
+        return self.start + passed / (last - first) * (self.end - self.start)
 
     def of(self, index: PICIndex) -> Balance:
         """The rule applied to a data set."""
         if self.start == self.end:
-            return _Constant(_tempered(index, self.start))
-        return _Annealed(self, index)
+            return _Constant(_tempered(index.probabilities.tobytes(), self.start))
+        return _Annealed(self, index.probabilities.tobytes())
 
 
 @dataclass(frozen=True)
@@ -90,20 +96,20 @@ class _Constant:
 @dataclass(frozen=True)
 class _Annealed:
     rule: BalanceRule
-    index: PICIndex
+    uniform: bytes
 
     def probabilities(self, ordinal: int) -> NDArray[np.float64]:
         """Those of the strength that the batch has."""
-        return _tempered(self.index, self.rule.strength(ordinal))
+        return _tempered(self.uniform, self.rule.strength(ordinal))
 
 
-def _tempered(index: PICIndex, strength: float) -> NDArray[np.float64]:
-    """Probabilities proportional to those of uniform sampling to the power 1 - t.
+@lru_cache(maxsize=64)
+def _tempered(uniform: bytes, strength: float) -> NDArray[np.float64]:
+    """Probabilities proportional to those of uniform sampling to the power 1 - t, read-only.
 
     At t = 1 an interval that no image has counts like the others (0^0 is 1), and its patches come from its neighbour.
     """
-    if strength == 1:
-        return np.full(index.bins, 1 / index.bins)
-    powers = index.probabilities ** (1 - strength)
+    powers = np.ones(len(uniform) // 8) if strength == 1 else np.frombuffer(uniform) ** (1 - strength)
     normed: NDArray[np.float64] = powers / powers.sum()
+    normed.setflags(write=False)
     return normed

@@ -22,7 +22,7 @@ from bsr_plugin.pic.candidates import (
 )
 from bsr_plugin.pic.draws import Draws
 from bsr_plugin.pic.index import PICIndex
-from bsr_plugin.pic.quotas import quotas
+from bsr_plugin.pic.quotas import places
 from bsr_plugin.pic.whole_set import WholeSet
 
 
@@ -56,20 +56,19 @@ class BalancedSampler:
     def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
         """The windows of the batch with this ordinal, which decides where the remainder of the quotas goes."""
         candidates = self._draw_candidates(generator, batch_size)
-        room = quotas(self._balance.probabilities(ordinal), batch_size, ordinal)
-        asked = generator.permutation(np.arange(room.size).repeat(room))
+        asked = generator.permutation(places(self._balance.probabilities(ordinal), batch_size, ordinal))
         if candidates is None:
             intervals = self._whole.nearest.take(asked)
             images = self._choice.images(generator, None, intervals)
             return self._windows(generator, images, intervals, displaced=int((intervals != asked).sum()))
         images = self._choice.images(generator, candidates, asked)
-        lacking = images == NOBODY
-        if not lacking.any():
+        if images.min() > NOBODY:
             return self._windows(generator, images, asked)
-        intervals = np.where(lacking, self._whole.nearest.take(asked), asked)
-        images[lacking] = self._whole.pick(intervals[lacking], generator.random(int(lacking.sum())))
-        displaced = int((intervals != asked).sum())
-        return self._windows(generator, images, intervals, int(lacking.sum()) - displaced, displaced)
+        lacking = (images == NOBODY).nonzero()[0]
+        own = self._whole.nearest.take(asked[lacking])
+        displaced = int((own != asked[lacking]).sum())
+        images[lacking], asked[lacking] = self._whole.pick(own, generator.random(lacking.size)), own
+        return self._windows(generator, images, asked, lacking.size - displaced, displaced)
 
     def _draw_candidates(self, generator: np.random.Generator, batch_size: int) -> NDArray[np.int64] | None:
         """The candidates of a batch; ``None`` if every image is one, which needs no random numbers."""
@@ -86,5 +85,5 @@ class BalancedSampler:
         displaced: int = 0,
     ) -> Draws:
         """A window for each image and interval, uniformly."""
-        ranks = (generator.random(images.size) * self._index.counts[images, intervals]).astype(np.int64)
-        return Draws(images, self._index.select(images, intervals, ranks), intervals, widened, displaced)
+        positions = self._index.choose(images, intervals, generator.random(images.size))
+        return Draws(images, positions, intervals, widened, displaced)

@@ -62,7 +62,6 @@ class BandSampler:
         # The interval that holds this quantile of the image's windows, ordered by interval.
         ends = np.add.accumulate(index.counts.take(images, axis=0), axis=1, dtype=np.int64)
         intervals = (ends > (quantiles * index.windows[images])[:, None]).argmax(axis=1)
-        ranks = (which_window * index.counts[images, intervals]).astype(np.int64)
-        positions = index.select(images, intervals, ranks)
+        positions = index.choose(images, intervals, which_window)
         order = generator.permutation(batch_size)
         return Draws(images[order], positions[order], intervals[order])

@@ -27,6 +27,7 @@ ARRAYS = {'grid', 'counts', 'shares', 'strides', 'anchor_starts', 'intervals', '
 _SPAN = 128
 
 _BYTES = [bytes([code]) for code in range(256)]
+_AND_THE_NEXT = np.array([[0], [1]])
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class PICIndex:
         self._starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.windows)])
         self._intervals: NDArray[np.uint8] = arrays['intervals']
         self._codes: memoryview = self._intervals.data
-        self._strides: NDArray[np.uint32] = arrays['strides']
+        self._strides: NDArray[np.int64] = arrays['strides'].astype(np.int64)
         self._anchor_starts: NDArray[np.int64] = arrays['anchor_starts']
         self._anchors: NDArray[np.uint32] = arrays['anchors']
 
@@ -140,16 +141,42 @@ class PICIndex:
         Returns:
             (N,) ``row * columns + column`` of the windows' upper left pixels, ``columns`` being ``grid[image, 1]``.
         """
+        return self._select(images, intervals, images * self.bins + intervals, ranks)
+
+    def choose(
+        self, images: NDArray[np.int64], intervals: NDArray[np.int64], which: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        """Raster positions of windows given by numbers from 0 to 1, uniformly among an image's windows of an interval.
+
+        Args:
+            images: (N,) positions of images in the store.
+            intervals: (N,) intervals that these images have, 0 to p - 1.
+            which: (N,) numbers, 0 to 1, which is excluded.
+
+        Returns:
+            (N,) as :meth:`select` has them.
+        """
         cells = images * self.bins + intervals
+        ranks = (which * self.counts.take(cells)).astype(np.int64)
+        return self._select(images, intervals, cells, ranks)
+
+    def _select(
+        self,
+        images: NDArray[np.int64],
+        intervals: NDArray[np.int64],
+        cells: NDArray[np.int64],
+        ranks: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        """The windows of cells, which are pairs of image and interval."""
         steps, rests = np.divmod(ranks, self._strides.take(cells))
         places = self._anchor_starts.take(cells) + steps
-        anchors: NDArray[np.int64] = self._anchors.take(places).astype(np.int64)
         # From the anchor to the interval's next one; behind its last one stands the number of windows.
-        starts = self._starts.take(images)
-        begins, ends = starts + anchors, starts + self._anchors.take(places + 1)
-        scans = zip(begins.tolist(), ends.tolist(), intervals.tolist(), rests.tolist(), strict=True)
-        offsets = [_offset_of(code, rest, self._codes[begin:end]) for begin, end, code, rest in scans]
-        return anchors + np.array(offsets, np.int64)
+        anchors: NDArray[np.int64] = self._anchors.take(places + _AND_THE_NEXT).astype(np.int64)
+        begins, ends = (anchors + self._starts.take(images)).tolist()
+        scans = zip(begins, ends, intervals.tolist(), rests.tolist(), strict=True)
+        # The first occurrence, number 0, stands at the anchor.
+        offsets = [rest and _offset_of(code, rest, self._codes[begin:end]) for begin, end, code, rest in scans]
+        return anchors[0] + np.array(offsets, np.int64)
 
     def positions(self, image: int, interval: int) -> NDArray[np.int64]:
         """Raster positions of all windows of an image in an interval, ascending."""
@@ -157,9 +184,7 @@ class PICIndex:
 
 
 def _offset_of(code: int, number: int, codes: memoryview) -> int:
-    """Where in ``codes`` the occurrence of ``code`` with this number (from 0) stands; the first stands in front."""
-    if not number:
-        return 0
+    """Where in ``codes`` the occurrence of ``code`` with this number (from 0) stands."""
     behind = codes.tobytes().split(_BYTES[code], number + 1)[-1]
     return len(codes) - len(behind) - 1
 

@@ -6,6 +6,7 @@ and each is less than one away from its expectation. The phases of batches 0, 1,
 many batches nothing is left of the rounding.
 """
 
+from bisect import bisect_left
 from functools import lru_cache
 
 import numpy as np
@@ -31,28 +32,61 @@ def quotas(probabilities: NDArray[np.float64], batch_size: int, ordinal: int) ->
         ordinal: Number b of the batch, counted from 0.
 
     Returns:
-        (p,) numbers that sum to N; each differs by less than 1 from N times its probability.
+        (p,) numbers that sum to N, read-only; each differs by less than 1 from N times its probability.
     """
-    bins = probabilities.size
-    whole, rest = _cumulative(probabilities.tobytes(), batch_size)
-    round_number, turn = divmod(ordinal, bins)
+    return _rounded(*_rounding(probabilities, batch_size, ordinal))
+
+
+def places(probabilities: NDArray[np.float64], batch_size: int, ordinal: int) -> NDArray[np.int64]:
+    """The interval of every place in one batch, as :func:`quotas` has them.
+
+    Returns:
+        (N,) intervals, ascending, read-only.
+    """
+    return _repeated(*_rounding(probabilities, batch_size, ordinal))
+
+
+def _rounding(probabilities: NDArray[np.float64], batch_size: int, ordinal: int) -> tuple[bytes, int, int, int]:
+    """All that decides how a batch is rounded: of a thousand batches most are rounded like one before."""
+    round_number, turn = divmod(ordinal, probabilities.size)
+    fraction = golden_fraction(round_number)
+    law = probabilities.tobytes()
+    rests = _cumulative(law, batch_size)[2]
+    return law, batch_size, turn, bisect_left(rests, True, key=lambda rest: rest + fraction >= 1)
+
+
+@lru_cache(maxsize=1024)
+def _rounded(law: bytes, batch_size: int, turn: int, first_to_carry: int) -> NDArray[np.int64]:
+    """The quotas of a turn, the remainders from this one on, in ascending order, being carried."""
+    whole, rest, ascending = _cumulative(law, batch_size)
+    carried = rest >= (ascending[first_to_carry] if first_to_carry < len(ascending) else 1)
     # floor(C_k + u) is p * C_k + (b mod p) + f divided by p and rounded down, and needs no fractions but two.
-    ends: NDArray[np.int64] = (whole + (rest + golden_fraction(round_number) >= 1) + turn) // bins
+    ends: NDArray[np.int64] = (whole + carried + turn) // whole.size
     ends[1:] -= ends[:-1]
+    ends.setflags(write=False)
     return ends
 
 
+@lru_cache(maxsize=1024)
+def _repeated(law: bytes, batch_size: int, turn: int, first_to_carry: int) -> NDArray[np.int64]:
+    """The intervals of a turn, each as often as its quota says."""
+    room = _rounded(law, batch_size, turn, first_to_carry)
+    intervals = np.arange(room.size).repeat(room)
+    intervals.setflags(write=False)
+    return intervals
+
+
 @lru_cache(maxsize=64)
-def _cumulative(probabilities: bytes, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Products p * C_k for every interval, as whole numbers and fractions."""
-    sums = np.frombuffer(probabilities).cumsum()
+def _cumulative(law: bytes, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.float64], list[float]]:
+    """Products p * C_k for every interval, as whole numbers and remainders, and the remainders in ascending order."""
+    sums = np.frombuffer(law).cumsum()
     total = batch_size * sums.size
     scaled = sums * (total / sums[-1])
     whole = np.floor(scaled + _WHOLE)
     rest = scaled - whole
     rest[rest < _WHOLE] = 0
     whole[-1], rest[-1] = total, 0
-    return whole.astype(np.int64), rest
+    return whole.astype(np.int64), rest, sorted(rest.tolist())
 
 
 def golden_fraction(number: int) -> float:

@@ -36,7 +36,7 @@ class RejectionSampler:
         index = self._index
         number = number_of_candidates(self._candidates, batch_size, index.usable.size)
         candidates = choose_candidates(generator, index.usable, number)
-        room = quotas(self._balance.probabilities(ordinal), batch_size, ordinal)
+        room = quotas(self._balance.probabilities(ordinal), batch_size, ordinal).copy()
         at_hand = index.counts[candidates].any(axis=0)
         beyond = np.zeros_like(room)
         displaced = 0
