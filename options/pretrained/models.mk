@@ -30,7 +30,7 @@ model_x3 model_x4: model_x%: $(classic)/held_out
 	$(call train_model,x$*)
 	$(call finish_model,x$*)
 
-model_x3_blur-down: build/weights/bsr_x3.safetensors
+model_x3_blur-down: $(classic)/held_out build/weights/bsr_x3.safetensors
 	$(call prepare_291,more_copies) --scale 3 --degradation blur-down --lr-window 24 --copies $(more)
 	$(call train_model,x3_blur-down)
 	$(call finish_model,x3_blur-down)

@@ -15,6 +15,14 @@ ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT_IS_MADE = ('sources=', f'made={ROOT / "setup.py"}')
 
 
+@pytest.fixture
+def clone(tmp_path):
+    """What make needs of the project, without data."""
+    for name in ('Makefile', 'options'):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
 def make_model(name, *words, cwd=ROOT):
     # The tests may themselves be run by make, whose flags and level a make below it would take over.
     environment = {key: value for key, value in os.environ.items() if not key.startswith(('MAKE', 'MFLAGS'))}
@@ -57,32 +65,34 @@ def test_every_training_reads_what_was_prepared_before_it_and_the_last_is_the_re
     assert recipe == f'options/pretrained/train_{name}.yml'
 
 
+@pytest.mark.parametrize('name', names())
+def test_what_is_held_out_is_moved_before_anything_else(name, clone):
+    first = make_model(name, '--dry-run', cwd=clone).stdout.splitlines()[0]
+    assert first.startswith('test -d datasets/291/hr')
+
+
 def test_a_name_of_no_model_is_refused():
     done = make_model('x5')
     assert done.returncode == 2
     assert "There is no model 'x5': make model NAME=x2, or one of x2 x3 x4 x3_blur-down." in done.stderr
 
 
-def test_without_the_images_it_says_where_they_belong(tmp_path):
-    for name in ('Makefile', 'options'):
-        (tmp_path / name).symlink_to(ROOT / name)
-    done = make_model('x2', cwd=tmp_path)
+def test_without_the_images_it_says_where_they_belong(clone):
+    done = make_model('x2', cwd=clone)
     assert done.returncode == 2
     assert 'There is no datasets/291/hr: put the 291 images there (docs/pretrained.md).' in done.stderr
 
 
-def test_what_is_held_out_is_moved_and_stays_moved_when_it_is_interrupted(tmp_path):
-    for name in ('Makefile', 'options'):
-        (tmp_path / name).symlink_to(ROOT / name)
+def test_what_is_held_out_is_moved_and_stays_moved_when_it_is_interrupted(clone):
     held_out = (ROOT / 'options/pretrained/held_out.txt').read_text().split()
-    images = tmp_path / 'datasets/291/hr'
+    images = clone / 'datasets/291/hr'
     images.mkdir(parents=True)
     for name in ('t1.png', *held_out[1:]):
         (images / name).write_text(name)
     words = ['make', 'datasets/291/held_out', *ENVIRONMENT_IS_MADE]
-    first = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    first = subprocess.run(words, cwd=clone, capture_output=True, text=True, check=False)
     assert first.returncode != 0  # one of them is missing
     (images / held_out[0]).write_text(held_out[0])
-    subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert sorted(path.name for path in (tmp_path / 'datasets/291/held_out').iterdir()) == sorted(held_out)
+    subprocess.run(words, cwd=clone, capture_output=True, text=True, check=True)
+    assert sorted(path.name for path in (clone / 'datasets/291/held_out').iterdir()) == sorted(held_out)
     assert [path.name for path in images.iterdir()] == ['t1.png']
