@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bsr_plugin.bench.machine import in_a_line
 from bsr_plugin.study.budget import within_budget
 from bsr_plugin.study.folder import CellFolder
 from bsr_plugin.study.planning import Plan, plan_study
@@ -36,7 +35,7 @@ class Collection:
                 self._finished = max(self._finished, folder.done_at())
         result = study_result(self._plan, list(self._runs.values()))
         day = datetime.datetime.fromtimestamp(self._finished, datetime.timezone.utc).date().isoformat()
-        times = replace(result.times, machine=in_a_line(), finished=day if self._runs else None)
+        times = replace(result.times, finished=day if self._runs else None)
         return replace(result, times=times)
 
     def write(self, study: Path) -> StudyResult:

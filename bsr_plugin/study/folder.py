@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bsr_plugin.atomic import write_text
+from bsr_plugin.bench.machine import in_a_line
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import read_results
 from bsr_plugin.evaluation.training_log import Record, read_log
@@ -186,6 +187,7 @@ class CellFolder:
             curves=curves,
             seconds_per_iteration=seconds_per_iteration(log_lines[0]) if log_lines else None,
             versions=result.versions,
+            machine=in_a_line(),
         )
         write_record(self._record, record)
 

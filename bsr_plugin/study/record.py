@@ -1,4 +1,4 @@
-"""``record.json``: all that a study keeps of a run that is done, without its checkpoints and without its machine."""
+"""``record.json``: all that a study keeps of a run that is done, apart from its checkpoints."""
 
 import hashlib
 import json
@@ -32,6 +32,7 @@ class RunRecord:
         curves: Set -> metric -> learning curve.
         seconds_per_iteration: Time of an iteration; ``None`` where the log does not tell.
         versions: Package -> version.
+        machine: The machine that it ended on, in a line; ``None`` where it is not known.
         format: Version of this file's form.
     """
 
@@ -43,6 +44,7 @@ class RunRecord:
     curves: dict[str, dict[str, dict[int, float]]]
     seconds_per_iteration: float | None
     versions: dict[str, str]
+    machine: str | None = None
     format: int = FORMAT
 
     def with_mean_of_sets(self) -> 'RunRecord':

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -53,7 +54,7 @@ class Times:
     Attributes:
         seconds_per_iteration: Variant -> seed -> median of the training.
         reach: As in :class:`StudyResult`, in seconds.
-        machine: The machine, in a line; ``None`` where it is not known.
+        machine: The machine, in a line, or each with the number of its runs; ``None`` where it is not known.
         finished: Day on which the last of the runs was done; ``None`` where it is not known.
     """
 
@@ -210,7 +211,18 @@ def _times(runs: Mapping[str, Sequence[RunRecord]], reach: Sequence[Reach]) -> T
             in_seconds.append(
                 Reach(each.variant, each.reference, each.set, each.metric, seeds, _median(seeds.values()))
             )
-    return Times(pace, in_seconds)
+    return Times(pace, in_seconds, machine=_machines([run.machine for own in runs.values() for run in own]))
+
+
+def _machines(of_runs: Sequence[str | None]) -> str | None:
+    """The machine of all runs, or those of one and another."""
+    counts = Counter(of_runs).most_common()
+    if len(counts) < 2:
+        return counts[0][0] if counts else None
+    shares = (
+        f'{machine or "a machine that is not known"} ({count} of {len(of_runs)} runs)' for machine, count in counts
+    )
+    return '; '.join(shares)
 
 
 def write_study(folder: Path, result: StudyResult) -> Path:

@@ -168,9 +168,12 @@ def test_half_of_a_record_does_not_count(folder, results):
     file = folder.path / 'record.json'
     whole = json.loads(file.read_text())
     without = [{key: value for key, value in whole.items() if key != left_out} for left_out in whole]
+    of_before = without.pop(list(whole).index('machine'))
     for text in ('', '{', '[]', '{}', file.read_text()[:-9], *map(json.dumps, [*without, {**whole, 'format': 0}])):
         file.write_text(text)
         assert not folder.is_done(), text
+    file.write_text(json.dumps(of_before))  # machines were not always kept
+    assert folder.record().machine is None
 
 
 def test_two_studies_on_one_folder_are_refused(tmp_path):

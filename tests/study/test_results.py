@@ -114,3 +114,20 @@ def test_what_is_not_a_study_is_one_sentence(tmp_path, content, sentence):
         (tmp_path / 'study.json').write_text(content)
     with pytest.raises(InputError, match=sentence):
         read_study_result(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('machines', 'told'),
+    [
+        ((None,) * 4, None),
+        (('one',) * 4, 'one'),
+        (
+            ('one', 'two', 'two', None),
+            'two (2 of 4 runs); one (1 of 4 runs); a machine that is not known (1 of 4 runs)',
+        ),
+    ],
+)
+def test_machines_are_those_of_the_runs(small_plan, machines, told):
+    runs = [replace(run(*cell), machine=name) for cell, name in zip(PSNR, machines, strict=True)]
+    assert study_result(small_plan, runs).times.machine == told
+    assert study_result(small_plan, []).times.machine is None
