@@ -19,10 +19,11 @@ from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.data.score_maps import maps_of
 from bsr_plugin.data.uint8_images import UInt8Images
 from bsr_plugin.errors import InputError
-from bsr_plugin.pic.draws import Draws, batch_generator
+from bsr_plugin.pic.draws import Draws
 from bsr_plugin.pic.importance import Importance, ImportanceSampler
 from bsr_plugin.pic.measure import ringed_sums, window_with_ring
 from bsr_plugin.pic.sampling import make_sampler
+from bsr_plugin.pic.stream import DrawStream
 from bsr_plugin.pic.tally import tally
 
 #: Of the batches of an epoch one in so many is drawn twice, the second time for the log. Drawing is a tenth of what a
@@ -84,7 +85,7 @@ class RFSPairedImageDataset(Dataset):
         self._rank, _ = get_dist_info()
         # BasicSR seeds each rank with manual_seed + rank before it builds the data sets.
         seed = torch.initial_seed() - self._rank if options.seed is None else options.seed
-        self._seed = seed % 2**64
+        self._stream = DrawStream(self._sampler, seed % 2**64, self._rank)
         small = len(self) - self.index.usable.size
         if small:
             get_root_logger().warning(
@@ -122,7 +123,7 @@ class RFSPairedImageDataset(Dataset):
                 f'The data set {self.opt.get("name", "")} draws its own patches and was given shuffled indices: use '
                 'bsr_plugin.toolbox.sampler.ResumableSampler, or a loader with shuffle=False.'
             )
-        draws, generator = self._draw(number, size)
+        draws, generator = self._stream.batch(number, size)
         turns = generator.integers(0, 4 if self._turning else 1, size)
         mirrored = generator.random(size) < 0.5 * self._mirroring
         images = draws.images.tolist()
@@ -132,11 +133,6 @@ class RFSPairedImageDataset(Dataset):
         if draws.weights is not None:
             numbers['pic_weight'] = draws.weights
         return patches_of({'lq': lq, 'gt': gt}, {'lq_path': lq_paths, 'gt_path': gt_paths}, numbers)
-
-    def _draw(self, number: int, size: int) -> tuple[Draws, np.random.Generator]:
-        """The windows of the batch whose first patch has this number, and the generator with what is left of it."""
-        generator = batch_generator(self._seed, self._rank, number)
-        return self._sampler.draw(generator, size, number // size), generator
 
     def _pixels(
         self, draws: Draws, turns: list[int], mirrored: list[bool]
@@ -186,4 +182,4 @@ class RFSPairedImageDataset(Dataset):
         )
 
     def _replay(self, numbers: range, batch_size: int) -> Iterator[Draws]:
-        return (self._draw(number, batch_size)[0] for number in numbers[::batch_size])
+        return (self._stream.batch(number, batch_size)[0] for number in numbers[::batch_size])

@@ -6,6 +6,8 @@ probability proportional to the share of its windows that lie in the interval, t
 uniformly. :class:`BalancedSampler` draws from that law directly, for any quotas.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,6 +41,9 @@ class BalancedSampler:
         image_choice: ``share`` (Table 1) or ``spread``.
     """
 
+    #: It never changes.
+    version = 0
+
     def __init__(
         self,
         index: PICIndex,
@@ -55,35 +60,53 @@ class BalancedSampler:
 
     def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
         """The windows of the batch with this ordinal, which decides where the remainder of the quotas goes."""
-        candidates = self._draw_candidates(generator, batch_size)
-        asked = generator.permutation(places(self._balance.probabilities(ordinal), batch_size, ordinal))
-        if candidates is None:
-            intervals = self._whole.nearest.take(asked)
-            images = self._choice.images(generator, None, intervals)
-            return self._windows(generator, images, intervals, displaced=int((intervals != asked).sum()))
-        images = self._choice.images(generator, candidates, asked)
-        if images.min() > NOBODY:
-            return self._windows(generator, images, asked)
-        lacking = (images == NOBODY).nonzero()[0]
-        own = self._whole.nearest.take(asked[lacking])
-        displaced = int((own != asked[lacking]).sum())
-        images[lacking], asked[lacking] = self._whole.pick(own, generator.random(lacking.size)), own
-        return self._windows(generator, images, asked, lacking.size - displaced, displaced)
+        return self.draw_several([generator], batch_size, [ordinal])[0]
 
-    def _draw_candidates(self, generator: np.random.Generator, batch_size: int) -> NDArray[np.int64] | None:
-        """The candidates of a batch; ``None`` if every image is one, which needs no random numbers."""
+    def draw_several(
+        self, generators: Sequence[np.random.Generator], batch_size: int, ordinals: Sequence[int]
+    ) -> list[Draws]:
+        """The windows of the batches with these ordinals."""
+        candidates = self._draw_candidates(generators, batch_size)
+        asked = np.array(
+            [
+                generator.permutation(places(self._balance.probabilities(ordinal), batch_size, ordinal))
+                for generator, ordinal in zip(generators, ordinals, strict=True)
+            ]
+        )
+        intervals = asked if candidates is not None else self._whole.nearest.take(asked)
+        images = self._choice.images(generators, candidates, intervals)
+        elsewhere = self._fill_from_the_whole_set(generators, images, intervals) if images.min() == NOBODY else {}
+        which = np.array([generator.random(batch_size) for generator in generators])
+        positions = self._index.choose(images.ravel(), intervals.ravel(), which.ravel()).reshape(images.shape)
+        displaced = [0] * len(generators) if intervals is asked else (intervals != asked).sum(axis=1).tolist()
+        return [
+            Draws(*of_batch, *elsewhere.get(k, (0, displaced[k])))
+            for k, of_batch in enumerate(zip(images, positions, intervals, strict=True))
+        ]
+
+    def _draw_candidates(self, generators: Sequence[np.random.Generator], batch_size: int) -> NDArray[np.int64] | None:
+        """(K, M) the candidates of each batch; ``None`` if every image is one, which needs no random numbers."""
         usable = self._index.usable
         number = number_of_candidates(self._candidates, batch_size, usable.size)
-        return None if number == usable.size else choose_candidates(generator, usable, number)
+        if number == usable.size:
+            return None
+        return np.array([choose_candidates(generator, usable, number) for generator in generators])
 
-    def _windows(
-        self,
-        generator: np.random.Generator,
-        images: NDArray[np.int64],
-        intervals: NDArray[np.int64],
-        widened: int = 0,
-        displaced: int = 0,
-    ) -> Draws:
-        """A window for each image and interval, uniformly."""
-        positions = self._index.choose(images, intervals, generator.random(images.size))
-        return Draws(images, positions, intervals, widened, displaced)
+    def _fill_from_the_whole_set(
+        self, generators: Sequence[np.random.Generator], images: NDArray[np.int64], intervals: NDArray[np.int64]
+    ) -> dict[int, tuple[int, int]]:
+        """Puts images of the whole data set, and the nearest intervals that it has, where no candidate serves.
+
+        Returns:
+            Batch -> number of its places that these images widened, and of those that were displaced.
+        """
+        counts = {}
+        for batch in (images.min(axis=1) == NOBODY).nonzero()[0].tolist():
+            lacking = (images[batch] == NOBODY).nonzero()[0]
+            asked = intervals[batch, lacking]
+            own = self._whole.nearest.take(asked)
+            images[batch, lacking] = self._whole.pick(own, generators[batch].random(lacking.size))
+            intervals[batch, lacking] = own
+            displaced = int((own != asked).sum())
+            counts[batch] = lacking.size - displaced, displaced
+        return counts

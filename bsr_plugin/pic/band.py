@@ -1,5 +1,6 @@
 """Batches of which a share comes from a band of each image's own quantiles, such as its upper half."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,9 @@ class BandSampler:
         num_candidates: M; ``None`` for the batch size, ``'all'`` for the whole data set.
     """
 
+    #: It never changes.
+    version = 0
+
     def __init__(self, index: PICIndex, band: BandRule, num_candidates: CandidateNumber = None):
         self._index = index
         self._band = band
@@ -54,14 +58,24 @@ class BandSampler:
 
     def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
         """The windows of the batch with this ordinal, which decides how the number from the band is rounded."""
+        return self.draw_several([generator], batch_size, [ordinal])[0]
+
+    def draw_several(
+        self, generators: Sequence[np.random.Generator], batch_size: int, ordinals: Sequence[int]
+    ) -> list[Draws]:
+        """The windows of the batches with these ordinals."""
         index, (low, high) = self._index, self._band.quantiles
-        images = spread_images(generator, index.usable, self._candidates, batch_size)
-        quantiles, which_window = generator.random((2, batch_size))
-        from_band = int(quotas(self._parts, batch_size, ordinal)[0])
-        quantiles[:from_band] = low + (high - low) * quantiles[:from_band]
+        images = np.concatenate(
+            [spread_images(generator, index.usable, self._candidates, batch_size) for generator in generators]
+        )
+        numbers = np.array([generator.random((2, batch_size)) for generator in generators])
+        for quantiles, ordinal in zip(numbers[:, 0], ordinals, strict=True):
+            from_band = int(quotas(self._parts, batch_size, ordinal)[0])
+            quantiles[:from_band] = low + (high - low) * quantiles[:from_band]
         # The interval that holds this quantile of the image's windows, ordered by interval.
         ends = np.add.accumulate(index.counts.take(images, axis=0), axis=1, dtype=np.int64)
-        intervals = (ends > (quantiles * index.windows[images])[:, None]).argmax(axis=1)
-        positions = index.choose(images, intervals, which_window)
-        order = generator.permutation(batch_size)
-        return Draws(images[order], positions[order], intervals[order])
+        wanted = numbers[:, 0].ravel() * index.windows.take(images)
+        intervals = (ends > wanted[:, None]).argmax(axis=1)
+        positions = index.choose(images, intervals, numbers[:, 1].ravel())
+        orders = [generator.permutation(batch_size) + k * batch_size for k, generator in enumerate(generators)]
+        return [Draws(images.take(order), positions.take(order), intervals.take(order)) for order in orders]

@@ -1,6 +1,6 @@
 """The candidate images of a batch, and which of them serves which place in it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -41,20 +41,23 @@ def spread_images(
 
 
 class Choice(Protocol):
-    """Gives every place in a batch its image."""
+    """Gives every place in batches its image."""
 
     def images(
-        self, generator: np.random.Generator, candidates: NDArray[np.int64] | None, intervals: NDArray[np.int64]
+        self,
+        generators: Sequence[np.random.Generator],
+        candidates: NDArray[np.int64] | None,
+        intervals: NDArray[np.int64],
     ) -> NDArray[np.int64]:
         """An image for every place.
 
         Args:
-            generator: The random numbers of the batch.
-            candidates: (M,) the candidate images; ``None`` for the whole data set.
-            intervals: (N,) interval of every place; one that some image has, if there are no candidates to lack it.
+            generators: The random numbers of each of K batches.
+            candidates: (K, M) the candidate images of each; ``None`` for the whole data set.
+            intervals: (K, N) interval of every place; one that some image has, if there are no candidates to lack it.
 
         Returns:
-            (N,) images that have windows in these intervals, :data:`NOBODY` where no candidate does.
+            (K, N) images that have windows in these intervals, :data:`NOBODY` where no candidate does.
         """
 
 
@@ -69,16 +72,21 @@ class ShareChoice:
         self._whole = whole
 
     def images(
-        self, generator: np.random.Generator, candidates: NDArray[np.int64] | None, intervals: NDArray[np.int64]
+        self,
+        generators: Sequence[np.random.Generator],
+        candidates: NDArray[np.int64] | None,
+        intervals: NDArray[np.int64],
     ) -> NDArray[np.int64]:
         """An image for every place; see :class:`Choice`."""
-        which = generator.random(intervals.size)
+        which = np.array([generator.random(intervals.shape[1]) for generator in generators])
         if candidates is None:
-            return self._whole.pick(intervals, which)
-        # (M, N) cumulative share of each place's interval over the candidates.
-        shares = np.add.accumulate(self._index.shares.take(candidates, axis=0).take(intervals, axis=1), axis=0)
-        total = shares[-1]
-        found = candidates.take((shares > which * total).argmax(axis=0))
+            return self._whole.pick(intervals.ravel(), which.ravel()).reshape(intervals.shape)
+        # (K, M, N) cumulative share of each place's interval over the candidates.
+        cells = candidates[:, :, None] * self._index.bins + intervals[:, None, :]
+        shares = np.add.accumulate(self._index.shares.take(cells), axis=1)
+        total = shares[:, -1]
+        places = (shares > (which * total)[:, None, :]).argmax(axis=1)
+        found = np.take_along_axis(candidates, places, axis=1)
         if not total.all():
             found[total == 0] = NOBODY
         return found
@@ -96,29 +104,46 @@ class SpreadChoice:
         self._whole = whole
 
     def images(
-        self, generator: np.random.Generator, candidates: NDArray[np.int64] | None, intervals: NDArray[np.int64]
+        self,
+        generators: Sequence[np.random.Generator],
+        candidates: NDArray[np.int64] | None,
+        intervals: NDArray[np.int64],
     ) -> NDArray[np.int64]:
         """An image for every place; see :class:`Choice`."""
-        rarest_first = self._index.probabilities.take(intervals).argsort(kind='stable')
-        ordered = intervals[rarest_first].tolist()
+        rarest_first = self._index.probabilities.take(intervals).argsort(axis=1, kind='stable')
+        ordered = np.take_along_axis(intervals, rarest_first, axis=1).tolist()
         if candidates is None and self._index.usable.size <= _FEW:
-            candidates = self._index.usable
+            candidates = np.broadcast_to(self._index.usable, (len(generators), self._index.usable.size))
         if candidates is None:
-            chosen = np.array(_spread_over_all(generator, self._whole, ordered))
+            both = zip(generators, ordered, strict=True)
+            chosen = np.array([_spread_over_all(generator, self._whole, own) for generator, own in both])
         else:
-            has = self._index.counts.take(candidates, axis=0) > 0
-            places = np.array(_spread(has, ordered, generator.random(len(ordered)).tolist()))
-            chosen = np.where(places == NOBODY, NOBODY, candidates[places])
+            places = np.array(self._places(generators, candidates, ordered))
+            chosen = np.where(places == NOBODY, NOBODY, np.take_along_axis(candidates, places, axis=1))
         found = np.empty_like(intervals)
-        found[rarest_first] = chosen
+        np.put_along_axis(found, rarest_first, chosen, axis=1)
         return found
 
+    def _places(
+        self, generators: Sequence[np.random.Generator], candidates: NDArray[np.int64], intervals: list[list[int]]
+    ) -> list[list[int]]:
+        """For the intervals of each batch, in this order, which of its candidates serve them."""
+        # (K, p, M) whether a candidate has windows in an interval, eight candidates to a byte.
+        has = np.packbits(self._index.counts.take(candidates, axis=0).swapaxes(1, 2) > 0, axis=2, bitorder='little')
+        size, number = has.shape[2], candidates.shape[1]
+        return [
+            _spread(octets, size, number, own, generator.random(len(own)).tolist())
+            for octets, own, generator in zip(map(bytes, has), intervals, generators, strict=True)
+        ]
 
-def _spread(has: NDArray[np.bool_], intervals: list[int], which: list[float]) -> list[int]:
+
+def _spread(octets: bytes, size: int, candidates: int, intervals: list[int], which: list[float]) -> list[int]:
     """For each interval in turn a candidate that has it, of those that were used least.
 
     Args:
-        has: (M, p) whether a candidate has windows in an interval.
+        octets: For each interval so many bytes, whose bits, the lowest first, say whether a candidate has it.
+        size: The number of these bytes.
+        candidates: Number of candidates M.
         intervals: Intervals to serve, one after the other.
         which: A number from 0 to 1 for each of them, which chooses among candidates that were used alike.
 
@@ -126,10 +151,8 @@ def _spread(has: NDArray[np.bool_], intervals: list[int], which: list[float]) ->
         Positions of candidates; :data:`NOBODY` for an interval that none has.
     """
     # Sets of candidates as bits of integers: those that have each interval, and those that were used 0, 1, ... times.
-    packed = np.packbits(has.T, axis=1, bitorder='little')
-    size, octets = packed.shape[1], packed.tobytes()
     having = {k: int.from_bytes(octets[k * size : (k + 1) * size], 'little') for k in set(intervals)}
-    used = [(1 << len(has)) - 1]
+    used = [(1 << candidates) - 1]
     chosen = []
     for interval, number in zip(intervals, which, strict=True):
         times = 0

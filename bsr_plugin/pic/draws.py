@@ -4,9 +4,9 @@ A batch is a pure function of (seed, rank, number): every batch has its own coun
 carried from one batch to the next.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,20 @@ class Sampler(Protocol):
 
     def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
         """The windows of the batch with this ordinal, the number of batches that the rank drew before it."""
+
+
+@runtime_checkable
+class ForesightfulSampler(Sampler, Protocol):
+    """A sampler whose batches may be drawn before their time, as it tells when they would no longer be the same."""
+
+    @property
+    def version(self) -> int:
+        """Another number than before when what was drawn is to be drawn anew."""
+
+    def draw_several(
+        self, generators: Sequence[np.random.Generator], batch_size: int, ordinals: Sequence[int]
+    ) -> list[Draws]:
+        """What :meth:`draw` gives for each generator and ordinal, in less time."""
 
 
 def batch_generator(seed: int, rank: int, position: int) -> np.random.Generator:

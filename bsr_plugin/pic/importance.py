@@ -6,6 +6,7 @@ expectation, and that of the gradient, as it was for any q, as long as windows o
 under uniform sampling. The variance of the estimate is least for q_k proportional to pi_k sqrt(E[l^2 | k]).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -89,6 +90,7 @@ class Importance:
         # of a NumPy array.
         self._in_force = torch.ones(2, self._uniform.size, dtype=torch.float64).share_memory_()
         self._in_force.numpy()[0] = self._uniform
+        self._changes = torch.zeros(1, dtype=torch.int64).share_memory_()
 
     @property
     def bins(self) -> int:
@@ -99,6 +101,12 @@ class Importance:
         """Puts the law for (p,) root-mean-square losses in force; see :meth:`ImportanceRule.probabilities`."""
         probabilities = self._rule.probabilities(self._uniform, losses)
         self._in_force.numpy()[:] = probabilities, self._rule.weights(self._uniform, probabilities)
+        self._changes += 1
+
+    @property
+    def changes(self) -> int:
+        """How often another law was put in force."""
+        return int(self._changes)
 
     def probabilities(self, ordinal: int = 0) -> NDArray[np.float64]:
         """(p,) probability of each interval; ``ordinal`` plays no part."""
@@ -125,7 +133,19 @@ class ImportanceSampler:
         self.importance = Importance(index, rule)
         self._balanced = BalancedSampler(index, self.importance, 'all')
 
+    @property
+    def version(self) -> int:
+        """Another number for another law."""
+        return self.importance.changes
+
     def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
         """The windows of the batch with this ordinal, and their weights."""
-        draws = self._balanced.draw(generator, batch_size, ordinal)
-        return replace(draws, weights=self.importance.weights.take(draws.intervals))
+        return self.draw_several([generator], batch_size, [ordinal])[0]
+
+    def draw_several(
+        self, generators: Sequence[np.random.Generator], batch_size: int, ordinals: Sequence[int]
+    ) -> list[Draws]:
+        """The windows of the batches with these ordinals, and their weights."""
+        weights = self.importance.weights
+        drawn = self._balanced.draw_several(generators, batch_size, ordinals)
+        return [replace(draws, weights=weights.take(draws.intervals)) for draws in drawn]

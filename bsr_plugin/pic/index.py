@@ -105,7 +105,7 @@ class PICIndex:
         self._starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.windows)])
         self._intervals: NDArray[np.uint8] = arrays['intervals']
         self._codes: memoryview = self._intervals.data
-        self._strides: NDArray[np.int64] = arrays['strides'].astype(np.int64)
+        self._strides: NDArray[np.uint32] = arrays['strides']
         self._anchor_starts: NDArray[np.int64] = arrays['anchor_starts']
         self._anchors: NDArray[np.uint32] = arrays['anchors']
 
@@ -168,7 +168,7 @@ class PICIndex:
         ranks: NDArray[np.int64],
     ) -> NDArray[np.int64]:
         """The windows of cells, which are pairs of image and interval."""
-        steps, rests = np.divmod(ranks, self._strides.take(cells))
+        steps, rests = np.divmod(ranks, self._strides.take(cells).astype(np.int64))
         places = self._anchor_starts.take(cells) + steps
         # From the anchor to the interval's next one; behind its last one stands the number of windows.
         anchors: NDArray[np.int64] = self._anchors.take(places + _AND_THE_NEXT).astype(np.int64)

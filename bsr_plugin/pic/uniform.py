@@ -1,6 +1,9 @@
 """Unbalanced batches: what toolboxes do."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from bsr_plugin.pic.candidates import CandidateNumber, spread_images
 from bsr_plugin.pic.draws import Draws
@@ -13,12 +16,26 @@ class UniformSampler:
     Patches come from the candidates in turn, so a batch sees as many different images as it can.
     """
 
+    #: It never changes.
+    version = 0
+
     def __init__(self, index: PICIndex, num_candidates: CandidateNumber = None):
         self._index = index
         self._candidates = num_candidates
 
     def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
         """The windows of one batch; ``ordinal`` plays no part."""
-        images = spread_images(generator, self._index.usable, self._candidates, batch_size)
-        positions = (generator.random(batch_size) * self._index.windows[images]).astype(np.int64)
-        return Draws(images, positions, self._index.intervals_at(images, positions))
+        return self.draw_several([generator], batch_size, [ordinal])[0]
+
+    def draw_several(
+        self, generators: Sequence[np.random.Generator], batch_size: int, ordinals: Sequence[int]
+    ) -> list[Draws]:
+        """The windows of several batches."""
+        images = np.array([self._images(generator, batch_size) for generator in generators])
+        which = np.array([generator.random(batch_size) for generator in generators])
+        positions = (which * self._index.windows.take(images)).astype(np.int64)
+        intervals = self._index.intervals_at(images, positions)
+        return [Draws(*of_batch) for of_batch in zip(images, positions, intervals, strict=True)]
+
+    def _images(self, generator: np.random.Generator, batch_size: int) -> NDArray[np.int64]:
+        return spread_images(generator, self._index.usable, self._candidates, batch_size)

@@ -39,9 +39,11 @@ model_x3_blur-down: $(classic)/held_out build/weights/bsr_x3.safetensors
 build/weights/bsr_x3.safetensors:
 	$(MAKE) model NAME=x3
 
+# Blur-down in float32: rounded to float16, its weights move the sample image's pixels by more than half a grey level.
 define finish_model
 mkdir -p build/weights
-$(bsr) export $(call weights_of,$(1)) -o build/weights/bsr_$(1).safetensors --recipe options/pretrained/train_$(1).yml
+$(bsr) export $(call weights_of,$(1)) -o build/weights/bsr_$(1).safetensors --recipe options/pretrained/train_$(1).yml \
+	$(if $(filter x3_blur-down,$(1)),--no-half)
 $(python) basicsr/test.py -opt options/pretrained/test_$(1).yml --force_yml \
 	name=BSR_pretrained_$(1) path:pretrain_network_g=build/weights/bsr_$(1).safetensors
 endef

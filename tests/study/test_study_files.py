@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from bsr_plugin.cli import main
+from bsr_plugin.options.loader import read_options
 from bsr_plugin.study.planning import plan_study
 from bsr_plugin.study.record import ALL_SETS
 
@@ -21,6 +22,19 @@ def test_every_study_file_is_right(file):
     plan = plan_study(file, check_paths=False)
     assert len(plan.cells) == len(content['seeds']) * len(content['variants'])
     assert len(plan.comparisons) == len(content.get('comparisons', []))
+
+
+def test_the_small_option_file_is_what_won_in_the_study_of_the_claims():
+    of_study = next(
+        cell.train
+        for cell in plan_study(STUDIES / 'claims_291_x2.yml', check_paths=False).cells
+        if (cell.variant, cell.seed) == ('winners', 1)
+    )
+    small = read_options(STUDIES.parent / 'small/train_BSR_small_x2.yml')
+    for options in (of_study, small):
+        for key in ('name', 'manual_seed', 'bsr_plugin'):
+            options.pop(key, None)
+    assert {key: small[key] for key in of_study} == of_study
 
 
 @pytest.mark.parametrize('name', ['equal_seconds_291_x2', 'network_291_x2'])

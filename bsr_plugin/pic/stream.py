@@ -1,0 +1,59 @@
+"""The stream of a rank's batches, drawn several at a time: for eight of them NumPy takes little longer than for one."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bsr_plugin.pic.draws import Draws, ForesightfulSampler, Sampler, batch_generator
+
+#: Batches that are drawn at a time.
+_AHEAD = 8
+
+
+class DrawStream:
+    """The batches of a rank by their numbers, in any order.
+
+    Numbers at equal distances, as a worker process gets them, are foreseen. That changes nothing but the time that a
+    batch takes: each is what its own generator gives, by the law that is in force when it is asked for.
+
+    Args:
+        sampler: Draws the windows.
+        seed: Seed of the run.
+        rank: Rank of the process.
+    """
+
+    def __init__(self, sampler: Sampler, seed: int, rank: int):
+        self._sampler = sampler
+        self._foresightful = sampler if isinstance(sampler, ForesightfulSampler) else None
+        self._seed, self._rank = seed, rank
+        self._ahead: dict[tuple[int, int], tuple[Draws, np.random.Generator]] = {}
+        self._last = self._step = self._version = 0
+
+    def batch(self, number: int, size: int) -> tuple[Draws, np.random.Generator]:
+        """The windows of a batch, and its generator with the random numbers that are left of it.
+
+        Args:
+            number: Number of patches that the rank drew before this batch.
+            size: Patches in it.
+        """
+        step, before = number - self._last, self._step
+        self._last, self._step = number, step
+        if self._is_outdated() or (number, size) not in self._ahead:
+            foreseen = _AHEAD if step == before > 0 and self._foresightful else 1
+            self._ahead = self._drawn([number + step * k for k in range(foreseen)], size)
+        return self._ahead.pop((number, size))
+
+    def _is_outdated(self) -> bool:
+        before = self._version
+        self._version = self._foresightful.version if self._foresightful else 0
+        return self._version != before
+
+    def _drawn(self, numbers: Sequence[int], size: int) -> dict[tuple[int, int], tuple[Draws, np.random.Generator]]:
+        generators = [batch_generator(self._seed, self._rank, number) for number in numbers]
+        ordinals = [number // size for number in numbers]
+        if self._foresightful:
+            drawn = self._foresightful.draw_several(generators, size, ordinals)
+        else:
+            drawn = [self._sampler.draw(generators[0], size, ordinals[0])]
+        pairs = zip(drawn, generators, strict=True)
+        return {(number, size): pair for number, pair in zip(numbers, pairs, strict=True)}
