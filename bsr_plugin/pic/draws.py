@@ -44,12 +44,12 @@ class Sampler(Protocol):
 
 
 @runtime_checkable
-class ForesightfulSampler(Sampler, Protocol):
-    """A sampler whose batches may be drawn before their time, as it tells when they would no longer be the same."""
+class VectorizedSampler(Sampler, Protocol):
+    """A sampler that draws several batches at once, also ahead of time: it tells when they would no longer be the same."""
 
     @property
     def version(self) -> int:
-        """Another number than before when what was drawn is to be drawn anew."""
+        """Another number than before when batches that were drawn ahead are to be drawn anew."""
 
     def draw_several(
         self, generators: Sequence[np.random.Generator], batch_size: int, ordinals: Sequence[int]

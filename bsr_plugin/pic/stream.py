@@ -4,17 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bsr_plugin.pic.draws import Draws, ForesightfulSampler, Sampler, batch_generator
+from bsr_plugin.pic.draws import Draws, VectorizedSampler, Sampler, batch_generator
 
 #: Batches that are drawn at a time.
-_AHEAD = 8
+_LOOKAHEAD = 8
 
 
 class DrawStream:
     """The batches of a rank by their numbers, in any order.
 
-    Numbers at equal distances, as a worker process gets them, are foreseen. That changes nothing but the time that a
-    batch takes: each is what its own generator gives, by the law that is in force when it is asked for.
+    While numbers come at equal distances, as a worker process gets them, the next ones are drawn ahead. That changes
+    nothing but the time that a batch takes: each is what its own generator gives, by the law that is in force when it is
+    asked for.
 
     Args:
         sampler: Draws the windows.
@@ -24,7 +25,7 @@ class DrawStream:
 
     def __init__(self, sampler: Sampler, seed: int, rank: int):
         self._sampler = sampler
-        self._foresightful = sampler if isinstance(sampler, ForesightfulSampler) else None
+        self._vectorized = sampler if isinstance(sampler, VectorizedSampler) else None
         self._seed, self._rank = seed, rank
         self._ahead: dict[tuple[int, int], tuple[Draws, np.random.Generator]] = {}
         self._last = self._step = self._version = 0
@@ -39,20 +40,20 @@ class DrawStream:
         step, before = number - self._last, self._step
         self._last, self._step = number, step
         if self._is_outdated() or (number, size) not in self._ahead:
-            foreseen = _AHEAD if step == before > 0 and self._foresightful else 1
-            self._ahead = self._drawn([number + step * k for k in range(foreseen)], size)
+            lookahead = _LOOKAHEAD if step == before > 0 and self._vectorized else 1
+            self._ahead = self._drawn([number + step * k for k in range(lookahead)], size)
         return self._ahead.pop((number, size))
 
     def _is_outdated(self) -> bool:
         before = self._version
-        self._version = self._foresightful.version if self._foresightful else 0
+        self._version = self._vectorized.version if self._vectorized else 0
         return self._version != before
 
     def _drawn(self, numbers: Sequence[int], size: int) -> dict[tuple[int, int], tuple[Draws, np.random.Generator]]:
         generators = [batch_generator(self._seed, self._rank, number) for number in numbers]
         ordinals = [number // size for number in numbers]
-        if self._foresightful:
-            drawn = self._foresightful.draw_several(generators, size, ordinals)
+        if self._vectorized:
+            drawn = self._vectorized.draw_several(generators, size, ordinals)
         else:
             drawn = [self._sampler.draw(generators[0], size, ordinals[0])]
         pairs = zip(drawn, generators, strict=True)
