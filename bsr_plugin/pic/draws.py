@@ -45,7 +45,7 @@ class Sampler(Protocol):
 
 @runtime_checkable
 class VectorizedSampler(Sampler, Protocol):
-    """A sampler that draws several batches at once, also ahead of time: it tells when they would no longer be the same."""
+    """A sampler that draws several batches at once, also ahead of time, as it tells when they would be others."""
 
     @property
     def version(self) -> int:

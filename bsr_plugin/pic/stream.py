@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bsr_plugin.pic.draws import Draws, VectorizedSampler, Sampler, batch_generator
+from bsr_plugin.pic.draws import Draws, Sampler, VectorizedSampler, batch_generator
 
 #: Batches that are drawn at a time.
 _LOOKAHEAD = 8
