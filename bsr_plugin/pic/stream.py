@@ -14,8 +14,8 @@ class DrawStream:
     """The batches of a rank by their numbers, in any order.
 
     While numbers come at equal distances, as a worker process gets them, the next ones are drawn ahead. That changes
-    nothing but the time that a batch takes: each is what its own generator gives, by the law that is in force when it is
-    asked for.
+    nothing but the time that a batch takes: each is what its own generator gives, by the law that is in force when it
+    is asked for.
 
     Args:
         sampler: Draws the windows.
