@@ -15,7 +15,9 @@ from bsr_plugin.study.results import StudyResult
 #: The first validations, which are far below the others, do not decide what the axis shows.
 _STEEP_PART = 0.25
 _COLUMNS = 2
-_STYLES = ('-', '--', ':')
+_STYLES = ('-', '--', ':', '-.')
+#: Columns of a legend, and the height of one of its rows in inches.
+_LEGEND_COLUMNS, _LEGEND_ROW = 3, 0.22
 
 
 def learning_curves_figure(
@@ -41,7 +43,8 @@ def learning_curves_figure(
     ]
     if not sets:
         return None
-    figure = _panels(sets, 2.5, palette)
+    named = [variant for variant in result.variants if result.curves[variant]]
+    figure = _panels(sets, 2.5, palette, above=_LEGEND_ROW * -(-len(named) // _LEGEND_COLUMNS))
     for axes, name in zip(figure.axes, sets, strict=True):
         shown = []
         for number, variant in enumerate(result.variants):
@@ -53,9 +56,16 @@ def learning_curves_figure(
     lines = [
         figure.axes[0].plot([], [], color=palette.of(number), ls=_style(number, palette), label=variant)[0]
         for number, variant in enumerate(result.variants)
-        if result.curves[variant]
+        if variant in named
     ]
-    figure.legend(handles=lines, loc='outside upper left', ncols=3, frameon=False, fontsize=9, labelcolor=palette.ink)
+    figure.legend(
+        handles=lines,
+        loc='outside upper left',
+        ncols=_LEGEND_COLUMNS,
+        frameon=False,
+        fontsize=9,
+        labelcolor=palette.ink,
+    )
     return figure
 
 
@@ -165,11 +175,11 @@ def _draw_difference(axes: Axes, difference: Difference, row: int, colour: str) 
         axes.plot([difference.mean], [row], color=colour, marker='o', ms=6)
 
 
-def _panels(sets: Sequence[str], height: float, palette: Palette) -> Figure:
-    """A figure with a panel for each set, in rows of two."""
+def _panels(sets: Sequence[str], height: float, palette: Palette, above: float = 0) -> Figure:
+    """A figure with a panel for each set, in rows of two, and so many inches above them."""
     columns = min(_COLUMNS, len(sets))
     rows = -(-len(sets) // columns)
-    figure = new_figure(9, height * rows + 0.4, palette)
+    figure = new_figure(9, height * rows + 0.4 + above, palette)
     for number, name in enumerate(sets):
         axes = figure.add_subplot(rows, columns, number + 1)
         plain_axes(axes, palette)
