@@ -28,7 +28,7 @@ def test_the_small_option_file_is_what_won_in_the_study_of_the_claims():
     of_study = next(
         cell.train
         for cell in plan_study(STUDIES / 'claims_291_x2.yml', check_paths=False).cells
-        if (cell.variant, cell.seed) == ('winners', 1)
+        if (cell.variant, cell.seed) == ('winners_direct', 1)
     )
     small = read_options(STUDIES.parent / 'small/train_BSR_small_x2.yml')
     for options in (of_study, small):
