@@ -65,7 +65,7 @@ def in_a_line() -> str:
     found = describe()
     words = [
         found['GPU'] if 'GPU' in found else found['processor'],
-        f'{found["cores"]} cores',
+        f'{found["cores"]} core{"" if found["cores"] == "1" else "s"}',
         f'torch {found["torch"]}',
     ]
     return ', '.join(words)
