@@ -1,7 +1,7 @@
 """The seam with BasicSR: everything that is changed in the toolbox, and nothing else touches it.
 
 No installed file is changed. When ``basicsr`` is imported, ``bsr_plugin/compat.py`` first makes that possible; then
-``replacing.py`` binds the nam  es of this table, by one rule: what the toolbox had is kept beside its replacement, and
+``replacing.py`` binds the names of this table, by one rule: what the toolbox had is kept beside its replacement, and
 a name that has been replaced is left as it is.
 
 In every program with a ``train_pipeline`` or a ``test_pipeline`` (``basicsr.train``, ``basicsr.test``, and the running
@@ -19,6 +19,8 @@ replaced                         by                               why; which too
                                                                   batch may be overwritten while it is read; needs a
                                                                   GPU. One whose prefetchers wait for their consumer
                                                                   and forward errors
+``mkdir_and_rename``             ``archive.mkdir_and_rename``     two runs of one name within a second: the second
+                                                                  one ends there; one that finds a name that is free
 ``load_resume_state``            ``TrainingProgram``,             takes the newest state though it is damaged, from the
                                  ``resume.load_resume_state``     current folder, and asks for a GPU; one that reads
                                                                   states on the CPU and checks them
@@ -29,7 +31,7 @@ replaced                         by                               why; which too
 ``build_model`` (test)
 ================================ ================================ ==================================================
 
-In the toolbox's own modules; the last two only without a GPU:
+In the toolbox's own modules, ``utils.misc`` with ``mkdir_and_rename`` among them; the last two only without a GPU:
 
 ================================ ================================ ==================================================
 ``BaseModel.model_to_device``    ``on_cpu.model_to_device``       ties a network in main memory to a GPU when there

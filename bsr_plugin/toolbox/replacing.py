@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import torch
 
 from bsr_plugin.toolbox import on_cpu
+from bsr_plugin.toolbox.archive import mkdir_and_rename
 from bsr_plugin.toolbox.evaluation_program import EvaluationProgram
 from bsr_plugin.toolbox.opening import Program
 from bsr_plugin.toolbox.prefetch import CPUPrefetcher, CUDAPrefetcher
@@ -16,7 +17,12 @@ from bsr_plugin.toolbox.training_program import TrainingProgram
 _STOCK = 'replaced_by_bsr_plugin'
 _PROGRAM = 'opened_by_bsr_plugin'
 
-_CLASSES = {'EnlargedSampler': ResumableSampler, 'CPUPrefetcher': CPUPrefetcher, 'CUDAPrefetcher': CUDAPrefetcher}
+_OF_TRAINING = {
+    'EnlargedSampler': ResumableSampler,
+    'CPUPrefetcher': CPUPrefetcher,
+    'CUDAPrefetcher': CUDAPrefetcher,
+    'mkdir_and_rename': mkdir_and_rename,
+}
 
 Opened = TypeVar('Opened', bound=Program)
 
@@ -37,7 +43,7 @@ def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
 def replace_in_toolbox() -> None:
     """Replaces everything in the table; called when the toolbox has been imported, and harmless to repeat."""
     from basicsr.models.base_model import BaseModel
-    from basicsr.utils import dist_util
+    from basicsr.utils import dist_util, misc
 
     import basicsr.test
     import basicsr.train
@@ -50,6 +56,7 @@ def replace_in_toolbox() -> None:
             if callable(vars(module).get('test_pipeline')):
                 replace_in_test_program(module)
     replace(BaseModel, 'model_to_device', on_cpu.model_to_device)
+    replace(misc, 'mkdir_and_rename', _always(mkdir_and_rename))
     # Unlike torch.cuda.is_available, this leaves processes that are forked later free to use the GPUs.
     if not torch.cuda.device_count():
         replace(dist_util, 'torch', _always(on_cpu.ONE_DEVICE))
@@ -59,7 +66,7 @@ def replace_in_toolbox() -> None:
 
 def replace_in_training_program(module: Any) -> TrainingProgram:
     """Replaces what ``train_pipeline`` of a program looks up by name."""
-    for name, replacement in _CLASSES.items():
+    for name, replacement in _OF_TRAINING.items():
         replace(module, name, _always(replacement))
     return _replaced_by_methods(module, TrainingProgram)
 
