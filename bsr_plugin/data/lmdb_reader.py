@@ -88,6 +88,11 @@ class _Reader:
         self.lock = threading.Lock()
 
     def get(self, key: bytes) -> memoryview | None:
+        """The value of a key, a view of the map that lives as long as this reader; ``None`` where there is none.
+
+        Raises:
+            InputError: The database is damaged.
+        """
         # A transaction serves one thread at a time.
         with self.lock:
             try:

@@ -87,3 +87,16 @@ def test_the_option():
 def test_bad_options(option, sentence):
     with pytest.raises(InputError, match=sentence):
         BalanceRule.from_option(option)
+
+
+def test_a_long_schedule_rises_in_a_thousand_steps():
+    rule = BalanceRule(0.2, 0.7, (100, 50_149))  # steps of 50 batches, and one of 49
+    ordinals = np.arange(0, 50_300)
+    strengths = np.array([rule.strength(int(at)) for at in ordinals])
+    line = 0.2 + 0.5 * np.clip((ordinals - 100) / 50_049, 0, 1)
+    assert (strengths[:150] == 0.2).all()
+    assert strengths[150] == pytest.approx(0.2 + 0.5 * 50 / 50_049, abs=1e-12)
+    assert (strengths[50_149:] == 0.7).all()
+    assert np.unique(strengths).size == 1002
+    assert 0 <= (line - strengths).min()
+    assert (line - strengths).max() < 0.5 / 1000
