@@ -98,5 +98,5 @@ def test_a_long_schedule_rises_in_a_thousand_steps():
     assert strengths[150] == pytest.approx(0.2 + 0.5 * 50 / 50_049, abs=1e-12)
     assert (strengths[50_149:] == 0.7).all()
     assert np.unique(strengths).size == 1002
-    assert 0 <= (line - strengths).min()
+    assert (line - strengths).min() >= 0
     assert (line - strengths).max() < 0.5 / 1000
