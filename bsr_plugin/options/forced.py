@@ -1,5 +1,6 @@
 """``--force_yml KEY:KEY=VALUE``: one option changed on the command line, read as the file is."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,21 @@ def force(options: Mapping[str, Any], entries: Sequence[str]) -> tuple[dict[str,
         except InputError as error:
             problems.append(f'--force_yml {entry}: {error}')
     return changed, problems
+
+
+def recorded(text: str) -> list[str]:
+    """The entries of the command that BasicSR writes above its copy of an option file, in a run's folder.
+
+    Args:
+        text: The copy. Its head is ``# GENERATE TIME: ...``, ``# CMD:`` and ``# COMMAND``, whose words are joined by
+            spaces and not quoted: an entry goes on until the next key with an equals sign.
+
+    Returns:
+        Entries as ``force`` takes them; none if the command had none, or there is no such head.
+    """
+    command = re.match(r'# GENERATE TIME: .*\n# CMD:\n# (.*)\n', text)
+    entries = re.search(r' --force_yml (.*?)(?= -opt | --[a-z]|$)', command[1]) if command else None
+    return re.split(r' (?=[\w:]+ ?=)', entries[1]) if entries else []
 
 
 def _value(text: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import RunResult
+from bsr_plugin.options.forced import force, recorded
 from bsr_plugin.options.loader import read_options
 from bsr_plugin.report.tables import BASELINE
 
@@ -32,8 +33,14 @@ def training_of(run: RunResult) -> Training | None:
     log = experiment.parent.parent / 'tb_logger' / experiment.name
     options = None
     with suppress(InputError):
-        options = read_options(max(experiment.glob('*.yml'), key=lambda file: file.stat().st_mtime))
+        options = _options(max(experiment.glob('*.yml'), key=lambda file: file.stat().st_mtime))
     return Training(experiment.name, options, log if any(log.glob('*tfevents*')) else None)
+
+
+def _options(file: Path) -> dict[str, Any]:
+    """The options that the run was begun with: those of the file, and what its command line changed."""
+    options, _ = force(read_options(file), recorded(file.read_text(encoding='utf-8')))
+    return options
 
 
 def variant(options: Mapping[str, Any]) -> str | None:

@@ -1,9 +1,12 @@
+import sys
+
 import pytest
 import yaml
+from basicsr.utils.options import copy_opt_file
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.options import load_options
-from bsr_plugin.options.forced import force
+from bsr_plugin.options.forced import force, recorded
 
 
 @pytest.fixture
@@ -93,3 +96,30 @@ def test_the_options_given_are_left_alone():
     assert options == {'a': {'b': 1}, 'c': {'d': 2}}
     assert changed == {'a': {'b': 5, 'x': {'y': 6}}, 'c': {'d': 2}}
     assert problems == []
+
+
+@pytest.mark.parametrize(
+    ('words', 'entries'),
+    [
+        (['-opt', 'x.yml'], []),
+        (['-opt', 'x.yml', '--auto_resume'], []),
+        (['-opt', 'x.yml', '--force_yml', 'train:amp=~'], ['train:amp=~']),
+        (
+            ['--force_yml', 'network_g:rgb_mean=[-1, -0.5]', 'name=a=b', 'train:total_iter = 5e2', '-opt', 'x.yml'],
+            ['network_g:rgb_mean=[-1, -0.5]', 'name=a=b', 'train:total_iter = 5e2'],
+        ),
+        (
+            ['-opt', 'x.yml', '--force_yml', 'datasets:val:filename_tmpl={}x4', 'val:save_img=true', '--auto_resume'],
+            ['datasets:val:filename_tmpl={}x4', 'val:save_img=true'],
+        ),
+    ],
+)
+def test_the_entries_of_a_run_are_read_back_from_its_folder(file, tmp_path, monkeypatch, words, entries):
+    monkeypatch.setattr(sys, 'argv', ['train.py', *words])
+    (tmp_path / 'run').mkdir()
+    copy_opt_file(str(file), str(tmp_path / 'run'))
+    assert recorded((tmp_path / 'run/x.yml').read_text()) == entries
+
+
+def test_an_option_file_that_no_run_was_begun_with_has_no_entries():
+    assert recorded('name: x\n# python train.py --force_yml name=y\n') == []

@@ -68,3 +68,13 @@ def test_weights_from_elsewhere_have_none(project, tmp_path):
     assert training_of(read_results(project.second)) is None
     elsewhere = replace(read_results(project.first), weights=str(tmp_path / 'net.pth'))
     assert training_of(elsewhere) is None
+
+
+def test_what_the_command_line_changed_is_a_part_of_the_options(project, tmp_path):
+    shutil.copytree(project.experiment, tmp_path / 'runs/mine')
+    file, *others = (tmp_path / 'runs/mine').glob('*.yml')
+    assert not others
+    head = '# GENERATE TIME: now\n# CMD:\n# train.py -opt x.yml --force_yml datasets:train:sampling=rfs\n\n'
+    file.write_text(head + file.read_text())
+    moved = replace(read_results(project.first), weights=str(tmp_path / 'runs/mine/models/net_g_latest.pth'))
+    assert variant(training_of(moved).options) == 'BSR baseline'
