@@ -124,7 +124,7 @@ def train(root_path: str | Path) -> int:
 def _with_validations_on_disk(writer: Any) -> Any:
     """Has a TensorBoard writer leave no figure of a validation in its buffer, where a process that is killed loses it.
 
-    A run that resumes behind the validation would not make it again.
+    A run that resumes behind the validation does not make it again.
     """
     stock = writer.add_scalar
 

@@ -254,16 +254,17 @@ class BSRModel(CheckpointedModel):
         """
         if self.is_train and self._monitor:
             self._monitor.write(tb_logger, current_iter)
+        name = dataloader.dataset.opt['name']
         if self.is_train and self.engine.tb_images and tb_logger is not None:
-            name = dataloader.dataset.opt['name']
             self._shown = ValidationImages(tb_logger, self.engine.tb_images, name, current_iter)
         try:
             super().validation(dataloader, current_iter, tb_logger, save_img)
         except _ValidationBrokenOff:
-            get_root_logger().warning('Validation broken off.')
+            get_root_logger().warning('Validation broken off; it is made when the training is resumed.')
+        else:
+            self.remember_validation(name)
         self._shown = None
         if self.is_train:
-            self.remember_best()
             self._leave_if(self.ranks.largest(self._stop.signal_number))
         self.ranks.wait()
 

@@ -22,6 +22,7 @@ from bsr_plugin.models.gradient_step import GradientStep
 from bsr_plugin.models.interval_losses import IntervalLosses
 from bsr_plugin.models.loss_watch import all_finite
 from bsr_plugin.models.ranks import Ranks
+from bsr_plugin.models.resume import missing_validations
 from bsr_plugin.models.training_state import (
     RandomStream,
     lay_out_like_parameters,
@@ -141,6 +142,7 @@ class CheckpointedModel(SRModel):
                 'parts': parts,
                 'random': random_states,
                 'best_metric_results': getattr(self, 'best_metric_results', {}),
+                'validated': [],
             }
         )
         checkpoint.write(self._states / f'{current_iter}.state', self._saved_state)
@@ -151,12 +153,20 @@ class CheckpointedModel(SRModel):
         """To be called before every update: the last saved state shares the optimizer's memory."""
         self._saved_state = None
 
-    def remember_best(self) -> None:
-        """Adds what a validation found to the state that was saved just before it."""
-        best = plain(getattr(self, 'best_metric_results', {}))
-        if self._saved_state is not None and self._saved_state['best_metric_results'] != best:
-            self._saved_state['best_metric_results'] = best
-            checkpoint.write(self._states / f'{self._saved_state["iter"]}.state', self._saved_state)
+    def remember_validation(self, dataset_name: str) -> None:
+        """Notes a validation in the state that was saved just before it, with the best figures.
+
+        The state is written when these change, and when no validation is missing any more.
+        """
+        state, best = self._saved_state, plain(getattr(self, 'best_metric_results', {}))
+        if state is None:
+            return
+        is_last = missing_validations(self.opt, state) == [dataset_name]
+        is_better = state['best_metric_results'] != best
+        state['validated'] = list(dict.fromkeys([*state['validated'], dataset_name]))
+        state['best_metric_results'] = best
+        if is_last or is_better:
+            checkpoint.write(self._states / f'{state["iter"]}.state', state)
 
     # Loading
 
@@ -200,6 +210,8 @@ class CheckpointedModel(SRModel):
         if self.opt['rank'] == 0:
             for folder in (self._models, self._states):
                 remove_left_overs(folder)
+            if 'validated' in resume_state and Path(self.opt['path']['resume_state']).parent == self._states:
+                self._saved_state = {key: value for key, value in resume_state.items() if key != 'skipped'}
 
     # The best weights so far
 

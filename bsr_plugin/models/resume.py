@@ -46,6 +46,21 @@ def read_state(path: Path, models: Path) -> dict[str, Any]:
     return state
 
 
+def missing_validations(opt: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
+    """Names of the validation sets that a run did not come to the end of, at the iteration that it resumes from.
+
+    A validation follows the checkpoint of its iteration: a run that was ended in between resumes behind it.
+
+    Args:
+        opt: Options of the training.
+        state: A training state. One that does not say what was validated, such as SRModel's, misses nothing.
+    """
+    if 'validated' not in state or not opt.get('val') or state['iter'] % opt['val']['val_freq']:
+        return []
+    sets = [each['name'] for phase, each in opt['datasets'].items() if phase.split('_')[0] == 'val']
+    return [name for name in sets if name not in state['validated']]
+
+
 def newest_readable(states: Path, models: Path) -> Found | None:
     """Finds the newest state of an experiment that can be resumed; ``None`` if there are no states at all.
 

@@ -107,6 +107,7 @@ class CellFolder:
         """The iteration that the training resumes at, where its validation is due and its figures are not known.
 
         A validation comes after the checkpoint of its iteration; a process killed in between resumes behind it.
+        BSRModel's states tell of that, and its training repeats it by itself.
 
         Raises:
             InputError: There are checkpoints, but none can be read.
@@ -117,7 +118,7 @@ class CellFolder:
             raise InputError(
                 f'{self.path}: no checkpoint can be read; remove the folder to begin this run anew.'
             ) from error
-        if found is None:
+        if found is None or 'validated' in found.state:
             return None
         iteration = int(found.state['iter'])
         due = iteration % int(self.cell.train['val']['val_freq']) == 0 and iteration < self.cell.iterations

@@ -26,6 +26,9 @@ replaced                         by                               why; which too
                                                                   states on the CPU and checks them
 ``create_train_val_dataloader``, ``TrainingProgram``              what a run needs is opened before the run before it
 ``build_model``                                                   is archived; one that makes folders last
+``MessageLogger``                ``TrainingProgram``              a validation that a run did not come to the end
+                                                                  of is lost when it is resumed; one that tells in
+                                                                  its states what was validated
 ``make_exp_dirs``,               ``EvaluationProgram``            the same for tests
 ``build_dataset``,
 ``build_model`` (test)

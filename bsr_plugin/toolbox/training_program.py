@@ -1,12 +1,13 @@
 """The functions that ``train_pipeline`` calls, in the order in which it calls them."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from basicsr.utils import get_root_logger
 from torch.utils.data import DataLoader
 
 from bsr_plugin.errors import InputError
+from bsr_plugin.models.resume import missing_validations
 from bsr_plugin.toolbox.opening import (
     Program,
     check_can_be_made,
@@ -28,12 +29,15 @@ class TrainingProgram(Program):
     The order, and with it every random number, is the toolbox's.
     """
 
-    replaced = ('load_resume_state', 'create_train_val_dataloader', 'build_model')
+    replaced = ('load_resume_state', 'create_train_val_dataloader', 'build_model', 'MessageLogger')
 
     def __init__(self, program: Any) -> None:
         super().__init__(program)
         self._create_loaders = program.create_train_val_dataloader
+        self._message_logger = program.MessageLogger
         self._state: dict[str, Any] | None = None
+        self._validation: list[DataLoader[Any]] = []
+        self._model: Any = None
 
     def load_resume_state(self, opt: dict[str, Any]) -> dict[str, Any] | None:
         """Finds the state to resume from, as the toolbox's function does, and opens the run.
@@ -55,7 +59,29 @@ class TrainingProgram(Program):
     def create_train_val_dataloader(self, opt: dict[str, Any], logger: Any) -> Loaders:
         """Gives the loaders, with as many epochs as it takes to the last iteration."""
         self.log.pass_on()
-        return self.opened.pop('loaders', None) or self._open_loaders(opt)
+        loaders: Loaders = self.opened.pop('loaders', None) or self._open_loaders(opt)
+        self._validation = loaders[2]
+        return loaders
+
+    def build_model(self, opt: dict[str, Any]) -> Any:
+        """Gives the model."""
+        self._model = super().build_model(opt)
+        return self._model
+
+    def MessageLogger(self, opt: dict[str, Any], start_iter: int = 1, tb_logger: Any = None) -> Any:  # noqa: N802
+        """Gives the toolbox's logger, after the validations that the run before did not come to the end of.
+
+        ``train_pipeline`` asks for it once the model has been resumed and before the first iteration.
+        """
+        missing = missing_validations(opt, self._state) if self._state else []
+        if missing:
+            names = ', '.join(missing)
+            get_root_logger().info(f'Validation of iteration {start_iter} was not finished: repeated for {names}.')
+        for loader in self._validation:
+            if _name(loader) in missing:
+                self._model.validation(loader, start_iter, tb_logger, opt['val']['save_img'])
+        self._validation, self._model = [], None
+        return self._message_logger(opt, start_iter, tb_logger)
 
     def _open_loaders(self, opt: dict[str, Any]) -> Loaders:
         logger = get_root_logger()
@@ -64,8 +90,13 @@ class TrainingProgram(Program):
         if changed:
             logger.warning(changed)
         for each in validation:
-            check_images(each.dataset.opt['name'], each.dataset)
+            check_images(_name(each), each.dataset)
         return loader, sampler, validation, sampler.epochs, iterations
+
+
+def _name(loader: DataLoader[Any]) -> str:
+    """The name of its data set."""
+    return str(cast(Any, loader.dataset).opt['name'])
 
 
 def weight_samples(sampler: ResumableSampler, model: Any) -> None:

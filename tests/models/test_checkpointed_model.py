@@ -148,7 +148,7 @@ def test_damaged_weights_make_their_state_unreadable(build, batches, train, tmp_
 def note(model, iteration, value):
     model._initialize_best_metric_results('Val')
     model._update_best_metric_result('Val', 'psnr', value, iteration)
-    model.remember_best()
+    model.remember_validation('Val')
 
 
 def test_the_best_so_far_is_restored_also_when_it_came_after_the_state(build, batches, train, tmp_path):
@@ -164,12 +164,45 @@ def test_the_best_so_far_is_restored_also_when_it_came_after_the_state(build, ba
 
 def test_the_best_weights_know_their_value_if_the_run_dies_before_the_state_does(build, batches, train, tmp_path):
     model = train(build(logger={'keep_best': 'psnr'}), batches(3), save_at=(3,))
-    model.remember_best = lambda: None
+    model.remember_validation = lambda name: None
     note(model, 3, 25.0)
     state = torch.load(tmp_path / 'experiments/tiny/training_states/3.state', weights_only=True)
     assert state['best_metric_results'] == {}
     resumed = build(resume=3, logger={'keep_best': 'psnr'})
     assert resumed.best_metric_results['Val']['psnr']['val'] == 25.0
+
+
+def test_a_state_tells_which_of_its_validations_were_made(build, batches, train, tmp_path):
+    def told():
+        state = torch.load(tmp_path / 'experiments/tiny/training_states/4.state', weights_only=True)
+        return state['validated'], state['best_metric_results']
+
+    folders = dict(build().opt['datasets']['val'])
+    two = {'datasets': {'val_2': {**folders, 'name': 'Second'}}}
+    model = train(build(**two), batches(4), save_at=(4,))
+    assert told() == ([], {})
+    note(model, 4, 25.0)
+    assert told()[0] == ['Val']
+    model.remember_validation('Second')
+    assert told()[0] == ['Val', 'Second']
+    model.remember_validation('Val')
+    assert told()[0] == ['Val', 'Second']
+    train(model, batches(5), first=5)
+    note(model, 5, 26.0)
+    assert told()[1]['Val']['psnr']['val'] == 25.0, 'the state of 4 knows nothing of 5'
+
+
+def test_a_validation_repeated_after_resuming_is_noted_in_the_state_it_was_missing_in(build, batches, train, tmp_path):
+    train(build(), batches(4), save_at=(4,))
+    note(build(resume=4), 4, 25.0)
+    assert build(resume=4).best_metric_results['Val']['psnr']['val'] == 25.0
+    # A state that was resumed from elsewhere belongs to another run.
+    other = build(resume=4)
+    other._saved_state = None
+    other.opt['path']['resume_state'] = str(tmp_path / 'elsewhere/4.state')
+    other.resume_training(torch.load(tmp_path / 'experiments/tiny/training_states/4.state', weights_only=True))
+    note(other, 4, 30.0)
+    assert build(resume=4).best_metric_results['Val']['psnr']['val'] == 25.0
 
 
 def test_a_metric_added_when_resuming_starts_without_a_record(build, batches, train):

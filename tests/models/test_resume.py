@@ -5,7 +5,7 @@ import torch
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.models import checkpoint
-from bsr_plugin.models.resume import newest_readable, read_state
+from bsr_plugin.models.resume import missing_validations, newest_readable, read_state
 from bsr_plugin.toolbox.resume import load_resume_state
 
 STATE = {'epoch': 2, 'optimizers': [], 'schedulers': []}
@@ -177,3 +177,19 @@ def test_what_a_state_lacks_is_named(experiment, content, lacks):
     torch.save(content, states / '2.state')
     with pytest.raises(InputError, match=f'2.state is not a training state: it has no {lacks}$'):
         read_state(states / '2.state', models)
+
+
+@pytest.mark.parametrize(
+    ('state', 'missing'),
+    [
+        ({'iter': 20, 'validated': []}, ['Set5', 'Set14']),
+        ({'iter': 20, 'validated': ['Set5']}, ['Set14']),
+        ({'iter': 20, 'validated': ['Set5', 'Set14']}, []),
+        ({'iter': 15, 'validated': []}, []),
+        ({'iter': 20}, []),
+    ],
+)
+def test_validations_are_missing_where_they_were_due_and_the_state_does_not_tell_of_them(state, missing):
+    datasets = {'train': {'name': '291'}, 'val': {'name': 'Set5'}, 'val_2': {'name': 'Set14'}}
+    assert missing_validations({'datasets': datasets, 'val': {'val_freq': 10}}, state) == missing
+    assert missing_validations({'datasets': datasets}, state) == []

@@ -136,6 +136,29 @@ def test_a_signal_to_the_whole_job_saves_and_the_next_start_goes_on(recipe, unin
     assert_ended_like(run, uninterrupted, same)
 
 
+def test_a_validation_that_was_not_finished_is_repeated_and_the_run_ends_alike(recipe, uninterrupted, same):
+    run = recipe('validation')
+    shutil.copytree(uninterrupted.parent, run.root / 'experiments')
+    before, cut = (torch.load(run.states / f'{iteration}.state', weights_only=True) for iteration in (15, 20))
+    assert cut['validated'] == ['Val']
+    for state in run.states.glob('*.state'):
+        if int(state.stem) > 20:
+            state.unlink()
+    # What lies on the disk when the process dies in the validation of iteration 20.
+    torch.save({**cut, 'validated': [], 'best_metric_results': before['best_metric_results']}, run.states / '20.state')
+    (run.models / 'net_g_best.pth').unlink()
+    for log in run.experiment.glob('*.log'):
+        expected = re.findall('# psnr: ([0-9.]+)', log.read_text())
+        log.unlink()
+    status, output = run.finish('--auto_resume')
+    assert status == 0, output
+    assert 'Validation of iteration 20 was not finished: repeated for Val.' in output
+    assert re.findall('# psnr: ([0-9.]+)', output) == expected
+    assert torch.load(run.states / '20.state', weights_only=True)['best_metric_results'] == cut['best_metric_results']
+    assert_ended_like(run, uninterrupted, same)
+    assert 'repeated for' not in run.finish('--auto_resume')[1]
+
+
 def test_a_loss_that_is_not_finite_ends_the_run_with_a_sentence(recipe):
     run = recipe(
         'nan', train={'total_iter': 9, 'optim_g': {'type': 'Adam', 'lr': 1e30}}, logger={'save_checkpoint_freq': 1}

@@ -114,11 +114,11 @@ def results():
 
 @pytest.fixture
 def checkpoint_at():
-    """Writes a checkpoint as BSRModel does, as far as resuming looks at it."""
+    """Writes a checkpoint as far as resuming looks at it; ``validated`` makes it one of BSRModel's."""
 
-    def make(folder, iteration):
+    def make(folder, iteration, **further):
         weights = checkpoint.write(folder.models / f'net_g_{iteration}.pth', {'params': {'w': torch.zeros(1)}})
-        state = {'epoch': 0, 'iter': iteration, 'optimizers': [], 'schedulers': []}
+        state = {'epoch': 0, 'iter': iteration, 'optimizers': [], 'schedulers': [], **further}
         checkpoint.write(
             folder.states / f'{iteration}.state', {**state, 'weights': {f'net_g_{iteration}.pth': weights}}
         )

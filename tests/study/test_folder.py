@@ -118,7 +118,9 @@ def test_a_validation_that_was_not_written_down_is_found_and_filled_in(folder, r
     float32 = float(torch.tensor(50.1, dtype=torch.float32))
     assert curves['Second', 'psnr_y'] == {10: pytest.approx(40.1, abs=1e-5), 20: float32}
     assert curves['First', 'psnr_y'][20] == pytest.approx(50.1, abs=1e-5)
-    # The validation at the end of the training is made again by the run itself.
+    # BSRModel repeats it by itself; the validation at the end of a training is a part of every run.
+    checkpoint_at(folder, 20, validated=[])
+    assert folder.unrecorded_validation() is None
     checkpoint_at(folder, 30)
     assert folder.unrecorded_validation() is None
 

@@ -23,7 +23,9 @@ def test_several_gpus_are_one_before_anything_is_built(tmp_path):
     def refuse(*_):
         raise InputError('building begins')
 
-    training = TrainingProgram(SimpleNamespace(create_train_val_dataloader=refuse, build_model=refuse))
+    training = TrainingProgram(
+        SimpleNamespace(create_train_val_dataloader=refuse, build_model=refuse, MessageLogger=refuse)
+    )
     evaluation = EvaluationProgram(SimpleNamespace(make_exp_dirs=refuse, build_dataset=refuse, build_model=refuse))
     root = str(tmp_path / 'run')
     path = {'experiments_root': root, 'results_root': root, 'models': root}
