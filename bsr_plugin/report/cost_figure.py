@@ -8,9 +8,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bsr_plugin.report.cost import UNKNOWN, Cost
+from bsr_plugin.report.label_places import Box, corners_of_labels
 from bsr_plugin.report.small_networks import small_networks
 from bsr_plugin.report.style import PRINT, Palette, new_figure, plain_axes
 from bsr_plugin.report.table_model import Source, Table
@@ -19,6 +21,8 @@ from bsr_plugin.report.table_model import Source, Table
 _AXES = {'macs_per_pixel': 'multiply-accumulates per output pixel', 'parameters': 'parameters'}
 #: From this ratio of the largest cost to the smallest on, an axis has a label for each power of ten only.
 _WIDE = 30
+#: Points between the centre of a point and its label.
+_GAP = 5
 _LEGEND: dict[Source, str] = {
     'paper': 'published, trained on 291 images',
     'shipped': 'ships with bsr_plugin',
@@ -74,6 +78,9 @@ def cost_figure(table: Table, palette: Palette = PRINT) -> Figure | None:
         if source in sources
     ]
     figure.legend(handles=marks, loc='outside upper left', ncols=3, frameon=False, fontsize=9, labelcolor=palette.ink)
+    figure.draw_without_rendering()  # gives the panels the places that pixels are counted in
+    for axes in panels.flat:
+        _place_labels(axes, _GAP * figure.dpi / 72)
     return figure
 
 
@@ -90,7 +97,19 @@ def _scatter(axes: Axes, points: Sequence[Point], attribute: str, palette: Palet
     look: dict[str, Any] = {'fontsize': 8, 'color': palette.ink, 'parse_math': False}
     for cost, point in known:
         axes.plot(cost, point.psnr, ls='', marker='o', ms=5, color=_colour(point.source, palette))
-        axes.annotate(point.method, (cost, point.psnr), (5, 3), textcoords='offset points', **look)
+        axes.annotate(point.method, (cost, point.psnr), (0, 0), textcoords='offset points', **look)
+
+
+def _place_labels(axes: Axes, gap: float) -> None:
+    """Moves every label to the corner of its point where it covers least; ``gap`` is in pixels."""
+    labels = [label for label in axes.texts if isinstance(label, Annotation)]
+    points = [tuple(axes.transData.transform(label.xy)) for label in labels]
+    extents = [label.get_window_extent() for label in labels]
+    panel = Box(*axes.get_window_extent().extents)
+    corners = corners_of_labels(points, [(each.width, each.height) for each in extents], panel, gap)
+    for label, (right, above) in zip(labels, corners, strict=True):
+        label.set_position((_GAP * right, 0))
+        label.set(ha='left' if right > 0 else 'right', va='bottom' if above > 0 else 'top')
 
 
 def _colour(source: Source, palette: Palette) -> str:

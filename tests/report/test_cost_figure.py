@@ -59,3 +59,17 @@ def test_labels_of_an_axis_do_not_crowd():
     steps = [{f'{tick:.0e}'[0] for tick in axes.xaxis.get_majorticklocs()} for axes in (macs, parameters)]
     assert steps == [{'1'}, {'1', '2', '5'}]  # a factor of 200, and of 4
     assert macs.xaxis.get_major_formatter()(1e6) == '1,000 K'
+
+
+def test_labels_cover_neither_points_nor_one_another():
+    close = Row('beside it', False, {'Set5': Cell(37.89)}, Cost(640_000, 160_000.0))
+    figure = cost_figure(table_of(PAPER, SHIPS, close, MINE, sets=('Set5',)))
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        boxes = [text.get_window_extent() for text in axes.texts]
+        points = [axes.transData.transform(point) for point in drawn(axes).values()]
+        for index, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[:index])
+            assert not any(box.contains(*point) for point in points)
+            assert axes.get_window_extent().contains(*box.min)
+            assert axes.get_window_extent().contains(*box.max)
