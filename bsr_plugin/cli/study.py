@@ -60,7 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(arguments.out / 'index.html')
     print('\n'.join(outcome.failures), end='\n' if outcome.failures else '')
     if outcome.signal_number:
-        print('stopped: the same command goes on')
+        # With --restart the rates would be taken anew, and with them all runs that are done.
+        is_timed = plan.seconds is not None and result is not None
+        print(f'stopped: the same command{" without --restart" * (arguments.restart and is_timed)} goes on')
         return _SIGNALLED + outcome.signal_number
     return EXIT_PARTLY if outcome.failures else EXIT_DONE
 

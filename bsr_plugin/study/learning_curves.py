@@ -1,5 +1,6 @@
 """Learning curves: their mean over seeds, when they reach a target, and how long an iteration took."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import median
@@ -61,7 +62,8 @@ def iterations_to_reach(curve: Curve, target: float) -> float | None:
     before: tuple[int, float] | None = None
     for iteration, value in sorted(curve.items()):
         if value >= target:
-            if before is None:
+            # No straight line leads to an image without any error.
+            if before is None or not math.isfinite(value - before[1]):
                 return float(iteration)
             begin, start = before
             return begin + (iteration - begin) * (target - start) / (value - start)

@@ -149,12 +149,16 @@ def _by_set(runs: Sequence[RunRecord]) -> dict[str, dict[str, Figure]]:
 
 
 def _by_image(runs: Sequence[RunRecord]) -> dict[str, dict[str, dict[str, Figure]]]:
+    """Figures of every image, over those runs that measured it: a folder may change between one run and the next."""
+    sets = dict.fromkeys(name for run in runs for name in run.images)
+    return {name: _of_images([run.images[name] for run in runs if name in run.images]) for name in sets}
+
+
+def _of_images(runs: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, Figure]]:
+    metrics = {image: list(values) for images in runs for image, values in images.items()}
     return {
-        name: {
-            image: {metric: figure([run.images[name][image][metric] for run in runs]) for metric in values}
-            for image, values in images.items()
-        }
-        for name, images in (runs[0].images if runs else {}).items()
+        image: {metric: figure([images[image][metric] for images in runs if image in images]) for metric in own}
+        for image, own in metrics.items()
     }
 
 

@@ -120,30 +120,47 @@ def time_variants(study: Path, plan: Plan, rates: Rates, slots: Sequence[Slot]) 
     if not missing:
         return Outcome()
     seconds = min(_LONGEST, max(_SHORTEST, _SHARE * (plan.seconds or 0)))
+    # They take the slots that no variant needs any more, so that the last one has neighbours as well.
+    places = slots[: len(plan.cells)]
+    neighbours = [CellFolder(folder / f'neighbour_{index}', plan.cells[0]) for index in range(1, len(places))]
     with tqdm(total=len(missing), desc='timing', unit='variant', disable=None, dynamic_ncols=True) as bar:
-        course = course_of_timing(seconds, rates.keep)
-        outcome = Runner(missing, slots, _TimingProgress(bar), course=course).run()
+        progress = _TimingProgress(bar, missing)
+        timing = course_of_timing(seconds, rates.keep)
+
+        def course(each: CellFolder) -> Course:
+            return timing(each) if each in missing else _beside(each, progress)
+
+        outcome = Runner([*missing, *neighbours], places, progress, course=course).run()
     if not outcome.failures:
         shutil.rmtree(folder, ignore_errors=True)
     return outcome
 
 
 class _TimingProgress:
-    """Counts the variants that have been timed."""
+    """Counts the variants that have been timed.
 
-    def __init__(self, bar: 'tqdm[NoReturn]') -> None:
+    Attributes:
+        waiting: Those that have not.
+    """
+
+    def __init__(self, bar: 'tqdm[NoReturn]', waiting: Sequence[CellFolder]) -> None:
         self._bar = bar
+        self.waiting = list(waiting)
 
     def reached(self, folder: CellFolder, iteration: int) -> None:
         """Two short trainings have no progress of their own."""
 
     def done(self, folder: CellFolder) -> None:
         """Tells that a variant has been timed."""
-        self._bar.update()
-        self._bar.write(f'{folder.cell.variant}: timed', file=sys.stderr)
+        if folder in self.waiting:
+            self.waiting.remove(folder)
+            self._bar.update()
+            self._bar.write(f'{folder.cell.variant}: timed', file=sys.stderr)
 
     def failed(self, folder: CellFolder, sentence: str) -> None:
         """Tells why a variant could not be timed."""
+        if folder in self.waiting:
+            self.waiting.remove(folder)
         self._bar.write(sentence, file=sys.stderr)
 
     def show(self) -> None:
@@ -168,6 +185,14 @@ def course_of_timing(seconds: float, keep: Callable[[str, float], object]) -> Ca
     return course
 
 
+def _beside(folder: CellFolder, progress: _TimingProgress) -> Course:
+    """Trains for as long as variants are timed beside it."""
+    while progress.waiting:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        folder.path.mkdir(parents=True)
+        yield from _timed(folder, _IN_A_STRETCH)
+
+
 def _timed(folder: CellFolder, stretch: int) -> Generator[Job, tuple[int, str], float]:
     """Iterations per second of a training with so many iterations from one log line to the next."""
     options = timing_options(folder.cell, stretch)
@@ -175,7 +200,7 @@ def _timed(folder: CellFolder, stretch: int) -> Generator[Job, tuple[int, str], 
     write_text(file, as_file(options))
     check_status(*(yield Job('train', ('-opt', str(file)))))
     records = read_log(folder.path / 'tb_logger' / str(options['name']))
-    return rate_of(next(own for tag, own in sorted(records.items()) if tag.startswith('losses/')))
+    return rate_of(next((own for tag, own in sorted(records.items()) if tag.startswith('losses/')), []))
 
 
 def timing_options(cell: Cell, stretch: int) -> Options:

@@ -1,5 +1,7 @@
 """When a curve reaches a target, the mean of curves, and the time of an iteration."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,6 +23,13 @@ def test_never_is_an_answer_and_the_first_validation_another():
     assert iterations_to_reach({100: 30.0, 200: 32.0}, 32.1) is None
     assert iterations_to_reach({}, 1.0) is None
     assert iterations_to_reach({100: 30.0, 200: 32.0}, 29.0) == 100
+
+
+def test_no_straight_line_leads_to_infinity():
+    curve = {100: 30.0, 200: math.inf, 300: math.inf}
+    assert iterations_to_reach(curve, 31.0) == 200
+    assert iterations_to_reach(curve, math.inf) == 200
+    assert iterations_to_reach({100: 30.0, 200: 32.0}, math.inf) is None
 
 
 @given(st.lists(st.floats(20, 40), min_size=2, max_size=12, unique=True), st.floats(0, 1))

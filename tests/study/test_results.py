@@ -1,6 +1,7 @@
 """study.json from runs whose figures are known."""
 
 import json
+import math
 import statistics
 from dataclasses import replace
 from types import SimpleNamespace
@@ -98,6 +99,27 @@ def test_a_study_that_is_not_finished_says_how_many_runs_each_figure_is_of(small
     assert (without_reference.differences, without_reference.reach) == ([], [])
     empty = study_result(small_plan, [])
     assert (empty.done, empty.variants) == (0, {'a': {}, 'b': {}})
+
+
+def test_images_that_not_all_runs_have_measured_say_of_how_many_they_are(small_plan, tmp_path):
+    first, second = run('b', 1), run('b', 2)
+    added = {'Set5': {**second.images['Set5'], 'new': {'psnr_y': 33.0}}, 'Other': {'x': {'psnr_y': 20.0}}}
+    del added['Set5']['bird']
+    result = study_result(small_plan, [run('a', 1), run('a', 2), first, replace(second, images=added)])
+    images = result.images['b']
+    assert {name: figures['psnr_y'].n for name, figures in images['Set5'].items()} == {'baby': 2, 'bird': 1, 'new': 1}
+    assert images['Set5']['bird']['psnr_y'].mean == 31.5
+    assert images['Set5']['new']['psnr_y'].mean == 33.0
+    assert images['Other']['x']['psnr_y'].mean == 20.0
+    assert read_study_result(write_study(tmp_path, result).parent) == result
+
+
+def test_a_perfect_image_leaves_the_study_readable(small_plan, tmp_path):
+    runs = [run(*cell) for cell in PSNR]
+    perfect = {name: {'psnr_y': {10: 29.0, 20: math.inf}} for name in runs[0].curves}
+    result = study_result(small_plan, [replace(each, curves=perfect) for each in runs])
+    assert {each.median for each in result.reach} == {20.0}
+    assert read_study_result(write_study(tmp_path, result).parent) == result
 
 
 @pytest.mark.parametrize(

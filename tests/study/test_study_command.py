@@ -11,7 +11,7 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.study.collection import collected
 from bsr_plugin.study.folder import CellFolder
 from bsr_plugin.study.planning import plan_study
-from bsr_plugin.study.running import locked
+from bsr_plugin.study.running import Outcome, locked
 from bsr_plugin.study.timing import Rates
 
 
@@ -91,3 +91,26 @@ def test_equal_seconds_are_listed_with_the_iterations_that_are_known(study_file,
         rates.keep(name, 5.0)
     assert main(['study', str(file), '--out', str(out), '--list']) == 0
     assert '0 of 40 iterations' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'words', 'told'),
+    [
+        (..., [], 'stopped: the same command goes on'),
+        (..., ['--restart'], 'stopped: the same command goes on'),
+        (8, [], 'stopped: the same command goes on'),
+        (8, ['--restart'], 'stopped: the same command without --restart goes on'),
+    ],
+)
+def test_a_command_that_was_stopped_says_what_goes_on(study_file, tmp_path, capsys, monkeypatch, seconds, words, told):
+    """Timed anew, all variants would get other iterations, and the runs that are done would be of other options."""
+
+    def time_variants(folder, plan, rates, slots):
+        for name in plan.variants:
+            rates.keep(name, 5.0)
+        return Outcome()
+
+    monkeypatch.setattr('bsr_plugin.study.timing.time_variants', time_variants)
+    monkeypatch.setattr('bsr_plugin.study.running.Runner.run', lambda runner: Outcome(signal_number=15))
+    assert main(['study', str(study_file(seconds=seconds)), '--out', str(tmp_path / 'out'), *words]) == 128 + 15
+    assert capsys.readouterr().out.splitlines()[-1] == told

@@ -8,9 +8,11 @@ import yaml
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.training_log import Record
 from bsr_plugin.options import check_options
+from bsr_plugin.study import running, timing
 from bsr_plugin.study.folder import CellFolder
 from bsr_plugin.study.planning import plan_study
 from bsr_plugin.study.running import RunFailedError
+from bsr_plugin.study.slots import Slot
 from bsr_plugin.study.timing import Rates, course_of_timing, rate_of, time_variants, timing_options
 
 
@@ -110,3 +112,55 @@ def test_what_has_been_timed_is_not_timed_again(study_file, tmp_path):
         rates.keep(name, 3.0)
     assert time_variants(tmp_path, plan, rates, []).failures == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ['base.yml', 'rates.json', 'study.yml']
+
+
+def test_a_training_whose_log_has_no_loss_is_a_failure_of_its_own(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(timing, 'read_log', lambda folder: {'lr': [Record(1, 1.0, 1.0)]})
+    course = course_of_timing(3.0, lambda *found: None)(CellFolder(tmp_path, plan.cells[0]))
+    next(course)
+    with pytest.raises(RunFailedError, match='does not tell'):
+        course.send((0, 'the last line'))
+
+
+@pytest.mark.parametrize(('slots', 'seeds', 'expected'), [(1, 2, {1}), (2, 2, {2}), (3, 1, {3}), (4, 1, {3})])
+def test_every_variant_is_timed_with_as_many_neighbours_as_its_runs_have(
+    study_file, tmp_path, monkeypatch, slots, seeds, expected
+):
+    at_work, seen = set(), {}
+
+    class Pretended:
+        def __init__(self, phase, words, folder, output, slot):
+            self.key, self.left = str(folder), 5
+            at_work.add(self.key)
+
+        def status(self):
+            self.left -= 1
+            if self.left == 2 and 'neighbour' not in self.key:
+                seen.setdefault(self.key, set()).add(len(at_work))
+            if not self.left:
+                at_work.remove(self.key)
+            return None if self.left > 0 else 0
+
+        def iteration(self):
+            return 0
+
+        def last_line(self):
+            return ''
+
+        def kill(self):
+            """Nothing to end."""
+
+    monkeypatch.setattr(running, 'Process', Pretended)
+    monkeypatch.setattr(running, '_POLL_SECONDS', 0)
+    monkeypatch.setattr(
+        timing, 'read_log', lambda folder: {'losses/l_pix': [Record(i, 1.0, i / 10) for i in range(40)]}
+    )
+    variants = dict.fromkeys(('uniform', 'b', 'c'))
+    plan = plan_study(study_file(seconds=8, seeds=list(range(1, seeds + 1)), variants=variants))
+    (tmp_path / 'out').mkdir()
+    rates = Rates(tmp_path / 'out', plan)
+    outcome = time_variants(tmp_path / 'out', plan, rates, [Slot(number, number, {}) for number in range(slots)])
+    assert outcome.failures == []
+    assert rates.known() == dict.fromkeys(variants, pytest.approx(10))
+    assert set.union(*seen.values()) == expected
+    assert not at_work
