@@ -84,6 +84,15 @@ def _crop_border(options: Options) -> Iterator[Problem]:
             yield where, f'{border} does not go with scale {scale}; use {choices}'
 
 
+def _names(options: Options) -> Iterator[Problem]:
+    """Validation and test sets have names of their own: their figures, pictures and curves are kept by these."""
+    seen: dict[object, str] = {}
+    for key, dataset in sets_in(options).items():
+        name = dataset.get('name')
+        if isinstance(name, str) and key != 'train' and (first := seen.setdefault(name, key)) != key:
+            yield ('datasets', key, 'name'), f'{name} is the name of datasets.{first}, too; its figures would be lost'
+
+
 def _loading(options: Options) -> Iterator[Problem]:
     """`prefetch_mode: cuda` goes with `pin_memory: true`, and `persistent_workers: true` with at least one worker."""
     for key, dataset in sets_in(options).items():
@@ -153,7 +162,7 @@ def _wandb(options: Options) -> Iterator[Problem]:
 
 
 RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
-    *(_scale, _gt_size, _window, _upscale, _crop_border, _loading, _stores),
+    *(_scale, _gt_size, _window, _upscale, _crop_border, _names, _loading, _stores),
     *(_losses, _importance, _schedule, _wandb, _suffix),
     *engine_options.RULES,
 )

@@ -198,6 +198,20 @@ def test_the_scale_is_needed_by_pairs(training, change, problems):
     assert problems(training) == ['`scale`: missing; RFSPairedImageDataset needs it']
 
 
+def test_sets_of_one_name_would_lose_figures(training, testing, change, problems):
+    for options, first, second in ((training, 'val', 'val_2'), (testing, 'test_1', 'test_2')):
+        given = options['datasets'][first]
+        change(options, f'datasets.{second}', {**given, 'name': 'another'})
+        assert problems(options, is_train=options is training) == []
+        change(options, f'datasets.{second}', dict(given))
+        assert problems(options, is_train=options is training) == [
+            f'`datasets.{second}.name`: {given["name"]} is the name of datasets.{first}, too; its figures would be lost'
+        ]
+    change(training, 'datasets.val_2')
+    change(training, 'datasets.train.name', training['datasets']['val']['name'])
+    assert problems(training) == []
+
+
 def test_the_best_needs_a_set(training, change, problems):
     change(training, 'datasets.val')
     change(training, 'logger.keep_best', 'psnr_y')
