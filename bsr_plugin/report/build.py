@@ -100,8 +100,7 @@ def build_report(
         with _or_left_out(content):
             content.examples.append(load_example(runs, part, image, baselines))
     _add_costs(content)
-    folders_of_logs = {training.name: training.log for training in trainings.values() if training.log}
-    _add_curves(content, folders_of_logs | {folder.name: folder for folder in logs})
+    _add_curves(content, [*(each.log for each in trainings.values() if each.log), *logs])
     _add_pic(content, next(iter(options.values()), {}), pic_store)
     for run in runs:
         _add_attention(content, run)
@@ -130,11 +129,14 @@ def _add_costs(content: Content) -> None:
             content.plots.append(Plot('cost', inline_svg(figure, f'cost-{number}'), title))
 
 
-def _add_curves(content: Content, logs: Mapping[str, Path]) -> None:
+def _add_curves(content: Content, logs: Sequence[Path]) -> None:
+    """The curves of every log, once, by the name of its folder, or by its path where several have one name."""
+    folders = {folder.resolve(): folder for folder in logs}
+    names = [folder.name for folder in folders]
     curves = {}
-    for name, folder in logs.items():
+    for whole, folder in folders.items():
         with _or_left_out(content):
-            curves[name] = read_curves(folder)
+            curves[whole.name if names.count(whole.name) == 1 else str(folder)] = read_curves(folder)
     curves = {name: run for name, run in curves.items() if run}
     if curves:
         content.plots.append(Plot('curves', inline_svg(curves_figure(curves, PAGE), 'curves')))

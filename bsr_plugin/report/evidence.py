@@ -15,7 +15,7 @@ from bsr_plugin.atomic import write_text
 from bsr_plugin.errors import InputError
 from bsr_plugin.markdown import markdown_row, markdown_table, markdown_text
 from bsr_plugin.report.study_figures import claims_figure, learning_curves_figure
-from bsr_plugin.report.study_table_parts import StudyTable, label_of, sets_of
+from bsr_plugin.report.study_table_parts import StudyTable, sets_of
 from bsr_plugin.report.study_tables import study_tables
 from bsr_plugin.report.style import svg_file
 from bsr_plugin.report.template import source
@@ -60,12 +60,14 @@ def build_evidence(studies: Path, out: Path) -> list[Path]:
         All files that were written.
 
     Raises:
-        InputError: The folder holds no study, or a text is missing.
+        InputError: The folder holds no study, or lies elsewhere, or a text is missing.
     """
     kept = [_read(file.parent) for file in sorted(studies.glob(f'*/{FILE_NAME}'))]
     if not kept:
         raise InputError(f'{studies} holds no study: bsr evidence --take STUDY.yml=DIR brings one.')
     base = out.resolve().parent
+    if not studies.resolve().is_relative_to(base):
+        raise InputError(f'{studies} is not in {base}: write the page beside the folder of the studies, or above it.')
     figures = {path: text for study in kept for path, text in _figures(study)}
     for path, text in figures.items():
         if len(text) > _LARGEST_FIGURE:
@@ -128,8 +130,7 @@ def _section(study: KeptStudy, base: Path, figures: list[Path]) -> dict[str, Any
 def _shown(result: StudyResult, tables: list[StudyTable]) -> list[StudyTable]:
     """The tables of the metric that decides, and those without one; the claims stand before them."""
     metric = main_metric(result.metrics)
-    others = [label_of(name, options) for name, options in result.metrics.items() if name != metric]
-    return [table for table in tables if table.title != 'Claims' and not table.title.startswith(tuple(others))]
+    return [table for table in tables if table.title != 'Claims' and table.metric in (metric, None)]
 
 
 def _measured(result: StudyResult) -> str:

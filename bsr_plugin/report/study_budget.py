@@ -38,14 +38,14 @@ def _at_quarters(budget: Budget, result: StudyResult, metric: str) -> list[Study
     name = next(reversed(sets_of(result)), '')
     found = [each for each in budget.quarters if (each.set, each.metric) == (name, metric)]
     options = result.metrics[metric]
-    title, places = f'{label_of(metric, options)} after so many seconds, {name}', places_of(options)
+    title, places = f'{label_of(metric, result.metrics)} after so many seconds, {name}', places_of(options)
     heads = ['variant', *(f'{budget.seconds * number / QUARTERS:g} s' for number in range(1, QUARTERS + 1))]
     figures = _rows({(each.variant, each.quarter): both_text(each.figure, places) for each in found})
     compared = [each for each in found if each.variant != result.reference]
     differences = _rows({(each.variant, each.quarter): interval_text(each.difference, places) for each in compared})
     tables = [
-        StudyTable(title, heads, figures, 'Mean ± standard deviation over the seeds.'),
-        StudyTable(f'{title}, difference from {result.reference}', heads, differences, PAIRED),
+        StudyTable(title, heads, figures, 'Mean ± standard deviation over the seeds.', metric),
+        StudyTable(f'{title}, difference from {result.reference}', heads, differences, PAIRED, metric),
     ]
     return [table for table in tables if table.rows]
 

@@ -156,7 +156,7 @@ def claims_figure(result: StudyResult, metric: str, palette: Palette = PRINT) ->
     for row, each in enumerate(found.values()):
         _draw_difference(axes, each, row, palette.of(0))
     _label_rows(axes, [f'{better} vs {than}' for better, than in found], palette)
-    axes.set_xlabel(f'{label_of(metric, result.metrics[metric])} difference, {name}')
+    axes.set_xlabel(f'{label_of(metric, result.metrics)} difference, {name}')
     return figure
 
 

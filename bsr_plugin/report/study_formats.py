@@ -72,7 +72,7 @@ def _lines(result: StudyResult) -> Iterator[dict[str, Any]]:
                 figure = figure_of(result, variant, name, metric)
                 if figure:
                     yield _line('figure', variant, name, metric, figure)
-        for name, images in result.images[variant].items():
+        for name, images in result.images.get(variant, {}).items():  # a study that is kept has none
             for image, figures in images.items():
                 for metric, figure in figures.items():
                     yield {**_line('image', variant, name, metric, figure), 'image': image}

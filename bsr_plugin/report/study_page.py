@@ -50,19 +50,35 @@ def render_study(result: StudyResult, tables: list[StudyTable]) -> str:
 
 
 def _warnings(result: StudyResult) -> list[str]:
-    if result.done == result.planned:
-        return []
-    return [f'{result.done} of {result.planned} runs are done: n says of how many seeds a figure is.']
+    warnings = []
+    if result.done != result.planned:
+        warnings.append(f'{result.done} of {result.planned} runs are done: n says of how many seeds a figure is.')
+    for name in dict.fromkeys(name for sets in result.images.values() for name in sets):
+        if images := _not_in_all_runs(result, name):
+            sentence = f'{name} was not the same for all runs, and their means do not compare'
+            warnings.append(f'{sentence}: not all of them have {", ".join(images)}.')
+    return warnings
+
+
+def _not_in_all_runs(result: StudyResult, name: str) -> list[str]:
+    """Images of a set that some of the runs have not measured."""
+    of_variants = {variant: sets.get(name, {}) for variant, sets in result.images.items() if sets}
+
+    def runs_with(variant: str, image: str) -> int:
+        return max((figure.n for figure in of_variants[variant].get(image, {}).values()), default=0)
+
+    images = dict.fromkeys(image for own in of_variants.values() for image in own)
+    return [image for image in images if any(runs_with(each, image) < len(result.values[each]) for each in of_variants)]
 
 
 def _plots(result: StudyResult, section: str) -> Iterator[dict[str, Any]]:
     """A plot for each metric."""
     draw = {'differences': differences_figure, 'curves': learning_curves_figure}[section]
-    for number, (metric, options) in enumerate(result.metrics.items()):
+    for number, metric in enumerate(result.metrics):
         figure: Figure | None = draw(result, metric, PAGE)
         if figure:
             svg = Markup(inline_svg(figure, f'{section}-{number}'))
-            yield {'title': label_of(metric, options), 'svg': svg}
+            yield {'title': label_of(metric, result.metrics), 'svg': svg}
 
 
 def _times(result: StudyResult) -> list[StudyTable]:
@@ -92,7 +108,7 @@ def _images(result: StudyResult) -> Iterator[dict[str, Any]]:
             [sortable_word(image), *(_image_cell(result, variant, name, image, metric) for variant, metric in columns)]
             for image in images
         ]
-        heads = ['Image', *(f'{variant} {label_of(metric, result.metrics[metric])}' for variant, metric in columns)]
+        heads = ['Image', *(f'{variant} {label_of(metric, result.metrics)}' for variant, metric in columns)]
         yield {'id': f'images-{number}', 'title': f'{name}: {len(rows)} images', 'heads': heads, 'rows': rows}
 
 

@@ -31,18 +31,20 @@ class StudyTable:
         heads: Names of the columns; the first is that of the variants.
         rows: A row for each variant.
         below: What is to be known of it.
+        metric: The metric whose figures it has, by its name in the option file; ``None`` for a table of no single one.
     """
 
     title: str
     heads: list[str]
     rows: list[list[str]]
     below: str
+    metric: str | None = None
 
 
-def label_of(name: str, metric: Mapping[str, Any]) -> str:
-    """What a metric of an option file is called."""
-    kind = kind_of(metric)
-    return _LABELS[kind] if kind else name
+def label_of(name: str, metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a metric is called: by its kind, or by its name in the option file where several are of one kind."""
+    kind = kind_of(metrics[name])
+    return _LABELS[kind] if kind and [kind_of(each) for each in metrics.values()].count(kind) == 1 else name
 
 
 def places_of(metric: Mapping[str, Any]) -> int:

@@ -37,7 +37,9 @@ def _figures(result: StudyResult, metric: str) -> StudyTable:
         runs = figures[0].n if figures and figures[0] else 0
         rows.append([variant, *(both_text(each, places_of(options)) for each in figures), str(runs)])
     below = f'Mean ± standard deviation over n seeds; {result.done} of {result.planned} runs are done.'
-    return StudyTable(f'{label_of(metric, options)} of the final networks', ['variant', *sets, 'n'], rows, below)
+    return StudyTable(
+        f'{label_of(metric, result.metrics)} of the final networks', ['variant', *sets, 'n'], rows, below, metric
+    )
 
 
 def _differences(result: StudyResult, metric: str) -> list[StudyTable]:
@@ -48,8 +50,8 @@ def _differences(result: StudyResult, metric: str) -> list[StudyTable]:
     for variant in variants:
         row = [found[variant, name] for name in sets]
         rows.append([variant, *(interval_text(each, places_of(options)) for each in row), str(row[0].n)])
-    title = f'{label_of(metric, options)}, difference from {result.reference}'
-    return [StudyTable(title, ['variant', *sets, 'n'], rows, PAIRED)] if rows else []
+    title = f'{label_of(metric, result.metrics)}, difference from {result.reference}'
+    return [StudyTable(title, ['variant', *sets, 'n'], rows, PAIRED, metric)] if rows else []
 
 
 def _claims(result: StudyResult) -> list[StudyTable]:
@@ -58,7 +60,7 @@ def _claims(result: StudyResult) -> list[StudyTable]:
     if not result.comparisons or metric is None:
         return []
     sets, options = sets_of(result), result.metrics[metric]
-    label = label_of(metric, options)
+    label = label_of(metric, result.metrics)
     verdicts = [[each.says, f'{each.better} vs {each.than}', each.verdict] for each in result.comparisons]
     by = f'By the difference in {label}, {ALL_SETS}' if ALL_SETS in sets else f'By the difference in {label}'
     below = f'{by}, with its 95 % confidence interval, not corrected for the number of claims.'
@@ -67,7 +69,7 @@ def _claims(result: StudyResult) -> list[StudyTable]:
     rows = [[f'{better} vs {than}', *_row(pairs[better, than], metric, options, sets)] for better, than in pairs]
     rows = [row for row in rows if row[-1] != '0']
     title = f'{label}, difference between the variants of the claims'
-    return [*tables, StudyTable(title, ['variants', *sets, 'n'], rows, PAIRED)] if rows else tables
+    return [*tables, StudyTable(title, ['variants', *sets, 'n'], rows, PAIRED, metric)] if rows else tables
 
 
 def _row(claim: Claim, metric: str, options: Mapping[str, Any], sets: Sequence[str]) -> list[str]:
@@ -88,13 +90,13 @@ def reach_tables(reach: Sequence[Reach], result: StudyResult, unit: str) -> list
     if not rows:
         return []
     metric = reach[0].metric
-    label = label_of(metric, result.metrics[metric])
+    label = label_of(metric, result.metrics)
     below = (
         'From the learning curve of each seed, with straight lines between validations: when it first reaches the '
         f'figure that {result.reference} of the same seed ends with. Median; in brackets, of how many seeds it does.'
     )
     title = f'{unit.capitalize()} to the final {label} of {result.reference}'
-    return [StudyTable(title, ['variant', *sets], rows, below)]
+    return [StudyTable(title, ['variant', *sets], rows, below, metric)]
 
 
 def _reach_text(reach: Reach) -> str:

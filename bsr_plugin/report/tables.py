@@ -56,8 +56,11 @@ def _comparison(
     for run in runs:
         for part in run.sets:
             if part.images and (part.degradation, part.scale) == shape:
+                cells = measured.setdefault(run.name, {})
                 name = paper_name(part.name)
-                measured.setdefault(run.name, {})[name] = _measured_cell(run, part, baselines)
+                # A second spelling of a published set, such as set5, is a set of its own.
+                name = part.name if name in cells else name
+                cells[name] = _measured_cell(run, part, baselines)
                 known = bicubic.get(name)
                 if known is None or (known.images or 0) < len(part.images):
                     bicubic[name] = _bicubic_cell(part, baselines)

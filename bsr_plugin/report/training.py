@@ -1,6 +1,6 @@
 """The training run behind tested weights: its options and its log, as BasicSR's folders lay them out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,10 @@ from bsr_plugin.evaluation.results import RunResult
 from bsr_plugin.options.forced import force, recorded
 from bsr_plugin.options.loader import read_options
 from bsr_plugin.report.tables import BASELINE
+
+#: The samplings with the law of the paper's loop, and the options of theirs that change it.
+_RFS = ('rfs', 'rejection')
+_USUAL: Mapping[str, Any] = {'pic_balance': 1, 'image_choice': 'share', 'pic_score': 'gradient'}
 
 
 @dataclass(frozen=True)
@@ -44,21 +48,38 @@ def _options(file: Path) -> dict[str, Any]:
 
 
 def variant(options: Mapping[str, Any]) -> str | None:
-    """What a training run with these options leaves out of BSR, in the words of table 4; ``None``: another network."""
-    if options.get('network_g', {}).get('type', 'BSRNet') != 'BSRNet':
+    """How a training run with these options differs from BSR, in the words of table 4; ``None``: another network."""
+    network = options.get('network_g', {})
+    if network.get('type', 'BSRNet') != 'BSRNet':
         return None
-    train_set = options.get('datasets', {}).get('train', {})
-    loss = options.get('train', {}).get('pixel_opt') or {}
-    left_out = []
-    if train_set.get('type') != 'RFSPairedImageDataset' or train_set.get('sampling', 'rfs') == 'uniform':
-        left_out.append('w/o RFS')
-    if options.get('network_g', {}).get('skip_connections') is False:
-        left_out.append('w/o SC')
-    if loss.get('type') == 'HybridL1L2LpLoss':
-        # A weight that is left out has its default, which is above 0.
-        terms = '+'.join(term for term in ('L2', 'L1', 'Lp') if float(loss.get(f'{term.lower()}_weight', 1)) > 0)
-    else:
-        terms = str(loss.get('type'))
-    if terms != 'L2+L1+Lp':
-        left_out.append(terms)
-    return f'BSR {", ".join(left_out)}' if left_out else BASELINE
+    changes = [*_of_sampling(options.get('datasets', {}).get('train', {}))]
+    if network.get('skip_connections') is False:
+        changes.append('w/o SC')
+    if network.get('attention', 'spatial') != 'spatial':
+        changes.append(f'attention {network["attention"]}')
+    if (terms := _terms(options.get('train', {}).get('pixel_opt') or {})) != 'L2+L1+Lp':
+        changes.append(terms)
+    return f'BSR {", ".join(changes)}' if changes else BASELINE
+
+
+def _of_sampling(train_set: Mapping[str, Any]) -> Iterator[str]:
+    """How patches are drawn, where it is not by random filter sampling as the paper has it."""
+    sampling = train_set.get('sampling', 'rfs')
+    is_uniform = sampling == 'uniform' or (sampling in _RFS and train_set.get('pic_balance') == 0)
+    if train_set.get('type') != 'RFSPairedImageDataset' or is_uniform:
+        yield 'w/o RFS'
+        return
+    if sampling not in _RFS:
+        yield str(sampling)
+        return
+    for key, usual in _USUAL.items():
+        if (value := train_set.get(key, usual)) != usual:
+            yield f'{key} {"annealed" if isinstance(value, Mapping) else value}'
+
+
+def _terms(loss: Mapping[str, Any]) -> str:
+    """The terms of a loss."""
+    if loss.get('type') != 'HybridL1L2LpLoss':
+        return str(loss.get('type'))
+    # A weight that is left out has its default, which is above 0.
+    return '+'.join(term for term in ('L2', 'L1', 'Lp') if float(loss.get(f'{term.lower()}_weight', 1)) > 0)

@@ -11,8 +11,9 @@ import matplotlib as mpl
 import pytest
 
 from bsr_plugin.cli import main
-from bsr_plugin.report.evidence import build_evidence, keep_study
+from bsr_plugin.report.evidence import _shown, build_evidence, keep_study
 from bsr_plugin.report.study_figures import claims_figure
+from bsr_plugin.report.study_tables import study_tables
 from bsr_plugin.study.claims import Claim
 from bsr_plugin.study.differences import Difference
 from bsr_plugin.study.learning_curves import MeanCurve
@@ -138,3 +139,17 @@ def test_what_is_kept_names_no_machine_and_no_folder():
             assert not re.search(r'/(home|root|work|tmp)/', path.read_text()), path
         if path.suffix == '.svg':
             assert path.stat().st_size < 300_000
+
+
+def test_the_tables_are_those_of_the_metric_that_decides_also_beside_one_of_its_kind():
+    metrics = {'psnr': METRICS['psnr'], 'psnr_uncut': {**METRICS['psnr'], 'crop_border': 0}}
+    figures = {name: {'Set5': {key: Figure(30.0, 0.1, 3) for key in metrics}} for name in ('plain', 'rfs')}
+    both = replace(result(), metrics=metrics, variants=figures, means={})
+    shown = {table.metric for table in _shown(both, study_tables(both))}
+    assert shown == {'psnr'}
+
+
+def test_a_page_that_its_studies_are_not_beside_is_refused_before_anything_is_written(studies, tmp_path, capsys):
+    assert main(['evidence', str(studies), '--out', str(tmp_path / 'build/evidence.md')]) == 2
+    assert 'write the page beside the folder of the studies, or above it' in capsys.readouterr().err
+    assert not list(studies.rglob('*.svg'))

@@ -11,6 +11,8 @@ from PIL import Image
 
 from bsr_plugin.cli import main
 from bsr_plugin.evaluation.results import read_results
+from bsr_plugin.report.build import _add_curves
+from bsr_plugin.report.page import Content
 
 
 def test_one_command_writes_the_page_and_the_tables(project, tmp_path, capsys):
@@ -46,6 +48,18 @@ def test_runs_of_one_name_are_told_apart(project, tmp_path):
     assert main(['report', str(project.first), str(copy), '--out', str(tmp_path / 'out'), '--examples', '0']) == 0
     methods = [row['method'] for row in csv.DictReader((tmp_path / 'out/tables.csv').open())]
     assert methods[-2:] == [str(project.first), str(copy)]
+
+
+def test_logs_of_one_name_are_told_apart_and_none_is_drawn_twice(project, log_writer, tmp_path):
+    logs = [tmp_path / machine / 'tb_logger/BSR' for machine in ('one', 'two')]
+    for log in logs:
+        log_writer(log, {'losses/l_pix': [(1, 0.5), (2, 0.4)]})
+    content = Content('x', [], {}, [])
+    _add_curves(content, [*logs, project.log, project.log])
+    (plot,) = content.plots
+    for name in (*map(str, logs), 'BSR_tiny'):
+        assert name in plot.svg
+    assert content.problems == []
 
 
 def test_what_is_missing_is_named_and_the_rest_is_made(project, tmp_path, capsys):

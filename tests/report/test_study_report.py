@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,8 @@ from bsr_plugin.cli import main
 from bsr_plugin.report.study_build import build_study_report
 from bsr_plugin.report.study_figures import differences_figure, learning_curves_figure
 from bsr_plugin.report.study_formats import study_to_csv, study_to_latex, study_to_markdown
+from bsr_plugin.report.study_page import _warnings
+from bsr_plugin.report.study_table_parts import label_of
 from bsr_plugin.report.study_tables import study_tables
 from bsr_plugin.study.definition import Comparison
 from bsr_plugin.study.planning import Plan
@@ -166,3 +169,35 @@ def test_the_report_shows_the_folder_of_a_study(tmp_path, capsys):
         assert f'<section id="{anchor}">' in page
     assert main(['report', str(tmp_path), str(tmp_path), '--out', str(out)]) == 2
     assert 'holds a study, which has a page of its own: name it alone' in capsys.readouterr().err
+
+
+def test_a_set_that_changed_between_runs_is_warned_of():
+    result = study()
+    assert _warnings(result) == []
+    images = {
+        name: {**sets, 'Set5': {**sets['Set5'], 'new': sets['Set5']['baby']}} for name, sets in result.images.items()
+    }
+    assert _warnings(replace(result, images=images)) == []
+    images['plain'] = result.images['plain']
+    (warning,) = _warnings(replace(result, images=images))
+    assert warning == 'Set5 was not the same for all runs, and their means do not compare: not all of them have new.'
+    partly = {metric: replace(figure, n=1) for metric, figure in result.images['plain']['Set14']['baby'].items()}
+    images = {**result.images, 'plain': {**result.images['plain'], 'Set14': {'baby': partly}}}
+    (warning,) = _warnings(replace(result, images=images))
+    assert warning.startswith('Set14 was not the same for all runs')
+
+
+def test_two_metrics_of_one_kind_are_told_apart(tmp_path):
+    result = study()
+    cropped = {'psnr_y': METRICS['psnr_y'], 'uncut': {**METRICS['psnr_y'], 'crop_border': 0}}
+    tables = study_tables(replace(result, metrics={**METRICS, 'psnr_y': METRICS['psnr_y']}))
+    assert len({table.title for table in tables}) == len(tables)
+    assert [label_of(name, METRICS) for name in METRICS] == ['PSNR-Y', 'niqe']
+    assert [label_of(name, cropped) for name in cropped] == ['psnr_y', 'uncut']
+
+
+def test_a_study_that_is_kept_without_its_images_has_a_report(tmp_path, capsys):
+    write_study(tmp_path, replace(study(), images={}))
+    assert main(['report', str(tmp_path), '--out', str(tmp_path / 'report')]) == 0
+    lines = list(csv.DictReader((tmp_path / 'report/tables.csv').open()))
+    assert {line['kind'] for line in lines} == {'figure', 'run', 'difference'}

@@ -95,6 +95,13 @@ def test_a_set_of_ones_own_stands_behind_those_of_the_paper():
     assert set(rows(table)['BSR'].cells) == {'Set5', 'Urban100'}
 
 
+def test_a_second_spelling_of_a_published_set_is_a_set_of_its_own():
+    ours = run_of('mine', {'BSD100': (27.3, 0.73), 'B100': (27.1, 0.72)})
+    (table,) = comparison_tables([ours], baselines_of(ours))
+    assert table.sets == ('BSD100', 'B100')
+    assert [rows(table)['mine'].cells[name].psnr for name in table.sets] == [27.3, 27.1]
+
+
 def test_what_does_not_compare_is_said():
     partial = run_of('partial', {'Set14': (28.0, 0.78)}, images=13)
     uncut = run_of('uncut', {'Set14': (28.0, 0.78)}, crop_border=0)

@@ -30,6 +30,20 @@ def options(train_set=RFS, loss=HYBRID, network=None):
         (options(loss={'type': 'L1Loss'}), 'BSR L1Loss'),
         (options(network={'type': 'EDSR'}), None),
         (options({**RFS, 'sampling': 'uniform'}, {**HYBRID, 'lp_weight': 0}), 'BSR w/o RFS, L2+L1'),
+        (options(train_set={**RFS, 'pic_balance': 0}), 'BSR w/o RFS'),
+        (options(train_set={**RFS, 'sampling': 'rfs', 'pic_balance': 1.0, 'image_choice': 'share'}), 'BSR baseline'),
+        (options(train_set={**RFS, 'sampling': 'importance', 'pic_balance': 0}), 'BSR importance'),
+        (options(train_set={**RFS, 'sampling': 'band'}), 'BSR band'),
+        (
+            options(train_set={**RFS, 'pic_balance': 0.5, 'image_choice': 'spread'}),
+            'BSR pic_balance 0.5, image_choice spread',
+        ),
+        (
+            options(train_set={**RFS, 'pic_balance': {'from': 1, 'to': 0, 'between': [0, 9]}}),
+            'BSR pic_balance annealed',
+        ),
+        (options(train_set={**RFS, 'pic_score': 'residual'}), 'BSR pic_score residual'),
+        (options(network={'type': 'BSRNet', 'attention': 'none'}), 'BSR attention none'),
     ],
 )
 def test_rows_of_table_4(given, expected):
