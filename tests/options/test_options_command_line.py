@@ -156,7 +156,7 @@ def test_absent_test_sets_are_named_and_left_out(testing, command_line, capsys):
 
 def test_sections_stay_in_the_order_of_the_file(training, command_line):
     sets = training['datasets']
-    training['datasets'] = {'val_2': sets['val'], 'train': sets['train'], 'val': sets['val']}
+    training['datasets'] = {'val_2': {**sets['val'], 'name': 'b'}, 'train': sets['train'], 'val': sets['val']}
     command_line(training)
     assert list(parse_options('/root', is_train=True)[0]['datasets']) == ['val_2', 'train', 'val']
 
