@@ -1,5 +1,6 @@
 """Image files of any kind to the one form everything here works on: (H, W, 3) uint8, BGR."""
 
+import re
 import stat
 from io import BytesIO
 from pathlib import Path, PurePath
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from bsr_plugin.errors import InputError
@@ -21,6 +23,8 @@ PNG_COMPRESSION = 1
 #: Quarter turns counter-clockwise for the EXIF orientations 1 to 8, and those that are mirrored left and right before.
 _TURNS = dict(enumerate((0, 0, 2, 2, 1, 3, 3, 1), 1))
 _MIRRORED = (2, 4, 5, 7)
+#: Pillow's modes of grey.
+_GREY = ('1', 'L', 'I', 'I;16')
 
 
 def is_image(path: PurePath) -> bool:
@@ -64,7 +68,7 @@ def decode(data: bytes | memoryview, name: str) -> NDArray[np.uint8]:
 
     Raises:
         InputError: Not an image, a translucent one, colours without a single RGB reading (CMYK, L*a*b*), several
-            images in one file (animations, TIFF pages), or samples that are neither 8 nor 16 bits.
+            images in one file (animations, TIFF pages), or samples that do not fill 8 or 16 bits.
     """
     header = _read_header(BytesIO(data), name, thoroughly=True)
     try:
@@ -111,25 +115,52 @@ def _read_header(source: Path | BytesIO, name: str, thoroughly: bool = False) ->
     """Reads a header and refuses what cannot be one RGB image; ``thoroughly`` also compares the checksums of a PNG."""
     try:
         with Image.open(source) as image:
-            kind, mode, (width, height) = image.format, image.mode, image.size
-            # A photograph of format MPO has previews behind it, and is the first image.
-            several = kind != 'MPO' and getattr(image, 'n_frames', 1) > 1
-            turned_tiff = isinstance(image, TiffImageFile) and image.tag_v2.get(ExifTags.Base.Orientation, 1) != 1
+            (width, height), refusal = image.size, _refusal(image)
             orientation = _orientation(image.info.get('exif', b''))
-            if thoroughly and kind == 'PNG':
+            if thoroughly and image.format == 'PNG':
                 image.verify()  # libpng, inside OpenCV, writes what it finds on standard error
     except UnidentifiedImageError as error:
         raise InputError(f'{name} is not an image that can be read: remove it or put it right.') from error
     except Exception as error:  # Pillow raises whatever a damaged file makes it trip over
         raise InputError(f'{name} cannot be read ({error}): remove it or put it right.') from error
-    if mode in ('CMYK', 'LAB'):
-        raise InputError(f'{name} is {mode}: convert it to RGB first.')
-    if several:
-        raise InputError(f'{name} holds several images: save the one you want as a file of its own.')
-    if turned_tiff:
-        # Decoders disagree on these: which tags they follow depends on the kind of samples.
-        raise InputError(f'{name} is a TIFF to be turned when it is shown: save it upright.')
+    if refusal:
+        raise InputError(f'{name} {refusal}')
     return _Header(width, height, orientation)
+
+
+def _refusal(image: Image.Image) -> str:
+    """Why an image is refused by its header, as the predicate of a sentence; empty where it is not."""
+    if image.mode in ('CMYK', 'LAB'):
+        return f'is {image.mode}: convert it to RGB first.'
+    # A photograph of format MPO has previews behind it, and is the first image.
+    if image.format != 'MPO' and getattr(image, 'n_frames', 1) > 1:
+        return 'holds several images: save the one you want as a file of its own.'
+    if isinstance(image, TiffImageFile):
+        return _refusal_of_tiff(image)
+    if image.format == 'PNG' and 'transparency' in image.info and image.mode in _GREY:
+        return 'is translucent: flatten its alpha channel first.'  # OpenCV leaves this transparency out
+    if isinstance(image, PpmImageFile) and (largest := _largest_sample(image)) not in (None, 255, 65535):
+        return f'has samples up to {largest}: convert it to 8 or 16 bits first.'  # OpenCV does not scale them
+    return ''
+
+
+def _refusal_of_tiff(image: TiffImageFile) -> str:
+    tags = image.tag_v2
+    if tags.get(ExifTags.Base.Orientation, 1) != 1:
+        # Decoders disagree on these: which tags they follow depends on the kind of samples.
+        return 'is a TIFF to be turned when it is shown: save it upright.'
+    bits = max(tags.get(ExifTags.Base.BitsPerSample, (1,)))
+    if tags.get(ExifTags.Base.PhotometricInterpretation) == 0 and bits > 8:
+        return f'is a TIFF of {bits} bits in which 0 is white: convert it to PNG first.'
+    return ''
+
+
+def _largest_sample(image: PpmImageFile) -> int | None:
+    """The number that stands for white in a PGM or PPM; ``None`` for other images of Netpbm."""
+    assert image.fp is not None
+    image.fp.seek(0)
+    header = re.sub(rb'#[^\r\n]*', b'', image.fp.read(image.tile[0][2])).split()
+    return int(header[3]) if header[0] in (b'P2', b'P3', b'P5', b'P6') else None
 
 
 def _orientation(exif: bytes) -> int:

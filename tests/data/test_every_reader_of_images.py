@@ -40,6 +40,10 @@ def two_frames(**settings):
     return pillow(RGB, save_all=True, append_images=[Image.fromarray(255 - RGB)], **settings)
 
 
+def ten_bits(path):
+    path.write_bytes(b'P5 32 24 1023\n' + (GREY.astype('>u2') * 4).tobytes())
+
+
 def three(grey):
     return np.repeat(grey[..., None], 3, axis=2)
 
@@ -65,6 +69,8 @@ KINDS = {
     'opaque': ('a.png', pillow(np.dstack([RGB, OPAQUE])), RGB),
     'translucent': ('a.png', pillow(np.dstack([RGB, GLASS])), TRANSLUCENT),
     'translucent WebP': ('a.webp', pillow(np.dstack([RGB, GLASS]), lossless=True), TRANSLUCENT),
+    'grey with a hole': ('a.png', pillow(GREY, transparency=int(GREY[3, 3])), TRANSLUCENT),
+    '10 bits': ('a.pgm', ten_bits, 'has samples up to 1023: convert it to 8 or 16 bits first.'),
     'palette': ('a.png', pillow(PALETTE), PALETTE_RGB),
     'palette with a hole': ('a.png', pillow(PALETTE, transparency=0), TRANSLUCENT),
     'GIF': ('a.gif', pillow(PALETTE), PALETTE_RGB),

@@ -20,6 +20,14 @@ GREY = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
 COLOUR = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)  # RGB
 OPAQUE = np.full((5, 7, 1), 255, np.uint8)
 WORDS = RNG.integers(0, 65536, (5, 7, 3), dtype=np.uint16)
+#: A TIFF of four grey pixels whose PhotometricInterpretation, tag 262, is 0.
+SIXTEEN_BITS_WHITE_IS_ZERO = b''.join([
+    struct.pack('<4sI4HH', b'II*', 16, 0, 20000, 40000, 65535, 9),
+    *(struct.pack('<HHII', tag, 3, 1, value) for tag, value in {
+        256: 4, 257: 1, 258: 16, 259: 1, 262: 0, 273: 8, 277: 1, 278: 1, 279: 8
+    }.items()),
+    bytes(4),
+])  # fmt: skip
 THREE_GREYS = np.repeat(GREY[..., None], 3, axis=2)
 
 
@@ -169,6 +177,61 @@ def test_other_samples_are_refused(tmp_path, dtype, said):
     path = saved(tmp_path, GREY.astype(dtype), name='depth.tif')
     with pytest.raises(InputError, match=rf'depth\.tif has samples of type {said}: convert it to 8 or 16 bits first\.'):
         read_image(path)
+
+
+@pytest.mark.parametrize('magic', ['P2', 'P3', 'P5', 'P6'])
+@pytest.mark.parametrize('largest', [1, 100, 254, 1023, 4095, 65534])
+def test_samples_of_netpbm_that_do_not_fill_their_bits_are_refused(tmp_path, magic, largest):
+    path = tmp_path / 'a.ppm'
+    path.write_bytes(netpbm(magic, largest, f'{magic} # 4 1 255\n4 # {"x" * 9000}\r1\n{largest}\n'))
+    for reader in (image_size, read_image):
+        with pytest.raises(InputError) as error:
+            reader(path)
+        assert str(error.value) == f'{path} has samples up to {largest}: convert it to 8 or 16 bits first.'
+
+
+@pytest.mark.parametrize('magic', ['P2', 'P3', 'P5', 'P6'])
+@pytest.mark.parametrize('largest', [255, 65535])
+def test_samples_of_netpbm_that_fill_their_bits(tmp_path, magic, largest):
+    path = tmp_path / 'a.ppm'
+    path.write_bytes(netpbm(magic, largest, f'{magic}\n# Created by GIMP 1023\n4 1\n{largest}\n'))
+    assert read(path).tolist() == [[[0] * 3, [64] * 3, [128] * 3, [255] * 3]]
+
+
+def netpbm(magic, largest, header):
+    """Four pixels at 0, a quarter, a half and all of ``largest``."""
+    samples = np.array([0, largest / 4, largest / 2, largest]).round().astype(int).repeat(3 if magic in 'P3P6' else 1)
+    if magic in ('P2', 'P3'):
+        return f'{header}{" ".join(map(str, samples))}\n'.encode()
+    return header.encode() + samples.astype('>u2' if largest > 255 else 'u1').tobytes()
+
+
+@pytest.mark.parametrize('header', [b'P1 4 1\n0 1 1 0\n', b'P4 4 1\n\x60'])
+def test_black_and_white_of_netpbm(tmp_path, header):
+    (tmp_path / 'a.pnm').write_bytes(header)
+    assert read(tmp_path / 'a.pnm')[0, :, 0].tolist() == [255, 0, 0, 255]
+
+
+def test_tiffs_in_which_0_is_white(tmp_path):
+    eight = saved(tmp_path, GREY, name='eight.tif', tiffinfo={262: 0})
+    with Image.open(eight) as image:
+        assert image.tag_v2[262] == 0
+    np.testing.assert_array_equal(read(eight), THREE_GREYS)
+    path = tmp_path / 'sixteen.tif'
+    path.write_bytes(SIXTEEN_BITS_WHITE_IS_ZERO)
+    for reader in (image_size, read_image):
+        with pytest.raises(InputError) as error:
+            reader(path)
+        assert str(error.value) == f'{path} is a TIFF of 16 bits in which 0 is white: convert it to PNG first.'
+
+
+@pytest.mark.parametrize('mode', ['1', 'L', 'I;16'])
+def test_grey_with_a_transparent_colour_is_refused(tmp_path, mode):
+    grey = Image.fromarray(GREY.astype(np.uint16) * 257) if mode == 'I;16' else Image.fromarray(GREY).convert(mode)
+    grey.save(tmp_path / 'hole.png', transparency=0)
+    for reader in (image_size, read_image):
+        with pytest.raises(InputError, match=r'hole\.png is translucent: flatten its alpha channel first\.'):
+            reader(tmp_path / 'hole.png')
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.jpg', '.bmp', '.tif', '.webp', '.jp2'])

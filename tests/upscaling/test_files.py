@@ -219,6 +219,15 @@ def test_samples_that_are_neither_8_nor_16_bits(upscaled, tmp_path):
     assert 'samples of type float: convert it to 8 or 16 bits' in reason(upscaled(tmp_path / 'float.tif', 'out.png'))
 
 
+@pytest.mark.parametrize(('largest', 'dtype'), [(100, np.uint8), (1023, np.uint16)])
+def test_samples_of_netpbm_that_do_not_fill_their_bits_are_scaled(upscaled, tmp_path, largest, dtype):
+    samples = np.array([0, largest // 4, largest // 2, largest], '>u2' if largest > 255 else np.uint8)
+    (tmp_path / 'in.pgm').write_bytes(f'P5 4 1 {largest}\n'.encode() + samples.tobytes())
+    pixels = cv2.imread(str(done(upscaled(tmp_path / 'in.pgm', 'out.png'))), cv2.IMREAD_UNCHANGED)
+    assert pixels.dtype == dtype
+    np.testing.assert_allclose(pixels / np.iinfo(dtype).max, doubled(samples[None] / largest), atol=1 / 255)
+
+
 def test_formats_that_cannot_hold_the_result(upscaled, tmp_path, noise):
     Image.fromarray(noise(20, 20, 4)).save(tmp_path / 'in.png')
     assert 'JPEG has no alpha, use PNG' in reason(upscaled(tmp_path / 'in.png', 'out.jpg'))
