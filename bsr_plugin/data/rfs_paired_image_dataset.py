@@ -162,6 +162,16 @@ class RFSPairedImageDataset(Dataset):
         region = window_with_ring(self._pairs.lr_image(image), top, left, self._window)
         return int(ringed_sums(region[None], self._channels)[0])
 
+    def begin_run(self, offset: int) -> None:
+        """Has a run that was resumed with another batch count its iterations on, which ``pic_balance`` may depend on.
+
+        It is to be called before worker processes start.
+
+        Args:
+            offset: Iterations that are done, less the batches of the present size that the rank's patches would be.
+        """
+        self._stream.begin_run(offset)
+
     def begin_epoch(self, numbers: range, batch_size: int) -> None:
         """Logs what the epoch draws from every interval, on rank 0; its first batches are drawn for that.
 

@@ -40,7 +40,7 @@ class Sampler(Protocol):
     """Draws the windows of a batch."""
 
     def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
-        """The windows of the batch with this ordinal, the number of batches that the rank drew before it."""
+        """The windows of the batch with this ordinal, the number of iterations before it."""
 
 
 @runtime_checkable

@@ -28,7 +28,14 @@ class DrawStream:
         self._vectorized = sampler if isinstance(sampler, VectorizedSampler) else None
         self._seed, self._rank = seed, rank
         self._ahead: dict[tuple[int, int], tuple[Draws, np.random.Generator]] = {}
-        self._last = self._step = self._version = 0
+        self._last = self._step = self._version = self._offset = 0
+
+    def begin_run(self, offset: int) -> None:
+        """Adds ``offset`` to the ordinals of all batches.
+
+        A run that goes on with another batch has done more or fewer iterations than its patches would be batches now.
+        """
+        self._offset, self._ahead = offset, {}
 
     def batch(self, number: int, size: int) -> tuple[Draws, np.random.Generator]:
         """The windows of a batch, and its generator with the random numbers that are left of it.
@@ -51,7 +58,7 @@ class DrawStream:
 
     def _drawn(self, numbers: Sequence[int], size: int) -> dict[tuple[int, int], tuple[Draws, np.random.Generator]]:
         generators = [batch_generator(self._seed, self._rank, number) for number in numbers]
-        ordinals = [number // size for number in numbers]
+        ordinals = [number // size + self._offset for number in numbers]
         if self._vectorized:
             drawn = self._vectorized.draw_several(generators, size, ordinals)
         else:

@@ -74,7 +74,8 @@ class ResumableSampler(EnlargedSampler):
     Data sets are shuffled as ``EnlargedSampler`` shuffles them, and what is left of an epoch behind its last whole
     batch is left out, as its loader does. A data set that draws its own patches (``numbers_patches``) is given the
     numbers of this rank's stream of patches instead, consecutive over the whole run, with as many batches in an epoch
-    as the toolbox counts on; its ``begin_epoch(numbers, batch_size)`` is called before each epoch.
+    as the toolbox counts on; its ``begin_epoch(numbers, batch_size)`` is called before each epoch, and by :meth:`plan`
+    its ``begin_run(offset)`` with what is to be added to a batch's place in that stream to give its iteration.
 
     The arguments are those of ``EnlargedSampler``. Until :meth:`plan` is called, batches are single samples and the run
     has no end.
@@ -115,16 +116,15 @@ class ResumableSampler(EnlargedSampler):
                 f'datasets.train has {len(self.dataset)} images, less than one batch of {batch_size}{ranks}: set '
                 f'dataset_enlarge_ratio to {needed} or more.'
             )
-        self._total, self.start = total_iter, fresh
-        if state is None:
-            return None
-        before = Position.of_state(state, fresh)
+        before = fresh if state is None else Position.of_state(state, fresh)
         if before.iteration > total_iter:
             raise InputError(
                 f'The training state is of iteration {before.iteration}, past train.total_iter {total_iter}: raise '
                 'total_iter, or resume from an older state.'
             )
-        self.start = before.continued_by(fresh)
+        self._total, self.start = total_iter, before.continued_by(fresh)
+        if self._numbered and hasattr(self.dataset, 'begin_run'):
+            self.dataset.begin_run(self.start.iteration - self.start.patches // batch_size)
         same = before.geometry() == fresh.geometry()
         return None if same else f'The run goes on with {fresh.geometry()}; before: {before.geometry()}.'
 

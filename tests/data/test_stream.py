@@ -2,6 +2,7 @@
 
 import copy
 import json
+import pickle
 import subprocess
 import threading
 from collections import Counter
@@ -177,6 +178,27 @@ def test_a_run_resumed_on_fewer_ranks_draws_nothing_twice(train, options):
     assert after[: len(fresh) - 2] == fresh[2:][: len(after)]
 
 
+@pytest.mark.parametrize(('workers', 'persistent'), [(0, False), (2, False), (1, True)])
+def test_a_schedule_goes_on_at_the_iteration_where_a_run_with_another_batch_left_it(
+    train, options, workers, persistent
+):
+    opt = options(
+        pic_balance={'from': 0, 'to': 1, 'between': [7, 8]},
+        batch_size_per_gpu=8,
+        dataset_enlarge_ratio=10,
+        num_worker_per_gpu=workers,
+        persistent_workers=persistent,
+    )
+    # 6 iterations with batches of 4 are 3 batches of 8, and two more iterations come before the strength changes.
+    state = state_after(6, epoch=0, batches=6, batches_per_epoch=13)
+    resumed, uniform, balanced = (
+        flat(train(opt | {'pic_balance': balance}, epochs=2, state=state)) for balance in (opt['pic_balance'], 0, 1)
+    )
+    assert resumed[:2] == uniform[:2]
+    assert {tuple(np.bincount(json.loads(batch)['pic_bin'])) for batch in resumed[2:]} == {(2, 2, 2, 2)}
+    assert resumed[2:] == balanced[2:]
+
+
 def test_shuffled_indices_are_refused(options):
     loader = DataLoader(build_dataset(options()), batch_size=4, shuffle=True)
     with pytest.raises(InputError, match='draws its own patches and was given shuffled indices'):
@@ -257,6 +279,18 @@ def test_spawned_workers_give_the_same_batches(tmp_path, options, programs):
         found.append([[batch['lq'].sum(dim=(1, 2, 3)).tolist(), batch['pic'].tolist()] for batch in batches])
     assert found[0] != found[1]
     assert [json.loads(line) for line in printed.splitlines()[-2:]] == found
+
+
+def test_the_iteration_goes_to_spawned_workers(options):
+    opt = options(pic_balance={'from': 0, 'to': 1, 'between': [90, 92]})
+    dataset = build_dataset(opt)
+    uniform = served(dataset)
+    dataset.begin_run(92)
+    assert served(dataset) == served(pickle.loads(pickle.dumps(dataset))) != uniform
+
+
+def served(dataset):
+    return Counter(sample['pic_bin'] for sample in dataset.__getitems__(range(32)))
 
 
 def test_a_copy_gives_the_same_batches(options):

@@ -83,6 +83,21 @@ def test_batches_at_equal_distances_are_drawn_together(index, monkeypatch):
     assert numbers == [[1], [4], list(range(7, 31, 3)), list(range(31, 55, 3))]
 
 
+@pytest.mark.parametrize('name', RULES)
+def test_a_run_with_another_batch_before_counts_its_iterations_on(index, name):
+    sampler = make_sampler(RULES[name], index, None)
+    stream = DrawStream(sampler, 7, 1)
+    for number in range(0, 30, 5):
+        stream.batch(number, 5)
+    for offset in (11, -3, 0):  # what was drawn ahead is of no use
+        stream.begin_run(offset)
+        for number in range(30, 120, 5):
+            found, generator = stream.batch(number, 5)
+            own = batch_generator(7, 1, number)
+            assert_same(found, sampler.draw(own, 5, number // 5 + offset))
+            assert generator.random() == own.random()
+
+
 def test_what_was_drawn_ahead_by_an_earlier_law_is_drawn_anew(index):
     sampler = make_sampler(RULES['importance'], index, None)
     stream = DrawStream(sampler, 7, 1)

@@ -20,13 +20,17 @@ class Images(list):
 
 
 class Patches(Images):
-    """One that draws its own patches: any number is a patch. It remembers what it is told of its epochs."""
+    """One that draws its own patches: any number is a patch. It remembers what it is told of its run and epochs."""
 
     numbers_patches = True
 
     def __init__(self, images):
         super().__init__(images)
         self.epochs = []
+        self.offset = None
+
+    def begin_run(self, offset):
+        self.offset = offset
 
     def begin_epoch(self, numbers, batch_size):
         self.epochs.append((numbers, batch_size))
@@ -191,6 +195,18 @@ def test_the_data_set_is_told_of_each_epoch():
     _, state = loop(Patches(range(4)), batch=2, total=7, stop=3)
     loop(resumed, batch=2, total=7, state=state)
     assert resumed.epochs == [(range(6, 8), 2), *told[2:]]
+
+
+@pytest.mark.parametrize('ranks', [1, 2])
+def test_the_data_set_can_tell_the_iteration_of_a_batch_whatever_batches_it_had_before(ranks):
+    state, done = None, 0
+    for batch, stop, offset in [(4, 3, 0), (4, 5, 0), (8, 9, 2), (8, 11, 2), (3, 20, -13), (3, 22, -13), (1, 30, -83)]:
+        dataset = Patches(range(24))
+        batches, state = loop(dataset, batch, 30, ranks=ranks, state=state, stop=stop)
+        assert dataset.offset == offset
+        iterations = [samples[0] // batch + dataset.offset for samples in batches]
+        assert iterations == list(range(done, stop))
+        done = stop
 
 
 def test_whoever_listens_hears_of_an_epoch_before_the_data_set_does():
