@@ -1,10 +1,12 @@
 """Arguments that several commands take."""
 
 import argparse
+from math import isfinite, nan
 from pathlib import Path
 from typing import get_args
 
 from bsr_plugin.data.degradation import Degradation
+from bsr_plugin.errors import InputError
 from bsr_plugin.pic.intervals import IntervalRule, Spacing
 from bsr_plugin.pic.measure import ChannelRule
 
@@ -39,10 +41,29 @@ def add_pic_index(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--pic-bins', type=int, default=bins, metavar='P', help=f'intervals of PIC (default {bins})')
     share = f'share of windows they span (default {quantile})'
     parser.add_argument('--pic-quantile', type=float, default=quantile, metavar='Q', help=share)
+    edges = 'edges of the intervals in grey levels, in place of --pic-bins and --pic-quantile'
+    parser.add_argument('--pic-edges', type=_edges, metavar='0,K,...', help=edges)
     parser.add_argument('--pic-spacing', choices=get_args(Spacing), default='width', help='default: width')
     parser.add_argument('--pic-channels', choices=get_args(ChannelRule), default='max', help='default: max')
 
 
 def interval_rule(arguments: argparse.Namespace) -> IntervalRule:
-    """The intervals that :func:`add_pic_index` asked for."""
-    return IntervalRule(arguments.pic_bins, arguments.pic_quantile, spacing=arguments.pic_spacing)
+    """The intervals that :func:`add_pic_index` asked for.
+
+    Raises:
+        InputError: There are no such intervals.
+    """
+    edges, spacing = arguments.pic_edges, arguments.pic_spacing
+    if edges is not None and spacing == 'quantile':
+        raise InputError('--pic-spacing is quantile, and --pic-edges is given: leave one of the two out.')
+    return IntervalRule(arguments.pic_bins, arguments.pic_quantile, edges, spacing)
+
+
+def _edges(text: str) -> tuple[float, ...]:
+    try:
+        edges = tuple(float(word) for word in text.split(','))
+    except ValueError:
+        edges = (nan,)
+    if not all(map(isfinite, edges)):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of edges: use 0,K,... such as 0,20,50")
+    return edges

@@ -5,6 +5,7 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from filelock import FileLock
 
@@ -47,7 +48,7 @@ def index_of(
     if not os.access(path.parent, os.W_OK):
         raise InputError(
             f'{store.path} has no PIC index for a window of {window} pixels and {path.parent} cannot be written to: '
-            f'run "bsr pic {store.path} --lr-window {window}{maps.words}" where it can.'
+            f'run "bsr pic {quote(str(store.path))} --lr-window {window}{_words(key)}{maps.words}" where it can.'
         )
     # All ranks of a run, and all runs on a store, come here at the same moment: one builds, the others wait for it.
     with FileLock(lock):
@@ -61,6 +62,17 @@ def key_of(store: Store, window: int, maps: SourcedMaps, intervals: IntervalRule
     """What the index for a score of a store's windows depends on."""
     channels: ChannelRule = maps.channels if isinstance(maps, GradientMaps) else 'max'
     return IndexKey(window, channels, intervals, store.digest, maps.name, maps.source)
+
+
+def _words(key: IndexKey) -> str:
+    """The arguments of ``bsr pic`` that ask for the intervals of an index, where they are not its defaults."""
+    rule, usual = key.intervals, IntervalRule()
+    edges = '' if rule.edges is None else f' --pic-edges {",".join(map(str, rule.edges))}'
+    bins = '' if rule.bins == usual.bins else f' --pic-bins {rule.bins}'
+    quantile = '' if rule.quantile == usual.quantile else f' --pic-quantile {rule.quantile}'
+    spacing = '' if rule.spacing == usual.spacing else f' --pic-spacing {rule.spacing}'
+    channels = '' if key.channels == 'max' else f' --pic-channels {key.channels}'
+    return edges + bins + quantile + spacing + channels
 
 
 def _opened(path: Path, key: IndexKey) -> PICIndex | None:

@@ -7,6 +7,7 @@ integral image, whatever is measured.
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any, ClassVar, Protocol
 
 import cv2
@@ -116,7 +117,7 @@ class ResidualMaps:
     @property
     def words(self) -> str:
         """The arguments of ``bsr pic``."""
-        return f' --score residual --hr {self.pairs.hr.path}'
+        return f' --score residual --hr {quote(str(self.pairs.hr.path))}'
 
     @property
     def sizes(self) -> NDArray[np.int64]:
@@ -180,7 +181,7 @@ class SuppliedMaps:
     @property
     def words(self) -> str:
         """The arguments of ``bsr pic``."""
-        return f' --score {self.folder}'
+        return f' --score {quote(str(self.folder))}'
 
     @property
     def sizes(self) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bsr_plugin.data.lmdb_reader import DATA_FILE
 from bsr_plugin.data.pairs import PairedStores
 from bsr_plugin.data.pic_index_of import index_of
 from bsr_plugin.data.score_maps import GRADIENT, RESIDUAL, GradientMaps, ResidualMaps, SourcedMaps, SuppliedMaps
@@ -64,7 +65,7 @@ def _maps(score: str, lr: Store, hr: Path | None, channels: ChannelRule) -> Sour
 
 
 def _opened(path: Path) -> Store:
-    return open_store(path, 'lmdb' if path.suffix == '.lmdb' else 'disk')
+    return open_store(path, 'lmdb' if path.suffix == '.lmdb' or (path / DATA_FILE).is_file() else 'disk')
 
 
 def uniform_shares(index: PICIndex) -> NDArray[np.float64]:

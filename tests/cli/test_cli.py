@@ -109,6 +109,25 @@ def test_pic_shows_uniform_and_balanced_shares(photographs, tmp_path, capsys):
     assert '25.00%' in capsys.readouterr().out
 
 
+def test_edges_of_the_intervals(photographs, tmp_path, capsys):
+    words = ['--lr-window', '16', '--pic-edges', '0,2.5,40']
+    assert main(['prepare', str(photographs), '--out', str(tmp_path), '--scale', '2', *words]) == 0
+    assert '2 intervals up to 40.0 grey levels' in capsys.readouterr().out
+    (index,) = (tmp_path / 'LR_bicubic_x2.lmdb').glob('*.idx')
+    assert main(['pic', str(index.parent), *words, '--json', str(tmp_path / 'pic.json')]) == 0
+    assert json.loads((tmp_path / 'pic.json').read_text())['edges'] == [0, 2.5, 40]
+    assert list(index.parent.glob('*.idx')) == [index]
+    capsys.readouterr()
+    again = ['pic', str(index.parent)]
+    assert 'must start at 0 and increase' in wrong(capsys, *again, '--pic-edges', '1,2')
+    both = wrong(capsys, *again, '--pic-edges', '0,2', '--pic-spacing', 'quantile')
+    assert '--pic-spacing is quantile, and --pic-edges is given: leave one of the two out.' in both
+    for text in ('0,x', '0,inf', ''):
+        with pytest.raises(SystemExit):
+            main([*again, '--pic-edges', text])
+        assert f"'{text}' is not a list of edges: use 0,K,... such as 0,20,50" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ('words', 'sentence'),
     [

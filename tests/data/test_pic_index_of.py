@@ -1,14 +1,19 @@
 import multiprocessing
 import os
+import shlex
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bsr_plugin.cli import main
 from bsr_plugin.data import pic_index_of
+from bsr_plugin.data.image_file import encode_png
 from bsr_plugin.data.pic_index_of import index_of, index_path
 from bsr_plugin.data.prepare import Preparation, prepare
+from bsr_plugin.data.rfs_paired_image_dataset import RFSPairedImageDataset
 from bsr_plugin.data.store import LMDBStore, open_store
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.index import IndexKey, PICIndex
@@ -106,7 +111,49 @@ def test_a_read_only_store_names_the_command(lr, stores, monkeypatch, state):
     monkeypatch.setattr(os, 'access', lambda path, mode: mode != os.W_OK)
     with pytest.raises(InputError, match='has no PIC index for a window of 12 pixels') as error:
         index_of(lr, 12, 'max', RULE)
-    assert f'run "bsr pic {lr.path} --lr-window 12" where it can' in str(error.value)
+    assert f'run "bsr pic {lr.path} --lr-window 12 --pic-bins 4" where it can' in str(error.value)
+
+
+@pytest.mark.parametrize('name', ['LR.lmdb', 'low resolution (x2)', 'parts'])
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        {'pic_bins': 8},
+        {'pic_quantile': 0.95, 'pic_channels': 'sum'},
+        {'pic_spacing': 'quantile', 'pic_bins': 5},
+        {'pic_edges': [0, 7.25, 1 / 3 + 20]},
+        {'pic_edges': [0, 10, 20], 'pic_bins': 2},
+        {'pic_score': 'residual', 'pic_bins': 6},
+        {'pic_score': 'maps of errors'},
+    ],
+)
+def test_the_command_that_is_named_makes_the_index_that_is_missing(
+    stores, hr_folder, tmp_path, monkeypatch, capsys, name, options
+):
+    monkeypatch.chdir(tmp_path)
+    hr, lr = (Path(f'{side} {name}') for side in ('HR', 'LR'))
+    if name == 'parts':
+        for number in (1, 2):
+            prepare(Preparation(hr_folder, Path('the parts'), 2, lr_window=12, shard=(number, 2)))
+        hr, lr = Path('the parts/HR_x2.lmdb'), Path('the parts/LR_bicubic_x2.lmdb')
+    else:
+        for path, made in ((hr, stores.hr_path), (lr, stores.lr_path)):
+            shutil.copytree(made, path, ignore=shutil.ignore_patterns('*.idx'))
+    Path('maps of errors').mkdir()
+    for key, size in zip(LMDBStore(stores.lr_path).names, LMDBStore(stores.lr_path).sizes, strict=True):
+        Path(f'maps of errors/{key}.png').write_bytes(encode_png(np.full(size, 9, np.uint8)))
+    opt = {'name': 'T', 'phase': 'train', 'scale': 2, 'gt_size': 24, 'io_backend': {'type': 'lmdb'}, **options}
+    opt |= {'dataroot_gt': str(hr), 'dataroot_lq': str(lr)}
+
+    with monkeypatch.context() as read_only:
+        read_only.setattr(os, 'access', lambda path, mode: mode != os.W_OK)
+        with pytest.raises(InputError) as error:
+            RFSPairedImageDataset(opt)
+    program, *words = shlex.split(str(error.value).split('"')[1])
+    assert (program, main(words)) == ('bsr', 0), capsys.readouterr().err
+    monkeypatch.setattr(os, 'access', lambda path, mode: mode != os.W_OK)
+    assert RFSPairedImageDataset(opt).index.window == 12
 
 
 def test_a_read_only_store_with_an_index_is_fine(stores, monkeypatch):

@@ -175,7 +175,7 @@ def test_a_read_only_store_names_the_command_for_the_score(pairs, map_folder, mo
         ('residual', f'--score residual --hr {pairs.hr.path}'),
         (str(map_folder), f'--score {map_folder}'),
     ):
-        with pytest.raises(InputError, match=f'--lr-window 11 {words}" where it can'):
+        with pytest.raises(InputError, match=f'--lr-window 11 --pic-bins 4 {words}" where it can'):
             index_of(pairs.lr, 11, 'max', RULE, maps_of(score, pairs, 'max'))
 
 
