@@ -105,6 +105,11 @@ class StockOptions(StoredPairOptions):
     """y: only the Y channel of YCbCr."""
 
 
+#: What PairedImageDataset reads only of folders, and the values that say nothing; and what is said of others.
+NOT_OF_STORES = {'meta_info_file': None, 'filename_tmpl': '{}'}
+NOT_READ = 'is not read from LMDB stores; leave it out, or use RFSPairedImageDataset'
+
+
 class StockTrainingOptions(StockOptions):
     """What BasicSR's PairedImageDataset reads in training."""
 

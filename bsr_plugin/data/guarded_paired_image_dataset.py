@@ -12,7 +12,7 @@ from basicsr.data.paired_image_dataset import PairedImageDataset
 from basicsr.utils import scandir
 from numpy.typing import NDArray
 
-from bsr_plugin.data.dataset_options import StockOptions, StockTrainingOptions
+from bsr_plugin.data.dataset_options import NOT_OF_STORES, NOT_READ, StockOptions, StockTrainingOptions
 from bsr_plugin.data.image_file import image_size, read_image
 from bsr_plugin.data.pairs import Names, Size, check_overhang, check_sizes, partners
 from bsr_plugin.data.store import LMDBStore
@@ -107,6 +107,9 @@ class _LMDBs:
     """Images of two LMDBs by key; stands in for the toolbox's ``FileClient``."""
 
     def __init__(self, options: StockOptions) -> None:
+        for option, unset in NOT_OF_STORES.items():
+            if (value := getattr(options, option)) != unset:
+                raise InputError(f'{option} {value} {NOT_READ}.')
         roots = {'gt': options.dataroot_gt, 'lq': options.dataroot_lq}
         for side, root in roots.items():
             if Path(root).suffix != '.lmdb':

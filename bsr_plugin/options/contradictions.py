@@ -9,7 +9,7 @@ from inspect import Parameter
 
 from pydantic import TypeAdapter, ValidationError
 
-from bsr_plugin.data.dataset_options import misfit
+from bsr_plugin.data.dataset_options import NOT_OF_STORES, NOT_READ, misfit
 from bsr_plugin.models import engine_options
 from bsr_plugin.models.engine_options import Options, Problem, at
 from bsr_plugin.options import registered
@@ -119,6 +119,15 @@ def _stores(options: Options) -> Iterator[Problem]:
                 yield ('datasets', key, root), f'{path} does not end in .lmdb; a folder needs io_backend.type disk'
 
 
+def _listed(options: Options) -> Iterator[Problem]:
+    """PairedImageDataset reads neither `meta_info_file` nor `filename_tmpl` with `io_backend.type: lmdb`."""
+    for key, dataset in sets_in(options).items():
+        if dataset.get('type') == 'PairedImageDataset' and at(dataset, 'io_backend', 'type') == 'lmdb':
+            for option, unset in NOT_OF_STORES.items():
+                if (value := dataset.get(option)) not in (None, unset):
+                    yield ('datasets', key, option), f'{value} {NOT_READ}'
+
+
 def _losses(options: Options) -> Iterator[Problem]:
     """Training has a loss, whose `reduction` is mean or sum."""
     train, loss = at(options, 'train'), at(options, 'train', 'pixel_opt')
@@ -162,7 +171,7 @@ def _wandb(options: Options) -> Iterator[Problem]:
 
 
 RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
-    *(_scale, _gt_size, _window, _upscale, _crop_border, _names, _loading, _stores),
+    *(_scale, _gt_size, _window, _upscale, _crop_border, _names, _loading, _stores, _listed),
     *(_losses, _importance, _schedule, _wandb, _suffix),
     *engine_options.RULES,
 )

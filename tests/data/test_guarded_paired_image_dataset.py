@@ -180,6 +180,18 @@ def test_sizes_are_compared_before_training(opt, folders, write_images, picture)
         GuardedPairedImageDataset(opt(scale=3))
 
 
+@pytest.mark.parametrize('phase', ['train', 'val'])
+@pytest.mark.parametrize(('option', 'value'), [('meta_info_file', 'names.txt'), ('filename_tmpl', '{}x2')])
+def test_what_is_not_read_from_lmdbs_is_refused(opt, lmdbs, phase, option, value):
+    with pytest.raises(InputError) as error:
+        GuardedPairedImageDataset(opt(phase=phase, **lmdbs, **{option: value}))
+    assert str(error.value) == (
+        f'{option} {value} is not read from LMDB stores; leave it out, or use RFSPairedImageDataset.'
+    )
+    unset = opt(phase=phase, **lmdbs, meta_info_file=None, filename_tmpl='{}')
+    assert len(GuardedPairedImageDataset(unset)) == len(GuardedPairedImageDataset(opt(phase=phase, **lmdbs)))
+
+
 def test_sizes_in_lmdbs_are_compared_before_training(opt, lmdbs):
     with pytest.raises(InputError, match=r'a is 42x36 and a 21x18, which is not 1/4 of it \(4 such pairs\)'):
         GuardedPairedImageDataset(opt(scale=4, **lmdbs))

@@ -4,6 +4,14 @@ from bsr_plugin.options.contradictions import contradictions
 
 ONE_EACH = 'use one per channel, or a single number such as 0.44'
 
+STORES = {
+    'name': 'Set5',
+    'type': 'PairedImageDataset',
+    'dataroot_gt': 'HR_x4.lmdb',
+    'dataroot_lq': 'LR_x4.lmdb',
+    'io_backend': {'type': 'lmdb'},
+}
+
 
 @pytest.mark.parametrize(
     ('changes', 'lines'),
@@ -118,6 +126,18 @@ ONE_EACH = 'use one per channel, or a single number such as 0.44'
                 '`datasets.val.dataroot_lq`: LR_x4 does not end in .lmdb; a folder needs io_backend.type disk',
             ],
         ),
+        (
+            {'datasets.val': STORES | {'meta_info_file': 'list.txt', 'filename_tmpl': '{}x4'}},
+            [
+                '`datasets.val.meta_info_file`: list.txt is not read from LMDB stores; leave it out, or use '
+                'RFSPairedImageDataset',
+                '`datasets.val.filename_tmpl`: {}x4 is not read from LMDB stores; leave it out, or use '
+                'RFSPairedImageDataset',
+            ],
+        ),
+        ({'datasets.val': STORES | {'meta_info_file': None, 'filename_tmpl': '{}'}}, []),
+        ({'datasets.val': STORES | {'type': 'RFSPairedImageDataset', 'filename_tmpl': '{}x4'}}, []),
+        ({'datasets.val.meta_info_file': 'list.txt', 'datasets.val.filename_tmpl': '{}x4'}, []),
         ({'datasets.train.uint8': True, 'model_type': 'SRModel'}, []),
         ({'datasets.train.sampling': 'importance'}, []),
         (
