@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: temporary name, fsync, rename."""
+"""Files that are either whole or absent: temporary name, fsync, rename; and one process at a time that makes them."""
 
 import errno
 import fcntl
@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock
 
 
 def fsync_path(path: str | os.PathLike[str]) -> None:
@@ -48,6 +50,23 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         os.close(descriptor)
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Runs the block in one process at a time for each ``path``, a file or folder; the others wait.
+
+    The lock is a hidden file beside ``path`` while the block runs, and no obstacle where a killed process has left it.
+
+    Raises:
+        OSError: The folder of ``path`` cannot be written to.
+    """
+    lock = path.with_name(f'.{path.name}.lock')
+    with FileLock(lock):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def check_replaceable(path: Path) -> None:

@@ -7,6 +7,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
+from bsr_plugin.atomic import locked
 from bsr_plugin.errors import InputError
 from bsr_plugin.progress import progress
 
@@ -22,7 +23,8 @@ def download(url: str, md5: str, folder: Path) -> Path:
     """Downloads a file unless it is there, whole and right.
 
     What has arrived lies in ``<name>.part`` and is resumed, in this call or a later one. The file gets its name
-    when its MD5 sum has been checked; one with a wrong sum is removed.
+    when its MD5 sum has been checked; one with a wrong sum is removed. Of several processes one downloads, and the
+    others wait.
 
     Args:
         url: Its address.
@@ -37,18 +39,26 @@ def download(url: str, md5: str, folder: Path) -> Path:
     name = url.rpartition('/')[2]
     file, part = folder / name, folder / f'{name}.part'
     if file.exists():
-        found = pooch.file_hash(file, 'md5')
-        if found != md5:
-            raise InputError(f'{file} is not the file it should be: its MD5 sum is {found}, not {md5}; remove it.')
-        return file
-
+        return _checked(file, md5)
     folder.mkdir(parents=True, exist_ok=True)
+    with locked(file):
+        return _checked(file, md5) if file.exists() else _downloaded(url, md5, part, file)
+
+
+def _checked(file: Path, md5: str) -> Path:
+    found = pooch.file_hash(file, 'md5')
+    if found != md5:
+        raise InputError(f'{file} is not the file it should be: its MD5 sum is {found}, not {md5}; remove it.')
+    return file
+
+
+def _downloaded(url: str, md5: str, part: Path, file: Path) -> Path:
     _fetch(url, part)
     if pooch.file_hash(part, 'md5') != md5:
         part.unlink()
         raise InputError(
             f'{url} is not the file it should be (its MD5 sum is not {md5}); it was removed: try again, or fetch '
-            f'{name} yourself and put it into {folder}.'
+            f'{file.name} yourself and put it into {file.parent}.'
         )
     return part.replace(file)
 

@@ -1,6 +1,7 @@
 """Downloads from a real HTTP server on the loopback interface that can be told to misbehave."""
 
 import hashlib
+import multiprocessing
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -195,6 +196,44 @@ def test_a_server_that_is_not_there_is_one_sentence(server, tmp_path):
     with pytest.raises(InputError, match=r'broke off after 0\.0 MB \(the server cannot be reached\)'):
         download(f'{server.address}/set.tar', MD5, tmp_path)
     server.__init__()  # for the fixture to close
+
+
+def test_of_two_processes_one_downloads_and_the_other_waits(server, tmp_path):
+    begun, go_on = threading.Event(), threading.Event()
+    answer = server.answer
+
+    def slow_answer(request):
+        begun.set()
+        assert go_on.wait(60)
+        answer(request)
+
+    server.answer = slow_answer
+    url, folder = f'{server.address}/set.tar', tmp_path / 'archives'
+    processes = [
+        multiprocessing.get_context('fork').Process(target=download, args=(url, MD5, folder)) for _ in range(2)
+    ]
+    processes[0].start()
+    assert begun.wait(60)
+    processes[1].start()
+    processes[1].join(1)
+    assert processes[1].is_alive()
+    assert len(server.asked) == 0
+    go_on.set()
+    for process in processes:
+        process.join(60)
+        process.kill()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert server.asked == [0]
+    assert (folder / 'set.tar').read_bytes() == CONTENT
+    assert files_in(folder) == ['set.tar']
+
+
+def test_what_a_killed_process_has_left_is_no_obstacle(server, tmp_path):
+    (tmp_path / '.set.tar.lock').touch()
+    (tmp_path / 'set.tar.part').write_bytes(CONTENT[:1_000_000])
+    assert download(f'{server.address}/set.tar', MD5, tmp_path).read_bytes() == CONTENT
+    assert server.asked == [1_000_000]
+    assert files_in(tmp_path) == ['set.tar']
 
 
 def test_a_wrong_file_that_somebody_put_there_is_named_and_kept(server, tmp_path):
