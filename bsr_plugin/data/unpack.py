@@ -3,7 +3,6 @@
 import shutil
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from bsr_plugin.atomic import locked
 from bsr_plugin.data.image_file import is_image
 from bsr_plugin.data.sources import Folder
 from bsr_plugin.errors import InputError
@@ -27,7 +27,7 @@ class _Member(NamedTuple):
 
 
 def unpack(archive: Path, folders: Sequence[Folder], root: Path) -> dict[Path, int]:
-    """Unpacks folders of images; each appears whole or not at all.
+    """Unpacks folders of images; each appears whole or not at all, and is unpacked by one process at a time.
 
     A target that exists is left untouched. Of an archive's paths only the last part is used, for files that lie in one
     of the folders; so links, devices and paths that lead out of it do no harm.
@@ -79,15 +79,23 @@ def _unpack_folder(archive: Path, members: list[_Member], folder: Folder, root: 
         raise InputError(f'{archive} has no images in {folder.inside}: it is another archive than was expected.')
     target = root / folder.target
     target.parent.mkdir(parents=True, exist_ok=True)
+    with locked(target):
+        return 0 if target.exists() else _copy_images(images, folder, target)
+
+
+def _copy_images(images: list[_Member], folder: Folder, target: Path) -> int:
+    made = target.with_name(f'.{target.name}.part')
+    shutil.rmtree(made, ignore_errors=True)  # of a process that was killed
     needed = sum(member.size for member in images)
     if shutil.disk_usage(target.parent).free < needed:
         raise InputError(f'{target.parent} has no room for {needed / 1e9:.1f} GB: make room or name another folder.')
-    with tempfile.TemporaryDirectory(prefix=f'.{target.name}.', dir=target.parent) as temporary:
-        made = Path(temporary) / target.name
-        made.mkdir()
+    made.mkdir()
+    try:
         for member in progress(images, label=folder.target, unit='image'):
             name = f'{member.path.stem.removesuffix(folder.suffix)}{member.path.suffix}'
             with member.open() as source, (made / name).open('xb') as copy:
                 shutil.copyfileobj(source, copy)
         made.rename(target)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
     return len(images)

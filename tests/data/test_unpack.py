@@ -2,14 +2,18 @@
 
 import errno
 import io
+import multiprocessing
 import os
 import shutil
 import stat
 import tarfile
+import threading
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from folders import contents
 
 from bsr_plugin.data.sources import SOURCES, Folder
@@ -119,6 +123,65 @@ def test_a_full_disk_leaves_no_half_a_folder(tmp_path, pack, monkeypatch):
     with pytest.raises(OSError, match='No space left'):
         unpack(pack(tmp_path / 'archive', FILES), [HR], tmp_path / 'datasets')
     assert list((tmp_path / 'datasets/Set5').iterdir()) == []
+
+
+def until_killed(archive, root, halfway):
+    """Unpacks, and after the first image waits to be killed."""
+    copy = shutil.copyfileobj
+
+    def copy_and_wait(*files):
+        copy(*files)
+        files[1].flush()
+        halfway.set()
+        time.sleep(600)
+
+    shutil.copyfileobj = copy_and_wait
+    unpack(archive, [HR], root)
+
+
+def killed_halfway(archive, root):
+    context = multiprocessing.get_context('fork')
+    halfway = context.Event()
+    process = context.Process(target=until_killed, args=(archive, root, halfway))
+    process.start()
+    assert halfway.wait(60)
+    process.kill()
+    process.join(60)
+
+
+def test_what_a_killed_process_has_left_is_cleared_before_room_is_measured(tmp_path, monkeypatch):
+    archive, root = tar(tmp_path / 'archive', FILES), tmp_path / 'datasets'
+    killed_halfway(archive, root)
+    left = contents(root)
+    assert left['Set5/.GTmod12.part/baby.png'] == b'baby'
+    killed_halfway(archive, root)
+    assert contents(root) == left  # one folder however often
+
+    def measured(folder):
+        assert list(contents(folder)) == ['.GTmod12.lock']
+        return usage(folder)
+
+    usage = shutil.disk_usage
+    monkeypatch.setattr(shutil, 'disk_usage', measured)
+    assert unpack(archive, [HR], root) == {root / 'Set5/GTmod12': 2}
+    assert contents(root) == {'Set5/GTmod12/baby.png': b'baby', 'Set5/GTmod12/bird.png': b'bird'}
+    assert [path.name for path in (root / 'Set5').iterdir()] == ['GTmod12']
+
+
+def test_of_two_that_unpack_the_second_finds_what_the_first_has_made(tmp_path):
+    archive, root = tar(tmp_path / 'archive', FILES), tmp_path / 'datasets'
+    (root / 'Set5').mkdir(parents=True)
+    results = []
+    with FileLock(root / 'Set5/.GTmod12.lock'):
+        second = threading.Thread(target=lambda: results.append(unpack(archive, [HR], root)))
+        second.start()
+        second.join(0.5)
+        assert second.is_alive()
+        (root / 'Set5/GTmod12').mkdir()
+        (root / 'Set5/GTmod12/baby.png').write_bytes(b'of the first')
+    second.join(60)
+    assert results == [{root / 'Set5/GTmod12': 0}]
+    assert contents(root) == {'Set5/GTmod12/baby.png': b'of the first'}
 
 
 @pytest.mark.parametrize('pack', [tar, zipped])
