@@ -6,7 +6,7 @@ Defaults of the sampler are those of its rules in :mod:`bsr_plugin.pic`.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from typing_extensions import Self
 
 from bsr_plugin.data.degradation import Degradation
@@ -20,7 +20,7 @@ from bsr_plugin.pic.intervals import IntervalRule, Spacing
 from bsr_plugin.pic.measure import ChannelRule
 from bsr_plugin.pic.sampling import READ_BY, Sampling, SamplingRule
 from bsr_plugin.schema.section import Section
-from bsr_plugin.schema.values import Count, CountOrZero, Positive, Real, Whole, otherwise
+from bsr_plugin.schema.values import Count, CountOrZero, Positive, Real, Whole, numbers_in, otherwise
 
 
 def _has_a_place(template: str) -> str:
@@ -32,7 +32,18 @@ def _has_a_place(template: str) -> str:
 PatchSize = Annotated[Count, Field(description='Side of the HR patches in pixels; a multiple of `scale`.')]
 Flips = Annotated[bool, Field(description='Augmentation: random horizontal flips.')]
 Rotations = Annotated[bool, Field(description='Augmentation: random rotations by 90, 180 and 270 degrees.')]
-Strength = Annotated[Real | dict[str, Any], otherwise('neither a strength nor `{from: 0, to: 1, between: [0, 20000]}`')]
+_SHARE = {'type': 'number', 'minimum': 0, 'maximum': 1}
+_ITERATIONS = {'type': 'array', 'items': {'type': 'integer', 'minimum': 0}, 'minItems': 2, 'maxItems': 2}
+_SCHEDULE = {'from': _SHARE, 'to': _SHARE, 'between': _ITERATIONS}
+#: What :class:`BalanceRule` checks; editors learn of it from here.
+Schedule = Annotated[
+    dict[str, Any],
+    BeforeValidator(numbers_in),
+    WithJsonSchema(
+        {'type': 'object', 'properties': _SCHEDULE, 'required': list(_SCHEDULE), 'additionalProperties': False}
+    ),
+]
+Strength = Annotated[Real | Schedule, otherwise('neither a strength nor `{from: 0, to: 1, between: [0, 20000]}`')]
 Candidates = Annotated[
     Count | Literal['all'] | None, otherwise('not a number of images: use 1 or more, all, or ~ for the batch size')
 ]

@@ -31,6 +31,18 @@ def _number(value: Any) -> Any:
     return number
 
 
+def numbers_in(value: Any) -> Any:
+    """A mapping, list or value with numbers in place of all text that spells one, for a rule that checks it itself."""
+    if isinstance(value, dict):
+        return {key: numbers_in(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [numbers_in(each) for each in value]
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def otherwise(sentence: str) -> WrapValidator:
     """For a choice of kinds: says once what is wrong with a value, where pydantic says it for each kind."""
 

@@ -51,6 +51,33 @@ def test_numbers_as_basicsr_reads_them():
     assert SamplingOptions.read({'sampling': 'band', 'pic_band': band}).rule.band == BandRule(0.3)
 
 
+def test_numbers_within_a_schedule_as_basicsr_reads_them():
+    given = yaml.safe_load('pic_balance: {from: 1e-1, to: 9e-1, between: [1e2, 2e4]}')
+    assert given['pic_balance'] == {'from': '1e-1', 'to': '9e-1', 'between': ['1e2', '2e4']}
+    assert SamplingOptions.read(given).rule.balance == BalanceRule(0.1, 0.9, (100, 20000))
+    assert SamplingOptions.read(given).pic_balance == {'from': 0.1, 'to': 0.9, 'between': [100, 20000]}
+
+
+@pytest.mark.parametrize(
+    ('changes', 'sentence'),
+    [
+        ({'from': 'weak'}, 'pic_balance is weak: use a number from 0 (uniform) to 1 (rfs).'),
+        ({'to': '2e0'}, 'pic_balance is 2.0: use a number from 0 (uniform) to 1 (rfs).'),
+        ({'to': True}, 'pic_balance is True: use a number from 0 (uniform) to 1 (rfs).'),
+        (
+            {'between': ['2e4', '0']},
+            'pic_balance is between [20000.0, 0.0]: give two iterations, the earlier one first.',
+        ),
+        ({'between': 'ever'}, 'pic_balance is between ever: give two iterations, the earlier one first.'),
+        ({'until': 1}, 'pic_balance has from, to, between, until: give a number, or from, to and between.'),
+    ],
+)
+def test_a_wrong_schedule_gets_the_sentence_of_the_rule(changes, sentence):
+    with pytest.raises(InputError) as error:
+        SamplingOptions.read({'pic_balance': {'from': '0', 'to': '1', 'between': ['0', '2e4'], **changes}})
+    assert str(error.value) == sentence
+
+
 def test_what_the_loader_reads_is_not_looked_at():
     options = RFSOptions.of({**FOLDERS, 'phase': 'val', 'name': 'x', 'gt_size': 'any', 'my_own': 1})
     assert options.model_dump() == {**FOLDERS, 'filename_tmpl': '{}', 'meta_info_file': None, 'uint8': False}

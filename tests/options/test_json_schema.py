@@ -72,6 +72,12 @@ def test_every_option_file_names_it_and_is_right_by_it(shipped, wrong):
         ('datasets.train.sampling', ['rsf'], 'datasets.train.sampling'),
         ('datasets.train.use_rot', ['yes'], 'datasets.train.use_rot'),
         ('datasets.train.pic_importance', [{'uniform_shares': 0.1}], 'datasets.train.pic_importance.uniform_shares'),
+        ('datasets.train.pic_balance', [{'from': 0, 'to': 1}], 'datasets.train.pic_balance'),
+        (
+            'datasets.train.pic_balance',
+            [{'from': 0, 'to': 1, 'between': [0, 0.5]}],
+            'datasets.train.pic_balance.between.1',
+        ),
         ('datasets.train.io_backend.type', ['lmbd'], 'datasets.train.io_backend.type'),
         ('datasets.val.type', [], 'datasets.val'),
         ('datasets.test_1', [{}], 'datasets.test_1'),
