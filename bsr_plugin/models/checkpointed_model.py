@@ -23,13 +23,13 @@ from bsr_plugin.models.interval_losses import IntervalLosses
 from bsr_plugin.models.loss_watch import all_finite
 from bsr_plugin.models.ranks import Ranks
 from bsr_plugin.models.resume import missing_validations
+from bsr_plugin.models.resumed_schedule import resumed
 from bsr_plugin.models.training_state import (
     RandomStream,
     lay_out_like_parameters,
     plain,
     random_state,
     set_random_state,
-    with_kernels_of,
 )
 from bsr_plugin.models.weights import check_fit, open_weights
 
@@ -138,6 +138,7 @@ class CheckpointedModel(SRModel):
                 'manual_seed': self.opt.get('manual_seed'),
                 'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
                 'schedulers': [scheduler.state_dict() for scheduler in self.schedulers],
+                'warmup_iter': self.opt['train'].get('warmup_iter', -1),
                 'weights': self._weight_files,
                 'parts': parts,
                 'random': random_states,
@@ -194,10 +195,7 @@ class CheckpointedModel(SRModel):
         """Goes on as if the run had never stopped, from a state of this model or of SRModel, which has less in it."""
         for sentence in resume_state.get('skipped', []):
             get_root_logger().warning(sentence)
-        states = zip(self.optimizers, resume_state['optimizers'], strict=True)
-        super().resume_training({**resume_state, 'optimizers': [with_kernels_of(*pair) for pair in states]})
-        for optimizer in self.optimizers:
-            lay_out_like_parameters(optimizer)
+        self._resume_optimizers(resume_state)
         self.epoch, self.iteration = resume_state['epoch'], resume_state['iter']
         self._saved_iteration = self.iteration
         for name, part in self.parts.items():
@@ -212,6 +210,16 @@ class CheckpointedModel(SRModel):
                 remove_left_overs(folder)
             if 'validated' in resume_state and Path(self.opt['path']['resume_state']).parent == self._states:
                 self._saved_state = {key: value for key, value in resume_state.items() if key != 'skipped'}
+
+    def _resume_optimizers(self, state: dict[str, Any]) -> None:
+        pairs = enumerate(zip(self.optimizers, self.schedulers, strict=True))
+        states = [resumed(*pair, state, index, self.opt['train']) for index, pair in pairs]
+        optimizers, schedulers, changed = ([*each] for each in zip(*states, strict=True))
+        super().resume_training({**state, 'optimizers': optimizers, 'schedulers': schedulers})
+        for optimizer in self.optimizers:
+            lay_out_like_parameters(optimizer)
+        for sentence in filter(None, changed):
+            get_root_logger().warning(sentence)
 
     # The best weights so far
 

@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-_KERNELS = ('fused', 'foreach', 'capturable')
-
 
 def plain(value: Any) -> Any:
     """Copies nested containers into dicts, lists and tuples of CPU tensors, numbers, strings and None.
@@ -83,13 +81,6 @@ class RandomStream:
         """The next block goes on with the random numbers that would be drawn now."""
         cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
         self._state = torch.get_rng_state(), cuda
-
-
-def with_kernels_of(optimizer: Optimizer, state: Mapping[str, Any]) -> dict[str, Any]:
-    """A saved optimizer state with the choice of kernels (``fused`` and so on) of the optimizer that is to load it."""
-    pairs = zip(state['param_groups'], optimizer.param_groups, strict=True)
-    groups = [{**saved, **{name: own[name] for name in _KERNELS if name in own}} for saved, own in pairs]
-    return {**state, 'param_groups': groups}
 
 
 def lay_out_like_parameters(optimizer: Optimizer) -> None:
