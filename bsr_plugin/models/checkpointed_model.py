@@ -54,6 +54,8 @@ class CheckpointedModel(SRModel):
         self.position: Mapping[str, int] | None = None
         self._saved_iteration: int | None = None
         self._saved_state: dict[str, Any] | None = None
+        #: Names of the sets validated with the weights as they are.
+        self._validated: list[str] = []
         self._weight_files: dict[str, Mapping[str, Any]] = {}
         super().__init__(opt)
 
@@ -143,7 +145,7 @@ class CheckpointedModel(SRModel):
                 'parts': parts,
                 'random': random_states,
                 'best_metric_results': getattr(self, 'best_metric_results', {}),
-                'validated': [],
+                'validated': self._validated,
             }
         )
         checkpoint.write(self._states / f'{current_iter}.state', self._saved_state)
@@ -152,19 +154,20 @@ class CheckpointedModel(SRModel):
 
     def weights_change(self) -> None:
         """To be called before every update: the last saved state shares the optimizer's memory."""
-        self._saved_state = None
+        self._saved_state, self._validated = None, []
 
     def remember_validation(self, dataset_name: str) -> None:
-        """Notes a validation in the state that was saved just before it, with the best figures.
+        """Notes a validation in the state of its iteration, with the best figures; one saved later holds both.
 
-        The state is written when these change, and when no validation is missing any more.
+        A state saved before is written anew when these change, and when no validation is missing any more.
         """
+        self._validated = list(dict.fromkeys([*self._validated, dataset_name]))
         state, best = self._saved_state, plain(getattr(self, 'best_metric_results', {}))
         if state is None:
             return
         is_last = missing_validations(self.opt, state) == [dataset_name]
         is_better = state['best_metric_results'] != best
-        state['validated'] = list(dict.fromkeys([*state['validated'], dataset_name]))
+        state['validated'] = self._validated
         state['best_metric_results'] = best
         if is_last or is_better:
             checkpoint.write(self._states / f'{state["iter"]}.state', state)
@@ -200,6 +203,7 @@ class CheckpointedModel(SRModel):
         self._saved_iteration = self.iteration
         for name, part in self.parts.items():
             part.load_state_dict(resume_state.get('parts', {}).get(name, {}))
+        self._validated = [*resume_state.get('validated', [])]
         self._resume_best(resume_state.get('best_metric_results', {}))
         random_states = resume_state.get('random', [])
         if self.opt['rank'] < len(random_states):
@@ -208,7 +212,8 @@ class CheckpointedModel(SRModel):
         if self.opt['rank'] == 0:
             for folder in (self._models, self._states):
                 remove_left_overs(folder)
-            if 'validated' in resume_state and Path(self.opt['path']['resume_state']).parent == self._states:
+            path = Path(self.opt['path']['resume_state']).resolve()
+            if 'validated' in resume_state and path.parent == self._states.resolve():
                 self._saved_state = {key: value for key, value in resume_state.items() if key != 'skipped'}
 
     def _resume_optimizers(self, state: dict[str, Any]) -> None:

@@ -205,6 +205,36 @@ def test_a_validation_repeated_after_resuming_is_noted_in_the_state_it_was_missi
     assert build(resume=4).best_metric_results['Val']['psnr']['val'] == 25.0
 
 
+def test_validations_made_before_the_checkpoint_of_their_iteration_are_in_it(build, batches, train, tmp_path):
+    def validated(iteration):
+        path = tmp_path / f'experiments/tiny/training_states/{iteration}.state'
+        return torch.load(path, weights_only=True)['validated']
+
+    model = train(build(), batches(5), last=4)
+    note(model, 4, 25.0)
+    train(model, batches(5), first=5)
+    note(model, 5, 26.0)
+    model.save_once()
+    assert validated(5) == ['Val'], 'that of iteration 4 with the weights before is not counted'
+    resumed = build(resume=5)
+    resumed.remember_validation('Second')
+    resumed.save(0, 5)
+    assert validated(5) == ['Val', 'Second']
+    train(resumed, batches(6), first=6, save_at=(6,))
+    assert validated(6) == []
+
+
+def test_a_state_given_relative_to_the_current_folder_is_of_this_run(build, batches, train, tmp_path, monkeypatch):
+    train(build(), batches(4), save_at=(4,))
+    model, path = build(resume=4), 'experiments/tiny/training_states/4.state'
+    monkeypatch.chdir(tmp_path)
+    model.opt['path']['resume_state'] = path
+    model._saved_state = None
+    model.resume_training(torch.load(path, weights_only=True))
+    note(model, 4, 25.0)
+    assert torch.load(path, weights_only=True)['validated'] == ['Val']
+
+
 def test_a_metric_added_when_resuming_starts_without_a_record(build, batches, train):
     model = train(build(), batches(3), save_at=(3,))
     note(model, 3, 25.0)
