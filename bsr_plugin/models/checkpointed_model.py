@@ -229,6 +229,11 @@ class CheckpointedModel(SRModel):
     # The best weights so far
 
     def _resume_best(self, saved: Mapping[str, Mapping[str, Any]]) -> None:
+        if not (self.opt.get('val') or {}).get('metrics'):
+            # Nothing is measured now; later states keep the figures for a run that measures again.
+            if saved:
+                self.best_metric_results = {dataset: {**records} for dataset, records in saved.items()}
+            return
         for dataset, records in saved.items():
             self._initialize_best_metric_results(dataset)
             known = self.best_metric_results[dataset]

@@ -246,6 +246,14 @@ def test_a_metric_added_when_resuming_starts_without_a_record(build, batches, tr
     assert list(dropped.best_metric_results['Val']) == ['rgb']
 
 
+@pytest.mark.parametrize('val', [None, {'metrics': ...}, {'metrics': None}])
+def test_the_best_so_far_outlasts_a_run_that_measures_nothing(build, batches, train, val):
+    note(train(build(), batches(3), save_at=(3,)), 3, 25.0)
+    without = build(resume=3, val=val)
+    train(without, batches(5), first=4, save_at=(5,))
+    assert build(resume=5).best_metric_results == {'Val': {'psnr': {'better': 'higher', 'val': 25.0, 'iter': 3}}}
+
+
 def test_the_state_is_not_rewritten_once_the_weights_have_moved_on(build, batches, train, tmp_path):
     model = train(build(), batches(3), save_at=(3,))
     path = tmp_path / 'experiments/tiny/training_states/3.state'
