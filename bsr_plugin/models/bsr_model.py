@@ -24,6 +24,7 @@ from bsr_plugin.models.gradient_step import GradientStep, computes_bf16
 from bsr_plugin.models.interval_losses import IntervalLosses
 from bsr_plugin.models.interval_monitor import IntervalMonitor
 from bsr_plugin.models.loss_watch import LossWatch
+from bsr_plugin.models.memory_format import to_channels_last
 from bsr_plugin.models.padding import multiple_wanted_by
 from bsr_plugin.models.ranks import without_gradient_exchange
 from bsr_plugin.models.sample_weighting import SampleWeighting
@@ -66,7 +67,7 @@ class BSRModel(CheckpointedModel):
     def model_to_device(self, net: nn.Module) -> nn.Module:
         """Moves a network to its device in the memory format asked for."""
         if self.engine.channels_last:
-            _to_channels_last(net)
+            to_channels_last(net)
         return super().model_to_device(net)
 
     def init_training_settings(self) -> None:
@@ -79,7 +80,7 @@ class BSRModel(CheckpointedModel):
         super().init_training_settings()
         if self.ema_decay > 0:
             if self.engine.channels_last:
-                _to_channels_last(self.net_g_ema)
+                to_channels_last(self.net_g_ema)
             self.parts['ema'] = self._average = self._moving_average()
         self._network = MaybeCompiled(self.net_g, self.engine.compile, self.ranks, get_root_logger())
         self._trained = [weight for weight in self.net_g.parameters() if weight.requires_grad]
@@ -136,6 +137,8 @@ class BSRModel(CheckpointedModel):
         self.lq = self._images(data['lq'])
         if 'gt' in data:
             self.gt = self._images(data['gt'])
+        elif hasattr(self, 'gt'):
+            del self.gt
         self._paths = [*data.get('lq_path', data.get('gt_path', []))]
         self.position = data.get('position', self.position)
         if self.is_train and self._monitor and 'pic_bin' in data:
@@ -288,14 +291,3 @@ class BSRModel(CheckpointedModel):
             self.output = x8(infer, self.lq) if self.engine.self_ensemble else infer(self.lq)
         finally:
             net.train(was_training)
-
-
-def _to_channels_last(net: nn.Module) -> None:
-    """Converts the 4-D weights to channels_last (NHWC).
-
-    ``Module.to`` would also give a buffer of one pixel, such as a mean colour, strides that
-    ``DistributedDataParallel`` takes for overlapping memory.
-    """
-    for weight in net.parameters():
-        if weight.dim() == 4:
-            weight.data = weight.data.to(memory_format=torch.channels_last)

@@ -56,6 +56,19 @@ def test_the_first_images_are_shown_as_bicubic_result_and_hr(build, batches, tra
         assert np.abs(result - expected).max() < 0.51
 
 
+def test_lr_images_alone_are_shown_without_hr(build, batches, train, validate, pairs):
+    lr = {'name': 'Val', 'type': 'SingleImageDataset', 'dataroot_lq': str(pairs / 'LR'), 'io_backend': {'type': 'disk'}}
+    settings = {'val': {'tb_images': 2, 'metrics': None}, 'logger': {'use_tb_logger': True}}
+    model = train(build(datasets={'val': lr}, **settings), batches(2))
+    events = validate(model, 2)
+    for name in ('photo0', 'photo1'):
+        image = cv2.imread(str(pairs / f'LR/{name}.png'))
+        (shown,) = events.Images(f'images/Val/{name}')
+        bicubic, result = np.split(decoded(shown), 2, axis=1)
+        assert result.shape == (2 * image.shape[0], 2 * image.shape[1], 3)
+        assert np.array_equal(bicubic, imresize(image, *result.shape[:2]))
+
+
 def test_shares_and_losses_of_the_intervals_are_those_of_the_patches_since_the_last_validation(
     build, batches, validate
 ):
