@@ -20,7 +20,7 @@ from bsr_plugin.models.compiled import MaybeCompiled
 from bsr_plugin.models.determinism import compute_deterministically
 from bsr_plugin.models.ema import MovingAverage
 from bsr_plugin.models.failures import Interrupted
-from bsr_plugin.models.gradient_step import GradientStep, computes_bf16
+from bsr_plugin.models.gradient_step import GradientStep, computes_bf16, share_of_batch
 from bsr_plugin.models.interval_losses import IntervalLosses
 from bsr_plugin.models.interval_monitor import IntervalMonitor
 from bsr_plugin.models.loss_watch import LossWatch
@@ -203,12 +203,12 @@ class BSRModel(CheckpointedModel):
         if self.cri_pix:
             terms = self._pixel_terms(output, gt, weights)
             first, *others = terms.values()
-            totals['l_pix'] = sum(others, start=first)
+            totals = share_of_batch({'l_pix': sum(others, start=first)}, share, self.cri_pix)
+            terms = share_of_batch(terms, share, self.cri_pix)
         if self.cri_perceptual:
             perceptual = zip(('l_percep', 'l_style'), self.cri_perceptual(output, gt), strict=True)
-            totals |= {name: value for name, value in perceptual if value is not None}
-        if share < 1 and getattr(self.cri_pix, 'reduction', 'mean') == 'mean':
-            totals, terms = ({name: share * value for name, value in group.items()} for group in (totals, terms))
+            values = {name: value for name, value in perceptual if value is not None}
+            totals |= share_of_batch(values, share, self.cri_perceptual)
         first, *others = totals.values()
         return sum(others, start=first), {**totals, **terms}
 

@@ -1,11 +1,11 @@
 """From a loss to new weights: mixed precision, loss scaling, clipping."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
@@ -19,6 +19,18 @@ def computes_bf16(device: torch.device) -> bool:
     if device.type == 'cuda':
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def share_of_batch(values: Mapping[str, Tensor], share: float, loss: nn.Module) -> dict[str, Tensor]:
+    """What the values of a loss for a micro-batch add to those for the batch.
+
+    Args:
+        values: The values by name.
+        share: Size of the micro-batch over that of the batch.
+        loss: What they are of: sums over the samples (``reduction`` is ``'sum'``), or else means.
+    """
+    is_mean = getattr(loss, 'reduction', 'mean') == 'mean'
+    return {name: share * value if is_mean and share < 1 else value for name, value in values.items()}
 
 
 class GradientStep:

@@ -67,6 +67,30 @@ def test_accumulated_gradients_are_the_whole_batchs(build, batches):
         torch.testing.assert_close(losses_of_parts, losses, rtol=1e-5, atol=1e-7)
 
 
+class MeanOfSquares(torch.nn.Module):
+    """In place of a perceptual loss: a mean over the samples, and no style loss."""
+
+    def forward(self, x, gt):
+        return (x - gt).square().mean(), None
+
+
+@pytest.mark.parametrize('reduction', ['mean', 'sum'])
+def test_each_loss_is_accumulated_by_its_own_reduction(build, batches, reduction):
+    def gradients(accumulate):
+        loss = {'type': 'L1Loss', 'loss_weight': 1e-4, 'reduction': reduction}
+        model = build(train={'accumulate': accumulate, 'pixel_opt': loss})
+        model.cri_perceptual = MeanOfSquares()
+        model.feed_data(batches(1)[0])
+        losses = model._gradients(model.net_g)
+        return [weight.grad for weight in model.net_g.parameters()], losses
+
+    whole, losses = gradients(1)
+    parts, losses_of_parts = gradients(2)
+    torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(losses_of_parts, losses, rtol=1e-5, atol=1e-7)
+    assert losses['l_percep'] > 0
+
+
 def test_clipping_bounds_the_change_of_plain_gradient_descent(build, batches):
     model = build(train={'grad_clip': 1e-3})
     model.optimizer_g = torch.optim.SGD(model.net_g.parameters(), 1.0)
