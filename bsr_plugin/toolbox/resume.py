@@ -15,7 +15,8 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     """Takes the place of the function of that name in ``basicsr.train``, with its effects on ``opt['path']``.
 
     With ``--auto_resume`` it takes the newest readable state of the experiment, wherever the program was started and
-    with or without a GPU, else the state that ``path.resume_state`` names. Rank 0 chooses for all ranks.
+    with or without a GPU, else the state that ``path.resume_state`` names. Rank 0 chooses for all ranks, a random seed
+    as well: it is the one that states keep.
 
     Returns:
         The state, or ``None`` to start from the beginning. Its entry ``skipped`` lists the newer states that cannot be
@@ -24,6 +25,7 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     Raises:
         InputError: The named state cannot be read, or none of the experiment's.
     """
+    _take_seed_of_rank_0(opt)
     models = Path(opt['path']['models'])
     if opt['auto_resume']:
         found = _same_on_all_ranks(Path(opt['path']['training_states']), models)
@@ -55,8 +57,19 @@ def _go_on_with_seed(opt: dict[str, Any], seed: int | None) -> None:
     """A run without ``manual_seed`` gets a new random one each time it is started, and with it other batches."""
     if seed is not None and seed != opt['manual_seed']:
         print(f'manual_seed is {seed}, as in the training state, not {opt["manual_seed"]}.', flush=True)
-        opt['manual_seed'] = seed
-        set_random_seed(seed + opt['rank'])
+        _seed(opt, seed)
+
+
+def _take_seed_of_rank_0(opt: dict[str, Any]) -> None:
+    """Without ``manual_seed`` each rank has drawn one of its own."""
+    seed = Ranks().gather(opt['manual_seed'])[0]
+    if seed != opt['manual_seed']:
+        _seed(opt, seed)
+
+
+def _seed(opt: dict[str, Any], seed: int) -> None:
+    opt['manual_seed'] = seed
+    set_random_seed(seed + opt['rank'])
 
 
 def _same_on_all_ranks(states: Path, models: Path) -> Found | None:
