@@ -64,7 +64,7 @@ class Recorder:
         self.skipped += len(images.skipped)
         kept = SetResult(
             name=dataset.opt['name'],
-            scale=dataset.opt['scale'],
+            scale=dataset.opt.get('scale'),
             degradation=dataset.opt.get('degradation') or 'bicubic',
             images=measured,
             skipped=images.skipped,

@@ -58,21 +58,33 @@ class SetResult:
 
     Attributes:
         name: Its name in the option file.
+        scale: Factor from LR to HR; ``None`` for a test without one, such as one of denoising.
         degradation: How its LR images were made.
         mean: Name of a metric -> mean over ``images``.
     """
 
     name: str
-    scale: int
+    scale: int | None
     degradation: Degradation
     images: list[ImageResult]
     skipped: list[SkippedImage]
     mean: dict[str, float]
 
     @property
-    def key(self) -> tuple[str, int, Degradation]:
+    def key(self) -> tuple[str, int | None, Degradation]:
         """What runs have in common that measured the same: name, scale and degradation."""
         return self.name, self.scale, self.degradation
+
+    @property
+    def factor(self) -> int:
+        """The scale.
+
+        Raises:
+            InputError: The test had none.
+        """
+        if self.scale is None:
+            raise InputError(f'{self.name} was tested without scale: set it in the option file and run the test again.')
+        return self.scale
 
 
 @dataclass(frozen=True, config=_NON_FINITE)

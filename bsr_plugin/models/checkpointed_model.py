@@ -100,7 +100,7 @@ class CheckpointedModel(SRModel):
         """Writes ``net_LABEL_ITER.pth`` as BasicSR does, but whole or not at all, and never ignores a failure.
 
         Beside the weights, and the entries that are given, it says what network they belong to: ``network_g`` (type and
-        all arguments), ``scale`` and ``versions``, in containers that ``torch.load(..., weights_only=True)`` reads.
+        all arguments), ``scale`` where there is one, and ``versions``, in containers that ``weights_only=True`` reads.
         """
         nets = net if isinstance(net, list) else [net]
         keys = param_key if isinstance(param_key, list) else [param_key]
@@ -119,7 +119,8 @@ class CheckpointedModel(SRModel):
         parameters = signature(kind).parameters.values()
         arguments = {each.name: each.default for each in parameters if isinstance(each.default, constants)}
         versions = {package.__name__: str(package.__version__) for package in (bsr_plugin, basicsr, torch)}
-        return plain({section: {**arguments, **self.opt[section]}, 'scale': self.opt['scale'], 'versions': versions})
+        scale = {} if self.opt.get('scale') is None else {'scale': self.opt['scale']}
+        return plain({section: {**arguments, **self.opt[section]}, **scale, 'versions': versions})
 
     def save_training_state(self, epoch: int, current_iter: int) -> None:
         """Writes ``ITER.state``, then deletes the checkpoints that are no longer to be kept."""

@@ -13,22 +13,22 @@ from bsr_plugin.progress import progress
 from bsr_plugin.report.bicubic import Image, Quality, interpolation_quality
 
 #: What identifies a bicubic figure: HR image, LR image if one was given, factor, degradation.
-BaselineKey = tuple[str, str | None, int, Degradation]
+BaselineKey = tuple[str, str | None, int | None, Degradation]
 
 
 def read_pair(measured: SetResult, image: ImageResult) -> tuple[Image, Image | None]:
     """HR image, (s*h, s*w, 3) BGR, and LR image, (h, w, 3), or ``None`` if it was made, as the test run read them.
 
     Raises:
-        InputError: One is gone, cannot be read, or they do not belong together any more.
+        InputError: One is gone, cannot be read, or they do not belong together any more; or the test had no scale.
     """
-    hr = _read(Path(image.gt))
+    factor, hr = measured.factor, _read(Path(image.gt))
     if image.lq is None:
-        return crop_to_multiple(hr, measured.scale), None
+        return crop_to_multiple(hr, factor), None
     lr = _read(Path(image.lq))
-    height, width = (measured.scale * side for side in lr.shape[:2])
+    height, width = (factor * side for side in lr.shape[:2])
     if hr.shape[0] < height or hr.shape[1] < width:
-        raise InputError(f'{image.gt} is smaller than {measured.scale} times {image.lq}: run the test again.')
+        raise InputError(f'{image.gt} is smaller than {factor} times {image.lq}: run the test again.')
     return hr[:height, :width], lr
 
 
@@ -48,7 +48,7 @@ def lr_image(measured: SetResult, image: ImageResult) -> Image:
         InputError: As :func:`read_pair`.
     """
     hr, lr = read_pair(measured, image)
-    return degrade(hr, measured.scale, measured.degradation) if lr is None else lr
+    return degrade(hr, measured.factor, measured.degradation) if lr is None else lr
 
 
 def key_of(measured: SetResult, image: ImageResult) -> BaselineKey:
@@ -59,16 +59,19 @@ def key_of(measured: SetResult, image: ImageResult) -> BaselineKey:
 def measure_baselines(sets: Iterable[SetResult]) -> tuple[dict[BaselineKey, Quality], list[str]]:
     """Bicubic interpolation on every image of the sets, each once, on the paper's protocol.
 
+    Sets without a scale are left out.
+
     Returns:
         The figures, and a sentence for every image that is gone or cannot be read any more.
     """
-    wanted = {key_of(measured, image): (measured, image) for measured in sets for image in measured.images}
+    scaled = [measured for measured in sets if measured.scale is not None]
+    wanted = {key_of(measured, image): (measured, image) for measured in scaled for image in measured.images}
 
     def measure(pair: tuple[SetResult, ImageResult]) -> Quality | InputError:
         measured, image = pair
         try:
             hr, lr = read_pair(measured, image)
-            return interpolation_quality(hr, measured.scale, measured.degradation, image.gt, lr)
+            return interpolation_quality(hr, measured.factor, measured.degradation, image.gt, lr)
         except InputError as error:
             return error
 

@@ -82,7 +82,7 @@ def choose(
     The gain is the first such run's PSNR-Y over bicubic interpolation; both ends are always among them. ``per_set`` is
     the number of images for each set, scale and degradation.
     """
-    chosen: dict[tuple[str, int, str], list[tuple[SetResult, ImageResult]]] = {}
+    chosen: dict[tuple[str, int | None, str], list[tuple[SetResult, ImageResult]]] = {}
     for run in runs:
         for part in run.sets:
             shown = [image for image in part.images if image.picture and key_of(part, image) in baselines]
@@ -105,7 +105,7 @@ def load_example(
         InputError: The HR image or a saved picture is gone, or has another size than it had.
     """
     truth, lr = read_pair(part, image)
-    lr = degrade(truth, part.scale, part.degradation) if lr is None else lr
+    lr = degrade(truth, part.factor, part.degradation) if lr is None else lr
     quality = baselines.get(key_of(part, image))
     versions = [Version(BICUBIC_LABEL, imresize(lr, *truth.shape[:2]), quality.psnr_y if quality else None)]
     for run in runs:
@@ -115,7 +115,7 @@ def load_example(
             truth = truth[: picture.shape[0], : picture.shape[1]]  # another run's LR images may stem from a smaller cut
             versions.append(Version(run.name, picture, run.value(found, 'psnr_y')))
     versions = [_cut(version, truth) for version in [*versions, Version(HR_LABEL, truth)]]
-    return Example(part.name, part.scale, part.degradation, image.name, tuple(versions))
+    return Example(part.name, part.factor, part.degradation, image.name, tuple(versions))
 
 
 def _same_image(run: RunResult, part: SetResult, image: ImageResult) -> ImageResult | None:

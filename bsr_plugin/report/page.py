@@ -108,8 +108,8 @@ def _measured(content: Content) -> dict[str, Any]:
         [
             sortable_word(run.name),
             sortable_word(part.name),
-            sortable_number(part.scale, f'x{part.scale}'),
-            sortable_word(part.degradation),
+            sortable_number(part.scale, '' if part.scale is None else f'x{part.scale}'),
+            sortable_word('' if part.scale is None else part.degradation),
             sortable_number(len(part.images), str(len(part.images))),
             sortable_number(run.parameters, f'{run.parameters:,}'),
             sortable_number(macs := content.costs.get(run.name, UNKNOWN).macs_per_pixel, in_thousands(macs)),
@@ -194,7 +194,7 @@ def _example(number: int, example: Example) -> dict[str, Any]:
 
 def _image_tables(content: Content) -> Iterable[dict[str, Any]]:
     """A table for each set, scale and degradation, with the columns of all runs that tested it."""
-    tested: dict[tuple[str, int, str], list[tuple[RunResult, SetResult]]] = {}
+    tested: dict[tuple[str, int | None, str], list[tuple[RunResult, SetResult]]] = {}
     for run in content.runs:
         for part in run.sets:
             tested.setdefault(part.key, []).append((run, part))
@@ -217,7 +217,8 @@ def _image_tables(content: Content) -> Iterable[dict[str, Any]]:
                 row.append(_figure(run.value(own[gt], kind) if gt in own else None, places))
             rows.append(row)
         if rows:
-            title = f'{name}, x{scale}, {degradation}: {len(rows)} images'
+            what = name if scale is None else f'{name}, x{scale}, {degradation}'
+            title = f'{what}: {len(rows)} images'
             yield {'id': f'images-{number}', 'title': title, 'heads': heads, 'rows': rows}
 
 

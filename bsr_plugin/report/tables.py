@@ -29,8 +29,8 @@ def comparison_tables(
 ) -> list[Table]:
     """Tables 2 and 3, one table for each scale and degradation that was measured.
 
-    Every row of the same scale that is published or ships is there, with the sets that were measured. The names of the
-    runs differ; differences refer to the first of a table.
+    Every row of the same scale that is published or ships is there, with the sets that were measured; sets without a
+    scale have no table. The names of the runs differ; differences refer to the first of a table.
 
     Args:
         runs: Test runs.
@@ -38,7 +38,8 @@ def comparison_tables(
         shipped: Networks that ship.
         costs: Name of a run -> what its network costs.
     """
-    shapes = sorted({(part.degradation, part.scale) for run in runs for part in run.sets if part.images})
+    parts = [part for run in runs for part in run.sets if part.images]
+    shapes = sorted({(part.degradation, part.factor) for part in parts if part.scale is not None})
     tables = [_comparison(runs, baselines, shape, shipped, costs or {}) for shape in shapes]
     return sorted(tables, key=lambda table: (table.number is None, table.number))
 

@@ -170,7 +170,10 @@ def _incomparable(options: Mapping[str, Options], reference: str) -> Iterator[st
 def _measured(options: Options) -> dict[tuple[str, ...], Any]:
     """What says what a figure is measured on and how."""
     sets = {key: value for key, value in options['datasets'].items() if key.startswith('val')}
-    found: dict[tuple[str, ...], Any] = {('val', 'metrics'): options['val']['metrics'], ('scale',): options['scale']}
+    found: dict[tuple[str, ...], Any] = {
+        ('val', 'metrics'): options['val']['metrics'],
+        ('scale',): options.get('scale'),
+    }
     return found | {('datasets', key): (value['name'], value.get('dataroot_gt')) for key, value in sets.items()}
 
 

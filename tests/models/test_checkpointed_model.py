@@ -102,6 +102,15 @@ def test_the_engines_resume_each_others_states(build, batches, train, first, sec
         assert torch.equal(resumed.net_g.state_dict()[name], value)
 
 
+@pytest.mark.parametrize('scale', [2, None, ...])
+def test_a_network_without_a_scale_is_saved_and_resumed(build, batches, train, tmp_path, scale):
+    train(build(scale=scale), batches(2), save_at=(2,))
+    saved = torch.load(tmp_path / 'experiments/tiny/models/net_g_2.pth', weights_only=True)
+    assert {'network_g', 'versions'} < saved.keys()
+    assert saved.get('scale') == (2 if scale == 2 else None)
+    assert build(resume=2, scale=scale).iteration == 2
+
+
 def test_only_the_newest_pairs_are_kept(build, batches, train, tmp_path):
     train(build(logger={'keep_checkpoints': 2}), batches(6), save_at=(1, 2, 3, 5, 6)).save(-1, -1)
     assert files(tmp_path) == ['5.state', '6.state', 'net_g_5.pth', 'net_g_6.pth', 'net_g_latest.pth']
