@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         from bsr_plugin.serve.server import build_app, serve
 
         jobs = Jobs(folder, limits)
-        app = build_app(build_page(choices, jobs), jobs, server)
+        app = build_app(build_page(choices, jobs), jobs, server, arguments.host)
         if not is_loopback(server):
             warning = f'{arguments.host} can be reached from other machines, and the page asks for no password.'
             print(f'bsr serve: warning: {warning}', file=sys.stderr)

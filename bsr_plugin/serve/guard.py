@@ -1,11 +1,14 @@
 """What a browser and its other pages may do with the server, as middleware around the page (ASGI)."""
 
+import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
+
+from bsr_plugin.serve.address import is_loopback
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,8 +50,19 @@ def guarded(app: 'ASGIApp', max_bytes: int, hosts: Sequence[str]) -> 'ASGIApp':
     return TrustedHostMiddleware(_Guard(app, max_bytes + _REST), allowed_hosts=list(hosts), www_redirect=False)
 
 
+def hosts_at(server: socket.socket, name: str = 'localhost') -> list[str]:
+    """Gives the names that a server may be called by, for :func:`guarded`.
+
+    Args:
+        server: The socket that it listens at.
+        name: The name or address that the socket was made from.
+    """
+    address = server.getsockname()[0]
+    return [*LOOPBACK, address, f'[{address}]', name] if is_loopback(server) else ['*']
+
+
 class _Guard:
-    """Refuses bodies that are too large before they are read, and adds headers to every answer."""
+    """Refuses what other pages send, and bodies that are too large before they are read; adds headers to answers."""
 
     def __init__(self, app: 'ASGIApp', max_body: int) -> None:
         self._app, self._max_body = app, max_body
@@ -59,7 +73,9 @@ class _Guard:
             return
         headers = Headers(scope=scope)
         refusal = None
-        if 'transfer-encoding' in headers:
+        if _is_from_another_page(headers):
+            refusal = PlainTextResponse('The request comes from another page.', status_code=403)
+        elif 'transfer-encoding' in headers:
             refusal = PlainTextResponse('The request does not say how long it is.', status_code=411)
         elif int(headers.get('content-length', 0)) > self._max_body:
             refusal = PlainTextResponse('The file is too large.', status_code=413)
@@ -70,3 +86,9 @@ class _Guard:
             await send(message)
 
         await (refusal or self._app)(scope, receive, send_with_headers)
+
+
+def _is_from_another_page(headers: Headers) -> bool:
+    """Whether a browser says so; programs, and pages that are merely opened, say nothing."""
+    origin = headers.get('origin')
+    return origin is not None and origin.partition('://')[2] != headers.get('host')

@@ -11,8 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from bsr_plugin.serve.address import is_loopback
-from bsr_plugin.serve.guard import LOOPBACK, guarded
+from bsr_plugin.serve.guard import guarded, hosts_at
 from bsr_plugin.serve.jobs import Jobs
 from bsr_plugin.serve.page import CSS
 
@@ -22,13 +21,14 @@ _EVERY = 60
 _GRACE = 1
 
 
-def build_app(page: gr.Blocks, jobs: Jobs, server: socket.socket) -> ASGIApp:
+def build_app(page: gr.Blocks, jobs: Jobs, server: socket.socket, name: str = 'localhost') -> ASGIApp:
     """Puts the page behind its guard, as an ASGI application that removes old files while it runs.
 
     Args:
         page: The page.
         jobs: What its files are known to.
         server: Where it will be reached.
+        name: What it was asked to listen at.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=_removing_old_files(jobs))
     host, port = server.getsockname()[:2]
@@ -48,7 +48,7 @@ def build_app(page: gr.Blocks, jobs: Jobs, server: socket.socket) -> ASGIApp:
         theme=_theme(),
         css=CSS,
     )
-    return guarded(app, jobs.limits.bytes, LOOPBACK if is_loopback(server) else ['*'])
+    return guarded(app, jobs.limits.bytes, hosts_at(server, name))
 
 
 class PageServer(uvicorn.Server):

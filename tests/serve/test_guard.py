@@ -4,17 +4,22 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from bsr_plugin.serve.guard import LOOPBACK, guarded
+from bsr_plugin.serve.address import listen
+from bsr_plugin.serve.guard import LOOPBACK, guarded, hosts_at
 
 
 async def length(request):
     return PlainTextResponse(str(len(await request.body())))
 
 
+def client_of(hosts):
+    app = Starlette(routes=[Route('/', length, methods=['GET', 'POST'])])
+    return TestClient(guarded(app, 1000, hosts), base_url='http://127.0.0.1:7860')
+
+
 @pytest.fixture
 def client():
-    app = Starlette(routes=[Route('/', length, methods=['GET', 'POST'])])
-    return TestClient(guarded(app, 1000, LOOPBACK), base_url='http://127.0.0.1:7860')
+    return client_of(LOOPBACK)
 
 
 def test_every_answer_forbids_the_page_to_load_from_elsewhere(client):
@@ -32,8 +37,32 @@ def test_bodies_beyond_the_largest_upload_are_not_read(client):
     assert client.post('/', content=iter([bytes(10)])).status_code == 411
 
 
+@pytest.mark.parametrize('origin', ['http://evil.example', 'http://127.0.0.1:9999', 'https://127.0.0.1', 'null', ''])
+def test_what_other_pages_send_is_refused(client, origin):
+    answer = client.post('/', content=b'x', headers={'origin': origin})
+    assert (answer.status_code, answer.text) == (403, 'The request comes from another page.')
+    assert 'content-security-policy' in answer.headers
+
+
+@pytest.mark.parametrize('host', ['127.0.0.1:7860', 'localhost:7860', '[::1]:7860'])
+def test_what_the_page_itself_sends_is_taken(client, host):
+    assert client.post('/', content=b'xyz', headers={'host': host, 'origin': f'http://{host}'}).text == '3'
+
+
 @pytest.mark.parametrize(
     ('host', 'status'), [('127.0.0.1:7860', 200), ('localhost:7860', 200), ('[::1]:7860', 200), ('evil.example', 400)]
 )
 def test_names_of_other_machines_are_refused(client, host, status):
     assert client.get('/', headers={'host': host}).status_code == status
+
+
+def test_the_address_and_the_name_that_were_asked_for_are_accepted():
+    with listen('127.0.1.1', 0) as server:
+        client = client_of(hosts_at(server, 'Workstation'))
+    hosts = ['127.0.1.1:7860', 'workstation:7860', 'localhost:7860', '127.0.1.2:7860', 'evil.example']
+    assert [client.get('/', headers={'host': host}).status_code for host in hosts] == [200, 200, 200, 400, 400]
+
+
+def test_a_server_for_other_machines_has_any_name():
+    with listen('0.0.0.0', 0) as server:
+        assert hosts_at(server, '0.0.0.0') == ['*']
