@@ -11,6 +11,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
+#: Bytes of a file's name that its temporary name repeats: names end at 255, and the rest of it takes 14.
+_REPEATED = 241
+
 
 def fsync_path(path: str | os.PathLike[str]) -> None:
     """Makes what was written to a file durable; for a folder, the renames and deletions in it."""
@@ -99,16 +102,23 @@ def remove_left_overs(folder: Path, name: str | None = None) -> None:
 
     ``name`` is the file they were to become; any by default.
     """
-    for left_over in folder.glob(f'.{glob.escape(name) if name else "*"}.*.tmp'):
+    for left_over in folder.glob(f'.{glob.escape(_shortened(name)) if name else "*"}.*.tmp'):
         with suppress(OSError), left_over.open('r+b') as file:  # in use, gone meanwhile, or no locks here
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             left_over.unlink()
 
 
+def _shortened(name: str) -> str:
+    """As many characters of a name as a temporary name has room for."""
+    while len(os.fsencode(name)) > _REPEATED:
+        name = name[:-1]
+    return name
+
+
 def _create(target: Path) -> tuple[Path, int]:
     """Creates a temporary file that is locked for as long as its descriptor is open."""
     while True:
-        temporary = target.with_name(f'.{target.name}.{secrets.token_hex(4)}.tmp')
+        temporary = target.with_name(f'.{_shortened(target.name)}.{secrets.token_hex(4)}.tmp')
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         with suppress(OSError):  # a file system without locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)

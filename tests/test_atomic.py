@@ -156,3 +156,18 @@ def test_a_full_disk_is_told_of_the_file_that_was_wanted(tmp_path):
     assert error.value.filename == str(tmp_path / 'page.txt')
     assert names(tmp_path) == ['page.txt']
     assert (tmp_path / 'page.txt').read_text() == 'old'
+
+
+@pytest.mark.parametrize('name', ['a' * 255, 'a' + '漢' * 84, os.fsdecode(b'\xe9' * 255), '[' * 250])
+def test_names_as_long_as_they_can_be(tmp_path, name):
+    write_text(tmp_path / name, 'old')
+    with replacing(tmp_path / name) as temporary:
+        temporary.write_text('new')
+    assert names(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == 'new'
+    left_over = tmp_path / temporary.name
+    left_over.write_text('half')
+    write_text(tmp_path / name, 'newest')
+    assert not left_over.exists()
+    with pytest.raises(OSError, match='File name too long'):
+        write_text(tmp_path / ('a' * 256), 'new')

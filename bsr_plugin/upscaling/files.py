@@ -1,5 +1,6 @@
 """Upscaling of image files: one by one, what is there is left, and what fails stops no other."""
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +88,12 @@ def upscale_files(
         except InputError as error:
             outcome.failed[job.source] = str(error)
             watcher.failed(job, str(error))
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            reason = f'{error.filename} cannot be written ({error.strerror}): give {job.source} a shorter name.'
+            outcome.failed[job.source] = reason
+            watcher.failed(job, reason)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

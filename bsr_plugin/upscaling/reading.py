@@ -167,8 +167,8 @@ def _with_exif_of_tiff(path: Path, image: pyvips.Image) -> pyvips.Image:
         return image
     # libvips parses the block where it reads it, and writes what it has parsed.
     carrier = BytesIO()
-    PillowImage.new('L', (1, 1)).save(carrier, 'JPEG', exif=block)
-    parsed = pyvips.Image.jpegload_buffer(carrier.getvalue())
+    PillowImage.new('L', (1, 1)).save(carrier, 'PNG', exif=block)  # whose blocks may be larger than JPEG's 64 KB
+    parsed = pyvips.Image.pngload_buffer(carrier.getvalue())
     image = image.copy()
     for name in parsed.get_fields():
         if name.startswith('exif-'):

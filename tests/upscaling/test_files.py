@@ -301,3 +301,16 @@ def test_a_disk_that_takes_no_more_ends_the_work_with_its_own_error(tmp_path, no
     told = subprocess.run(words, capture_output=True, text=True, timeout=300, env={**os.environ, 'PYTHONPATH': '.'})
     assert told.stdout == f'27 {tmp_path / "out.png"}\n', told.stderr
     assert not (tmp_path / 'out.png').exists()
+
+
+def test_a_name_that_gets_too_long_stops_no_other(tmp_path, noise):
+    (tmp_path / 'in').mkdir()
+    for name in ('a' * 241 + '.png', 'b' * 251 + '.bmp', 'b' * 252 + '.im', 'c.png'):
+        with (tmp_path / 'in' / name).open('wb') as file:
+            Image.fromarray(noise(20, 20, 3)).save(file, 'PNG')
+    jobs = plan([str(tmp_path / 'in/*')], tmp_path / 'out')
+    outcome = upscale_files(jobs, Doubling(), FileSettings())
+    assert [path.name for path in outcome.done] == ['a' * 241 + '.png', 'b' * 251 + '.png', 'c.png']
+    ((source, sentence),) = outcome.failed.items()
+    target = tmp_path / 'out' / ('b' * 252 + '.png')
+    assert sentence == f'{target} cannot be written (File name too long): give {source} a shorter name.'

@@ -121,3 +121,16 @@ def test_what_is_made_of_a_tiff_keeps_it(tmp_path, made):
         assert kept.get_ifd(0x8769)[0x829A] == 0.004
         assert kept.get_ifd(0x8769)[0x9003] == '2026:01:02 03:04:05'
         assert kept.get_ifd(0x8825)[2] == pytest.approx((47, 22, 12.34))
+
+
+@pytest.mark.parametrize('made', ['.tif', '.png', '.jpg', '.webp', '.avif'])
+def test_text_that_is_too_long_for_a_jpeg(tmp_path, made):
+    """Microscopes describe images in this way; where there is no room, the image is made without it."""
+    text = '<OME>' + 'x' * 100_000
+    pixels = np.full((24, 36, 3), 99, np.uint8)
+    tifffile.imwrite(tmp_path / 'in.ome.tif', pixels, photometric='rgb', metadata=None, description=text)
+    path = upscaled(tmp_path / 'in.ome.tif', tmp_path / f'out{made}')
+    assert (text.encode() in path.read_bytes()) == (made == '.tif')
+    image = pyvips.Image.new_from_file(path)
+    assert (image.width, image.height) == (72, 48)
+    assert np.abs(image.numpy()[..., :3].astype(int) - 99).max() <= 2
