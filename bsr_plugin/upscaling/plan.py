@@ -59,11 +59,21 @@ def _images(word: str, out: Path) -> Iterator[tuple[Path, Path]]:
             raise InputError(f'{path} does not exist: give image files, folders or patterns.')
         yield path, Path(path.name)
     else:
-        matches = [match for match in map(Path, glob.glob(word, recursive=True)) if match.is_file()]  # noqa: PTH207 - absolute patterns too
-        if not matches:
-            raise InputError(f'{word} matches no file: correct the pattern.')
         root = _fixed_part(word)
-        yield from ((match, match.relative_to(root)) for match in matches)
+        yield from ((match, match.relative_to(root)) for match in _matches(word, root, out))
+
+
+def _matches(pattern: str, root: Path, out: Path) -> list[Path]:
+    """Files that a pattern matches, but for those in the output folder where that is below the pattern's ``root``."""
+    matches = [match for match in map(Path, glob.glob(pattern, recursive=True)) if match.is_file()]  # noqa: PTH207 - absolute patterns too
+    if not matches:
+        raise InputError(f'{pattern} matches no file: correct the pattern.')
+    inside = out.resolve()
+    if root.resolve() in inside.parents:
+        matches = [match for match in matches if inside not in (match.parent / 'file').resolve().parents]
+    if not matches:
+        raise InputError(f'{pattern} matches only what is in {out}: give another folder with -o, or another pattern.')
+    return matches
 
 
 def _below(folder: Path, out: Path) -> Iterator[Path]:

@@ -38,6 +38,27 @@ def test_patterns_keep_the_structure_below_their_first_special_character(photos)
     assert pairs(plan(['phot?s/*.jpg', 'photos/b.jpg'], Path('out'))) == [('photos/b.jpg', 'out/b.jpg')]
 
 
+def test_what_lies_in_the_output_folder_is_not_matched(photos):
+    for name in ('photos/large/b.jpg', 'photos/large/deep/d.jpg', 'photos/larger/e.jpg'):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b'')
+    Path('link').symlink_to('photos')
+    expected = ['photos/b.jpg', 'photos/larger/e.jpg']
+    for pattern, out in (('photos/**/*.jpg', 'photos/large'), ('photos/**/*.jpg', 'link/large')):
+        assert [source for source, _ in pairs(plan([pattern], Path(out)))] == expected
+    assert pairs(plan(['photos/*/*.jpg'], Path('photos/large'))) == [
+        ('photos/larger/e.jpg', 'photos/large/larger/e.jpg')
+    ]
+    assert pairs(plan(['photos/large/*.jpg'], Path('out'))) == [('photos/large/b.jpg', 'out/b.jpg')]
+    with pytest.raises(InputError, match=r'photos/l\*e/\*\.jpg matches only what is in photos/large: give another'):
+        plan(['photos/l*e/*.jpg'], Path('photos/large'))
+    for pattern, out in (('*.jpg', '.'), ('large/*.jpg', 'large')):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir('photos')
+            with pytest.raises(InputError, match=r'b\.jpg is an input, and would be written over'):
+                plan([pattern], Path(out))
+
+
 def test_names_that_look_like_patterns(photos):
     Path('photos/[1].png').write_bytes(b'')
     assert pairs(plan(['photos/[1].png'], Path('out'))) == [('photos/[1].png', 'out/[1].png')]
