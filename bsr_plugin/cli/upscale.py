@@ -59,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     _check(arguments)
-    jobs = plan(arguments.inputs, arguments.out, f'.{arguments.format}' if arguments.format else None)
+    suffix = f'.{arguments.format}' if arguments.format else None
+    jobs = plan(arguments.inputs, arguments.out, suffix, arguments.compare)
     if arguments.shard is not None:
         jobs = shard_of(jobs, *arguments.shard)
     keep_freed_memory()

@@ -10,8 +10,8 @@ from bsr_plugin.upscaling.reading import MAX_PIXELS, ImageFile
 
 
 def comparison_path(target: Path) -> Path:
-    """Where the comparison for an output is."""
-    return target.with_name(f'{target.stem}_bicubic_BSR.png')
+    """Where the comparison for an output is: ``x.jpg_bicubic_BSR.png`` for ``x.jpg``, beside which ``x.png`` may be."""
+    return target.with_name(f'{target.name}_bicubic_BSR.png')
 
 
 def write_comparison(source: Path, target: Path, scale: int, max_pixels: int = MAX_PIXELS) -> None:
@@ -22,15 +22,23 @@ def write_comparison(source: Path, target: Path, scale: int, max_pixels: int = M
     """
     small = ImageFile(source, max_pixels).image
     large = ImageFile(target, scale**2 * max_pixels).image
-    interpolated = bicubic(small, scale).cast(small.format)
-    if small.format != large.format:  # the output's format has 8 bits only
-        interpolated = (interpolated / 257).rint().cast(large.format).copy(interpretation=large.interpretation)
+    interpolated = _like(bicubic(small, scale).cast(small.format), large)
     picture = comparison_path(target)
     with replacing(picture) as temporary:
         try:
             interpolated.join(large, 'horizontal').pngsave(os.fsencode(temporary))
         except pyvips.Error as error:
             raise InputError(f'{picture} cannot be written ({first_line(error)}).') from None
+
+
+def _like(image: pyvips.Image, large: pyvips.Image) -> pyvips.Image:
+    """With the samples and bands of an output, whose format may have 8 bits only, no grey, or no opaque alpha."""
+    if image.format != large.format:
+        kind = 'b-w' if image.bands < 3 else 'srgb'
+        image = (image / 257).rint().cast(large.format).copy(interpretation=kind)
+    if image.bands < 3 <= large.bands:
+        image = image.colourspace(large.interpretation)
+    return image[: large.bands] if image.hasalpha() and not large.hasalpha() else image
 
 
 def bicubic(image: pyvips.Image, scale: int) -> pyvips.Image:

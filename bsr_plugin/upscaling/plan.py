@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bsr_plugin.data.image_file import is_image
 from bsr_plugin.errors import InputError
+from bsr_plugin.upscaling.comparison import comparison_path
 from bsr_plugin.upscaling.writing import SUFFIXES
 
 #: Endings that are taken for images in folders, beside those of training images.
@@ -21,7 +22,7 @@ class Job:
     target: Path
 
 
-def plan(inputs: Sequence[str], out: Path, suffix: str | None = None) -> list[Job]:
+def plan(inputs: Sequence[str], out: Path, suffix: str | None = None, compare: bool = False) -> list[Job]:
     """Pairs all inputs with outputs, sorted by their names.
 
     A folder stands for the images in it and below, whose places are kept under ``out``; a pattern such as
@@ -32,6 +33,7 @@ def plan(inputs: Sequence[str], out: Path, suffix: str | None = None) -> list[Jo
         inputs: Files, folders and patterns.
         out: Folder of the outputs, or the output file of a single input file.
         suffix: Ending of the outputs; by default that of the input, or ``.png`` where that format is not written.
+        compare: Whether each output gets a comparison beside it.
 
     Raises:
         InputError: An input is not there or holds no image, or an output would be written twice, or over an input.
@@ -42,7 +44,7 @@ def plan(inputs: Sequence[str], out: Path, suffix: str | None = None) -> list[Jo
     else:
         found = {path: place for word in files for path, place in _images(word, out)}
         jobs = [Job(path, out / _renamed(found[path], suffix)) for path in sorted(found)]
-    _check_apart(jobs)
+    _check_apart(jobs, compare)
     return jobs
 
 
@@ -100,19 +102,20 @@ def _renamed(place: Path, suffix: str | None) -> Path:
     return place.with_suffix(suffix)
 
 
-def _check_apart(jobs: Iterable[Job]) -> None:
+def _check_apart(jobs: Iterable[Job], compare: bool) -> None:
     sources = {job.source.resolve(): job.source for job in jobs}
     taken: dict[Path, Path] = {}
     for job in jobs:
-        target = job.target.resolve()
-        if target in sources:
-            raise InputError(f'{job.target} is an input, and would be written over: give another folder with -o.')
-        if target in taken:
-            raise InputError(
-                f'{taken[target]} and {job.source} would both be written to {job.target}: upscale them into folders '
-                'of their own.'
-            )
-        taken[target] = job.source
+        for path in (job.target, comparison_path(job.target)) if compare else (job.target,):
+            target = path.resolve()
+            if target in sources:
+                raise InputError(f'{path} is an input, and would be written over: give another folder with -o.')
+            if target in taken:
+                raise InputError(
+                    f'{taken[target]} and {job.source} would both be written to {path}: upscale them into folders of '
+                    'their own.'
+                )
+            taken[target] = job.source
 
 
 def shard_of(jobs: Sequence[Job], number: int, total: int) -> list[Job]:

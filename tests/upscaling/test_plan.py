@@ -97,3 +97,16 @@ def test_shards_are_the_whole_and_share_nothing(photos):
     assert [len(part) for part in parts] == [4, 3, 3]
     with pytest.raises(InputError, match='The shard is 4/3: use i/n'):
         shard_of(jobs, 4, 3)
+
+
+def test_comparisons_are_written_over_nothing(photos):
+    Path('photos/b.jpg_bicubic_BSR.png').write_bytes(b'')
+    assert len(plan(['photos'], Path('out'))) == 4
+    both = 'photos/b.jpg and photos/b.jpg_bicubic_BSR.png would both be written to out/b.jpg_bicubic_BSR.png'
+    with pytest.raises(InputError, match=both):
+        plan(['photos'], Path('out'), compare=True)
+    Path('a.webp_bicubic_BSR.png').write_bytes(b'')
+    words = ['photos/a.PNG', 'a.webp_bicubic_BSR.png']
+    assert len(plan(words, Path(), '.webp')) == 2
+    with pytest.raises(InputError, match=r'a\.webp_bicubic_BSR\.png is an input, and would be written over'):
+        plan(words, Path(), '.webp', compare=True)
