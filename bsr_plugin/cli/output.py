@@ -29,6 +29,9 @@ def count_of(number: int, what: str) -> str:
 
 
 def write_json(path: Path | None, content: Any) -> None:
-    """Writes ``content`` to ``path``, whole or not at all; does nothing without a path."""
+    """Writes ``content`` to ``path``, whole or not at all; does nothing without a path.
+
+    It is ASCII, because the bytes of a file's name need not be text.
+    """
     if path is not None:
-        write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + '\n')
+        write_text(path, json.dumps(content, indent=1) + '\n')
