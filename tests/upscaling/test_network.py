@@ -90,15 +90,16 @@ def test_the_loss_is_a_difference_of_psnr():
     assert loss == pytest.approx(10 * np.log10(clipped[1] / clipped[0]), abs=1e-4)
 
 
-def onnx_file(path, shape=('N', 3, 'H', 'W'), metadata=()):
-    """Nearest-neighbour upsampling x2 as an ONNX file."""
-    kind = onnx.TensorProto.FLOAT
-    scales = onnx.helper.make_tensor('scales', kind, [4], [1.0, 1.0, 2.0, 2.0])
+def onnx_file(path, shape=('N', 3, 'H', 'W'), metadata=(), scale=2.0, kind=onnx.TensorProto.FLOAT, pooled=False):
+    """Nearest-neighbour upsampling as an ONNX file, after a mean over 3x3 pixels without padding if ``pooled``."""
+    scales = onnx.helper.make_tensor('scales', onnx.TensorProto.FLOAT, [4], [1.0, 1.0, scale, scale])
+    first = [onnx.helper.make_node('AveragePool', ['x'], ['z'], kernel_shape=[3, 3])] if pooled else []
+    source = 'z' if pooled else 'x'
     node = onnx.helper.make_node(
-        'Resize', ['x', '', 'scales'], ['y'], mode='nearest', coordinate_transformation_mode='asymmetric'
+        'Resize', [source, '', 'scales'], ['y'], mode='nearest', coordinate_transformation_mode='asymmetric'
     )
     graph = onnx.helper.make_graph(
-        [node],
+        [*first, node],
         'nearest',
         [onnx.helper.make_tensor_value_info('x', kind, shape)],
         [onnx.helper.make_tensor_value_info('y', kind, ('N', 3, 'h', 'w'))],
@@ -133,3 +134,48 @@ def test_onnx_files_that_are_of_no_use(tmp_path):
     (tmp_path / 'torn.onnx').write_bytes((tmp_path / 'grey.onnx').read_bytes()[:30])
     with pytest.raises(InputError, match=r'torn\.onnx is damaged or not an ONNX file'):
         load_network(tmp_path / 'torn.onnx', device='cpu')
+
+
+@pytest.mark.parametrize('settings', [{'pooled': True}, {'scale': 1.5}, {'scale': 0.5}, {'scale': 2.1}])
+def test_onnx_files_whose_results_have_another_size(tmp_path, settings):
+    onnx_file(tmp_path / 'net.onnx', **settings)
+    with pytest.raises(InputError) as error:
+        load_network(tmp_path / 'net.onnx', device='cpu')
+    sentence = 'does not make an RGB image a whole number of times as large: export a network with bsr export.'
+    assert str(error.value) == f'{tmp_path / "net.onnx"} {sentence}'
+
+
+@pytest.mark.parametrize('scale', [1.0, 3.0])
+def test_onnx_files_of_any_whole_scale(tmp_path, scale):
+    onnx_file(tmp_path / 'net.onnx', scale=scale)
+    assert load_network(tmp_path / 'net.onnx', device='cpu').scale == scale
+
+
+def test_onnx_files_of_other_samples(tmp_path):
+    onnx_file(tmp_path / 'net.onnx', kind=onnx.TensorProto.UINT8)
+    with pytest.raises(InputError, match=r'cannot be run on an RGB image \(.*\): export a network') as error:
+        load_network(tmp_path / 'net.onnx', device='cpu')
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ('network_g', 'sentence'),
+    [
+        (
+            '{"type": "BSRNet", "num_feat": 4, "of_tomorrow": 1}',
+            'was made by a later version of bsr_plugin: .*of_tomor',
+        ),
+        ('{"type": "BSRNet", "num_feat": 4, "upscale": -1}', r'net\.onnx: .*upscale'),
+        ('x2', r'has damaged metadata \(network_g: .*\): export the network again\.'),
+    ],
+)
+def test_onnx_files_with_metadata_of_no_use(tmp_path, network_g, sentence):
+    onnx_file(tmp_path / 'net.onnx', metadata={'network_g': network_g})
+    with pytest.raises(InputError, match=sentence):
+        load_network(tmp_path / 'net.onnx', device='cpu')
+
+
+def test_onnx_files_whose_metadata_tell_of_no_network(tmp_path):
+    onnx_file(tmp_path / 'net.onnx', metadata={'network_g': '[1]'})
+    network = load_network(tmp_path / 'net.onnx', device='cpu')
+    assert (network.scale, network.reach) == (2, None)
