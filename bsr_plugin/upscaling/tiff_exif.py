@@ -61,7 +61,7 @@ def read_exif(path: Path) -> bytes | None:
 
     It has no orientation, thumbnail or number on how the pixels are stored. Damaged tags count as none.
     """
-    block = Image.Exif()
+    texts, groups = {}, {}
     try:
         with path.open('rb') as file:
             _, layout = _order_and_layout(file)
@@ -69,13 +69,17 @@ def read_exif(path: Path) -> bytes | None:
             head = file.read(layout.head)
             first = TiffImagePlugin.ImageFileDirectory_v2(head)
             first.load(_at(file, first.next))
-            block.update({tag: first[tag] for tag in _TEXT if tag in first})
+            texts = {tag: first[tag] for tag in _TEXT if tag in first}
             for group in _DIRECTORIES:
                 if group in first:
                     directory = TiffImagePlugin.ImageFileDirectory_v2(head, group=group)
                     directory.load(_at(file, first[group]))
-                    block.get_ifd(group).update({tag: directory[tag] for tag in directory if tag != _POINTER})
-        return block.tobytes() if len(block) or any(map(block.get_ifd, _DIRECTORIES)) else None
+                    groups[group] = {tag: directory[tag] for tag in directory if tag != _POINTER}
+        if not texts and not any(groups.values()):
+            return None
+        block = BytesIO(b'II*\0' + bytes(4))
+        _add(block, '<', _CLASSIC, {}, texts, groups)
+        return b'Exif\0\0' + block.getvalue()
     except (OSError, *_DAMAGED):
         return None
 
@@ -89,20 +93,40 @@ def append_exif(path: Path, block: bytes, width: int, height: int) -> None:
     with path.open('r+b') as file, suppress(*_DAMAGED):
         exif.load(block)
         order, layout = _order_and_layout(file)
-        entries = _entries(file, order, layout)
-        for tag in _TEXT:
-            if isinstance(text := exif.get(tag), str):
-                data = text.encode('utf-8', 'replace') + b'\0'
-                entries[tag] = _entry(file, order, layout, (tag, _ASCII, len(data), data))
-        for group in _DIRECTORIES:
-            if values := {tag: value for tag, value in exif.get_ifd(group).items() if tag != _POINTER}:
-                if group == IFD.Exif:
-                    values |= {Base.ExifImageWidth: width, Base.ExifImageHeight: height}
-                place = _append(file, _encoded(file, order, layout, _values(order, group, values)))
-                pointer = struct.pack(order + layout.offset, place)
-                entries[group] = _entry(file, order, layout, (group, layout.pointer, 1, pointer))
-        start = _append(file, _directory(order, layout, entries))
-        _at(file, layout.start).write(struct.pack(order + layout.offset, start))
+        groups = {
+            group: {tag: value for tag, value in exif.get_ifd(group).items() if tag != _POINTER}
+            for group in _DIRECTORIES
+        }
+        if groups[IFD.Exif]:
+            groups[IFD.Exif] |= {Base.ExifImageWidth: width, Base.ExifImageHeight: height}
+        _add(file, order, layout, _entries(file, order, layout), exif, groups)
+
+
+def _add(
+    file: BinaryIO,
+    order: str,
+    layout: _Layout,
+    entries: dict[int, bytes],
+    texts: Mapping[int, Any],
+    groups: Mapping[int, Mapping[int, Any]],
+) -> None:
+    """Puts a first directory at the end, of entries that are there and of tags, and points the file's head at it."""
+    for tag in _TEXT:
+        if isinstance(text := texts.get(tag), str):
+            data = _stored(text) + b'\0'
+            entries[tag] = _entry(file, order, layout, (tag, _ASCII, len(data), data))
+    for group, values in groups.items():
+        if values:
+            place = _append(file, _encoded(file, order, layout, _values(order, group, values)))
+            pointer = struct.pack(order + layout.offset, place)
+            entries[group] = _entry(file, order, layout, (group, layout.pointer, 1, pointer))
+    start = _append(file, _directory(order, layout, entries))
+    _at(file, layout.start).write(struct.pack(order + layout.offset, start))
+
+
+def _stored(text: str) -> bytes:
+    """Text as it stands in files: Pillow decodes it as Latin-1, whatever it is, often UTF-8."""
+    return text.encode('latin-1', 'replace')
 
 
 def _at(file: BinaryIO, place: int) -> BinaryIO:
@@ -138,6 +162,8 @@ def _values(order: str, group: int, values: Mapping[int, Any]) -> Iterator[tuple
             directory.tagtype[tag] = _UNDEFINED
         elif (group, tag) in ((IFD.Exif, Base.ExifImageWidth), (IFD.Exif, Base.ExifImageHeight)):
             directory.tagtype[tag] = _LONG
+        elif isinstance(value, str):
+            directory.tagtype[tag], value = _ASCII, _stored(value)
         directory[tag] = value
     file = BytesIO(head + directory.tobytes(len(head)))
     for entry in _entries(file, order, _CLASSIC).values():

@@ -134,3 +134,19 @@ def test_text_that_is_too_long_for_a_jpeg(tmp_path, made):
     image = pyvips.Image.new_from_file(path)
     assert (image.width, image.height) == (72, 48)
     assert np.abs(image.numpy()[..., :3].astype(int) - 99).max() <= 2
+
+
+@pytest.mark.parametrize('given', ['.jpg', '.tif'])
+@pytest.mark.parametrize('made', ['.jpg', '.png', '.webp', '.tif'])
+def test_text_that_is_not_ascii_is_kept(tmp_path, given, made):
+    artist, owner = 'José 漢字'.encode(), '© Ørsted'.encode()
+    exif = Image.Exif()
+    exif[0x013B] = len(artist) * 'A'
+    exif.get_ifd(0x8769)[0xA430] = len(owner) * 'O'
+    source = tmp_path / f'in{given}'
+    Image.fromarray(np.full((24, 36, 3), 99, np.uint8)).save(source, exif=exif.tobytes())
+    content = source.read_bytes()
+    assert (content.count(len(artist) * b'A'), content.count(len(owner) * b'O')) == (1, 1)
+    source.write_bytes(content.replace(len(artist) * b'A', artist).replace(len(owner) * b'O', owner))
+    result = upscaled(source, tmp_path / f'out{made}').read_bytes()
+    assert (result.count(artist), result.count(owner)) == (1, 1)
