@@ -98,7 +98,7 @@ def train(root_path: str | Path) -> int:
     """
     import basicsr.train as program
     from bsr_plugin.toolbox.command_line import parse_options
-    from bsr_plugin.toolbox.opening import guarded
+    from bsr_plugin.toolbox.guarding import guarded
     from bsr_plugin.toolbox.replacing import replace_in_training_program
 
     writers: list[Any] = []
@@ -147,7 +147,7 @@ def test(root_path: str | Path) -> int:
     import basicsr.test as program
     from bsr_plugin.evaluation.recorder import Recorder
     from bsr_plugin.toolbox.command_line import parse_options
-    from bsr_plugin.toolbox.opening import guarded
+    from bsr_plugin.toolbox.guarding import guarded
     from bsr_plugin.toolbox.replacing import replace_in_test_program
 
     opened = replace_in_test_program(program)

@@ -1,10 +1,12 @@
 """The functions that ``test_pipeline`` calls, in the order in which it calls them."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bsr_plugin.evaluation.recorder import Recorder
 from bsr_plugin.toolbox.opening import Program, check_can_be_made, check_images, on_all_ranks, use_one_gpu
+
+if TYPE_CHECKING:
+    from bsr_plugin.evaluation.recorder import Recorder
 
 
 class EvaluationProgram(Program):

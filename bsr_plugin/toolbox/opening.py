@@ -10,10 +10,8 @@ from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any, TypeVar
 
-from basicsr.utils import get_root_logger
 from basicsr.utils.logger import initialized_logger
 
-from bsr_plugin.data.guarded_paired_image_dataset import GuardedPairedImageDataset
 from bsr_plugin.errors import InputError
 from bsr_plugin.models import safetensors_file
 from bsr_plugin.models.ranks import Ranks
@@ -162,21 +160,6 @@ def check_networks(opt: Mapping[str, Any]) -> None:
                 )
             key, strict = paths.get(f'param_key_{label}', 'params'), paths.get(f'strict_load_{label}', True)
             check_weights(Path(weights), key, opt[section], strict)
-
-
-def guarded(build_dataset: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """``build_dataset`` with the guards of this package's data sets for BasicSR's ``PairedImageDataset``."""
-
-    def build(dataset_opt: dict[str, Any]) -> Any:
-        # A memcached server has no names to compare.
-        backend = (dataset_opt.get('io_backend') or {}).get('type')
-        if dataset_opt['type'] != 'PairedImageDataset' or backend == 'memcached':
-            return build_dataset(dataset_opt)
-        dataset = GuardedPairedImageDataset(dataset_opt)
-        get_root_logger().info(f'Dataset [PairedImageDataset] - {dataset_opt["name"]} is built, its pairs checked.')
-        return dataset
-
-    return build
 
 
 def check_images(name: str, dataset: Any) -> None:
