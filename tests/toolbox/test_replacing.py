@@ -56,7 +56,7 @@ print(*sorted(name for name in sys.modules if name.startswith('bsr_plugin.')))
 #: Imports each in a process that is forked where what the toolbox imports is there, and nothing of it or the plugin.
 IMPORTS_EACH_FIRST = """
 import importlib, os, sys, traceback
-import cv2, scipy.stats, skimage, torch._dynamo
+import cv2, filelock, lmdb, PIL.Image, pydantic, safetensors, scipy.stats, skimage, torch._dynamo, yaml
 assert not {'basicsr', 'bsr_plugin'} & set(sys.modules)
 running, cores = 0, len(os.sched_getaffinity(0))
 for name in sys.argv[1:]:
