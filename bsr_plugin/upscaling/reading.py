@@ -2,6 +2,7 @@
 
 import os
 import struct
+import threading
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from PIL import Image as PillowImage
 
 from bsr_plugin.data.image_file import check_is_file
 from bsr_plugin.errors import InputError
+from bsr_plugin.upscaling.boxes import bits_of_jpeg2000, is_sequence
 from bsr_plugin.upscaling.libvips import first_line, pyvips
 from bsr_plugin.upscaling.pixels import BANDS
 from bsr_plugin.upscaling.tiff_exif import read_exif
@@ -20,6 +22,9 @@ MAX_PIXELS = 1 << 29
 
 #: libvips's names of grey and of RGB.
 _PLAIN = ('b-w', 'grey16', 'srgb', 'rgb', 'rgb16')
+#: Pillow's formats that have further images as parts of the first: views of a photograph, and layers.
+_ONE_IMAGE = ('MPO', 'PSD')
+_PILLOW_LIMIT = threading.Lock()
 _DTYPES: dict[str, np.dtype] = {'uchar': np.dtype(np.uint8), 'ushort': np.dtype(np.uint16)}
 
 
@@ -64,7 +69,6 @@ class ImageFile:
         check_is_file(path)
         self.path = path
         image = _opened(path, max_pixels)
-        _check_alone(path, image)
         self.image = _with_exif_of_tiff(path, _in_plain_colours(path, _upright(path, image, max_pixels)))
         self.height, self.width, self.bands = self.image.height, self.image.width, self.image.bands
         self.dtype = _DTYPES[self.image.format]
@@ -94,6 +98,7 @@ def _opened(path: Path, max_pixels: int, access: str = 'sequential') -> pyvips.I
         source = pyvips.Source.new_from_file(os.fsencode(path))
         image = pyvips.Image.new_from_source(source, '', access=access, fail_on='error')
         _check_size(path, image.width, image.height, max_pixels)
+        _check_alone(path, image)
         if not _is_heic(image):
             return image
         raise pyvips.Error('the package pillow-heif, which decodes HEIC, is not installed')
@@ -101,7 +106,7 @@ def _opened(path: Path, max_pixels: int, access: str = 'sequential') -> pyvips.I
         try:
             png = _through_pillow(path, max_pixels)
             return pyvips.Image.new_from_buffer(png, '', access=access, fail_on='error')
-        except TooManyPixelsError:
+        except InputError:
             raise
         except Exception:  # Pillow raises whatever a damaged file makes it trip over
             raise _unreadable(path, error) from None
@@ -126,8 +131,15 @@ def _through_pillow(path: Path, max_pixels: int) -> bytes:
     except ImportError:
         pass
     buffer = BytesIO()
-    with PillowImage.open(path) as image:
+    with _opened_by_pillow(path) as image:
         _check_size(path, *image.size, max_pixels)
+        if getattr(image, 'n_frames', 1) > 1 and image.format not in _ONE_IMAGE:
+            raise _several(path)
+        if image.format == 'JPEG2000' and image.mode != 'I;16' and (bits := bits_of_jpeg2000(path)) > 8:
+            raise InputError(
+                f'{path} has samples of {bits} bits, which are read from JPEG 2000 files in grey only: convert it to '
+                'PNG or TIFF first.'
+            )
         carried = {name: image.info[name] for name in ('icc_profile', 'exif', 'dpi') if image.info.get(name)}
         image.convert('RGB' if image.mode in ('CMYK', 'YCbCr') else image.mode).save(
             buffer, 'PNG', compress_level=0, **carried
@@ -135,11 +147,25 @@ def _through_pillow(path: Path, max_pixels: int) -> bytes:
     return buffer.getvalue()
 
 
+def _opened_by_pillow(path: Path) -> PillowImage.Image:
+    """An image of any size: Pillow has one limit for all that the process opens, and here each has its own."""
+    with _PILLOW_LIMIT:
+        limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
+        try:
+            return PillowImage.open(path)
+        finally:
+            PillowImage.MAX_IMAGE_PIXELS = limit
+
+
+def _several(path: Path) -> InputError:
+    return InputError(f'{path} holds several images: save the one you want as a file of its own.')
+
+
 def _check_alone(path: Path, image: pyvips.Image) -> None:
     """Refuses animations and pages."""
     pages = image.get('n-pages') if image.get_typeof('n-pages') else 1
-    if pages > 1 or _is_animated_png(path):
-        raise InputError(f'{path} holds several images: save the one you want as a file of its own.')
+    if pages > 1 or _is_animated_png(path) or is_sequence(path):
+        raise _several(path)
 
 
 def _is_animated_png(path: Path) -> bool:

@@ -178,9 +178,32 @@ def animation(path, **settings):
     frames[0].save(path, save_all=True, append_images=frames[1:], **settings)
 
 
-@pytest.mark.parametrize('name', ['a.gif', 'a.webp', 'a.png', 'a.tif'])
-def test_animations_and_pages_are_refused(upscaled, tmp_path, name):
-    animation(tmp_path / name)
+def two_heic(path):
+    from pillow_heif import from_pillow
+
+    pages = from_pillow(Image.new('RGB', (20, 20), 'red'))
+    pages.add_from_pillow(Image.new('RGB', (20, 20), 'blue'))
+    pages.save(str(path))
+
+
+def two_dcx(path):
+    """Pages of faxes, which Pillow reads."""
+    page = io.BytesIO()
+    Image.new('RGB', (20, 20), 'red').save(page, 'PCX')
+    content = page.getvalue()
+    path.write_bytes(struct.pack('<4I', 0x3ADE68B1, 16, 16 + len(content), 0) + 2 * content)
+
+
+@pytest.mark.parametrize(
+    ('name', 'make'),
+    [
+        *((name, animation) for name in ('a.gif', 'a.webp', 'a.png', 'a.tif', 'a.avif')),
+        ('a.heic', two_heic),
+        ('a.dcx', two_dcx),
+    ],
+)
+def test_animations_and_pages_are_refused(upscaled, tmp_path, name, make):
+    make(tmp_path / name)
     assert reason(upscaled(tmp_path / name, 'out.png')).endswith(
         f'{name} holds several images: save the one you want as a file of its own.'
     )
@@ -346,3 +369,31 @@ def test_comparisons_where_the_format_has_other_bands(upscaled, tmp_path, suffix
     assert np.abs(samples[:, :64] - samples[:, 64:]).max() < 0.02
     assert samples[10, 10, 0] == pytest.approx(0.4, abs=0.02)
     assert samples.shape[2] in (1, 3) or samples[10, 10, -1] == pytest.approx(alpha, abs=0.02)
+
+
+def test_the_limit_on_pixels_is_the_given_one_and_not_that_of_pillow(upscaled, tmp_path, noise, monkeypatch):
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
+    pixels = noise(20, 30, 3)
+    Image.fromarray(pixels).save(tmp_path / 'in.bmp')
+    result = done(upscaled(tmp_path / 'in.bmp', 'out.png', max_pixels=600))
+    assert (cv2.imread(str(result))[..., ::-1] == doubled(pixels)).all()
+    sentence = reason(upscaled(tmp_path / 'in.bmp', 'out.png', max_pixels=599))
+    assert 'in.bmp has 30 x 20 pixels, more than the 599 that are allowed' in sentence
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_jpeg_2000_of_16_bits(upscaled, tmp_path, noise):
+    grey = noise(20, 30, dtype=np.uint16)
+    Image.fromarray(grey).save(tmp_path / 'grey.jp2', irreversible=False)
+    result = done(upscaled(tmp_path / 'grey.jp2', 'grey.png'))
+    assert (cv2.imread(str(result), cv2.IMREAD_UNCHANGED) == doubled(grey)).all()
+    assert cv2.imwrite(str(tmp_path / 'rgb.jp2'), noise(64, 64, 3, dtype=np.uint16))
+    assert reason(upscaled(tmp_path / 'rgb.jp2', 'rgb.png')) == (
+        f'{tmp_path / "rgb.jp2"} has samples of 16 bits, which are read from JPEG 2000 files in grey only: convert it '
+        'to PNG or TIFF first.'
+    )
+    pixels = noise(20, 30, 3)
+    for name in ('rgb.jp2', 'rgb.j2k'):
+        Image.fromarray(pixels).save(tmp_path / name)
+        with Image.open(done(upscaled(tmp_path / name, 'rgb.png', overwrite=True))) as image:
+            assert (np.asarray(image) == doubled(pixels)).all()
