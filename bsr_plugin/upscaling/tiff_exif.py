@@ -61,7 +61,8 @@ def read_exif(path: Path) -> bytes | None:
 
     It has no orientation, thumbnail or number on how the pixels are stored. Damaged tags count as none.
     """
-    texts, groups = {}, {}
+    texts: dict[int, Any] = {}
+    groups: dict[int, dict[int, Any]] = {}
     try:
         with path.open('rb') as file:
             _, layout = _order_and_layout(file)
@@ -69,7 +70,7 @@ def read_exif(path: Path) -> bytes | None:
             head = file.read(layout.head)
             first = TiffImagePlugin.ImageFileDirectory_v2(head)
             first.load(_at(file, first.next))
-            texts = {tag: first[tag] for tag in _TEXT if tag in first}
+            texts |= {tag: first[tag] for tag in _TEXT if tag in first}
             for group in _DIRECTORIES:
                 if group in first:
                     directory = TiffImagePlugin.ImageFileDirectory_v2(head, group=group)
@@ -93,7 +94,7 @@ def append_exif(path: Path, block: bytes, width: int, height: int) -> None:
     with path.open('r+b') as file, suppress(*_DAMAGED):
         exif.load(block)
         order, layout = _order_and_layout(file)
-        groups = {
+        groups: dict[int, dict[int, Any]] = {
             group: {tag: value for tag, value in exif.get_ifd(group).items() if tag != _POINTER}
             for group in _DIRECTORIES
         }
