@@ -69,6 +69,7 @@ def _sections() -> list[tuple[Any, ...]]:
         ('`datasets.*.io_backend`', dataset_options.StoreBackend),
         ('`network_g`, type `BSRNet`', section_of('network', 'BSRNet')),
         ('`path`', run.TrainingPaths),
+        ('`path`, for a test', run.TestPaths, run.Paths),
         ('`train`', run.Train, engine.EngineTraining),
         ('`train`, for BSRModel', engine.EngineTraining),
         ('`train.optim_g`, type `Adam`', section_of('optimizer', 'Adam')),

@@ -24,6 +24,11 @@ class Paths(Section):
     and for safetensors."""
     strict_load_g: bool = True
     """`strict` of `load_state_dict`: whether the keys of the file must be those of the network."""
+
+
+class TestPaths(Paths):
+    """The weights to test."""
+
     results_root: str | None = None
     """For a test: parent folder of the run, in place of results/."""
 
@@ -175,7 +180,7 @@ class TestRun(Run):
 
     datasets: TestDatasets
     """The data sets, `test_1`, `test_2` and so on, in the order of their keys."""
-    path: Paths
+    path: TestPaths
     """The weights to test."""
     val: Evaluation
     """How to test, and with which metrics."""

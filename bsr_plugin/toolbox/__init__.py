@@ -24,6 +24,8 @@ replaced                         by                               why; which too
 ``load_resume_state``            ``TrainingProgram``,             takes the newest state though it is damaged, from the
                                  ``resume.load_resume_state``     current folder, and asks for a GPU; one that reads
                                                                   states on the CPU and checks them
+``copy_opt_file``                ``TrainingProgram``              fails if the option file is its own copy in the
+                                                                  folder of the run; one that leaves that as it is
 ``create_train_val_dataloader``, ``TrainingProgram``              what a run needs is opened before the run before it
 ``build_model``                                                   is archived; one that makes folders last
 ``MessageLogger``                ``TrainingProgram``              a validation that a run did not come to the end

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any, TypeVar
@@ -144,6 +145,15 @@ def check_can_be_made(folder: Path) -> None:
     above = next(each for each in folder.absolute().parents if each.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise InputError(f'{folder} cannot be made: {above} is not a folder that can be written to.')
+
+
+def check_option_file(folder: Path, auto_resume: bool) -> None:
+    """Raises ``InputError`` if the option file of the command line lies in a folder that will be renamed."""
+    words = [part for word in sys.argv[1:] for part in (word.split('=', 1) if word.startswith('-opt=') else [word])]
+    given = next((Path(file) for word, file in pairwise(words) if word == '-opt'), None)
+    if given is not None and folder.resolve() in given.resolve().parents:
+        instead = '' if auto_resume else ', or use --auto_resume'
+        raise InputError(f'{given} lies in the folder that the new run would rename: copy it elsewhere{instead}.')
 
 
 def check_networks(opt: Mapping[str, Any]) -> None:

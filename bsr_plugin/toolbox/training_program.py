@@ -13,6 +13,7 @@ from bsr_plugin.toolbox.opening import (
     check_can_be_made,
     check_images,
     check_loggers,
+    check_option_file,
     on_all_ranks,
     use_one_gpu,
 )
@@ -29,10 +30,11 @@ class TrainingProgram(Program):
     The order, and with it every random number, is the toolbox's.
     """
 
-    replaced = ('load_resume_state', 'create_train_val_dataloader', 'build_model', 'MessageLogger')
+    replaced = ('load_resume_state', 'copy_opt_file', 'create_train_val_dataloader', 'build_model', 'MessageLogger')
 
     def __init__(self, program: Any) -> None:
         super().__init__(program)
+        self._copy_opt_file = program.copy_opt_file
         self._create_loaders = program.create_train_val_dataloader
         self._message_logger = program.MessageLogger
         self._state: dict[str, Any] | None = None
@@ -49,12 +51,19 @@ class TrainingProgram(Program):
         check_loggers(opt)
         check_can_be_made(Path(opt['path']['experiments_root']))
         self._state = load_resume_state(opt)
+        if self._state is None:
+            check_option_file(Path(opt['path']['experiments_root']), opt['auto_resume'])
         with self.log.held_back():
             self.opened = {'loaders': on_all_ranks(lambda: self._open_loaders(opt))}
             self.open_model(opt)
             _, sampler, *_ = self.opened['loaders']
             weight_samples(sampler, self.opened['model'])
         return self._state
+
+    def copy_opt_file(self, opt_file: str, experiments_root: str) -> None:
+        """Copies the option file into the folder of the run, as the toolbox does, unless it is the copy there."""
+        if Path(opt_file).resolve() != Path(experiments_root, Path(opt_file).name).resolve():
+            self._copy_opt_file(opt_file, experiments_root)
 
     def create_train_val_dataloader(self, opt: dict[str, Any], logger: Any) -> Loaders:
         """Gives the loaders, with as many epochs as it takes to the last iteration."""

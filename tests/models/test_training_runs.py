@@ -188,3 +188,18 @@ def test_a_disk_that_fills_up_ends_the_run_with_a_sentence(recipe):
     assert set(before) <= set(run.saved())
     assert not list(run.experiment.rglob('.*.tmp'))
     assert torch.load(run.states / f'{before[-1]}.state', weights_only=True)['iter'] == before[-1]
+
+
+def test_the_copy_of_the_option_file_resumes_its_run_and_begins_no_other(recipe):
+    run = recipe('copy', train={'total_iter': 5})
+    assert run.finish()[0] == 0
+    run.option_file = run.experiment / 'run.yml'
+    before = run.option_file.read_bytes()
+    run.option_file.write_bytes(before.replace(b'total_iter: 5', b'total_iter: 10'))
+    status, output = run.finish('--auto_resume')
+    assert (status, run.saved()) == (0, [5, 10]), output
+    assert run.option_file.read_bytes() == before.replace(b'total_iter: 5', b'total_iter: 10')
+    status, output = run.finish()
+    assert status == 2
+    assert 'copy/experiments/tiny/run.yml lies in the folder that the new run would rename: copy it' in output
+    assert [path.name for path in run.experiment.parent.iterdir()] == ['tiny']

@@ -38,6 +38,16 @@ def test_a_key_of_the_other_phase_that_is_nothing_is_left_out(testing, load, cha
     assert loaded == testing
 
 
+def test_the_folder_of_tests_is_no_option_of_a_training(training, load, change, problems):
+    change(training, 'path.results_root', None)
+    loaded, lines = load(training)
+    assert lines == ['`path.results_root`: is ignored; nothing reads it here']
+    assert 'results_root' not in loaded['path']
+    change(training, 'path.results_root', 'elsewhere')
+    (line,) = problems(training)
+    assert line.startswith('`path.results_root`: ')
+
+
 def test_a_key_of_the_other_phase_that_says_something_is_refused(testing, change, problems):
     change(testing, 'path.resume_state', 'x.state')
     (line,) = problems(testing, is_train=False)

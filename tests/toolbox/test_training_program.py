@@ -24,14 +24,16 @@ def test_several_gpus_are_one_before_anything_is_built(tmp_path):
         raise InputError('building begins')
 
     training = TrainingProgram(
-        SimpleNamespace(create_train_val_dataloader=refuse, build_model=refuse, MessageLogger=refuse)
+        SimpleNamespace(
+            copy_opt_file=refuse, create_train_val_dataloader=refuse, build_model=refuse, MessageLogger=refuse
+        )
     )
     evaluation = EvaluationProgram(SimpleNamespace(make_exp_dirs=refuse, build_dataset=refuse, build_model=refuse))
     root = str(tmp_path / 'run')
     path = {'experiments_root': root, 'results_root': root, 'models': root}
     for begin, is_train in ((training.load_resume_state, True), (evaluation.make_exp_dirs, False)):
         opt = {**logged_with(), 'num_gpu': 2, 'dist': False, 'is_train': is_train, 'auto_resume': False, 'path': path}
-        opt['datasets'] = {'test_1': {'name': 'set'}}
+        opt |= {'manual_seed': 0, 'datasets': {'test_1': {'name': 'set'}}}
         with pytest.raises(InputError, match='building begins'):
             begin(opt)
         assert opt['num_gpu'] == 1
@@ -58,6 +60,23 @@ def test_a_folder_below_a_file_cannot_be_made(tmp_path):
         with pytest.raises(InputError, match=r'cannot be made: .*file is not a folder'):
             opening.check_can_be_made(folder)
     assert [path.name for path in tmp_path.iterdir()] == ['file']
+
+
+@pytest.mark.parametrize('form', [['-opt', '{}'], ['-opt={}']])
+def test_an_option_file_is_not_in_the_folder_that_is_renamed(tmp_path, monkeypatch, form):
+    def given(file):
+        monkeypatch.setattr('sys.argv', ['train.py', '--debug', *(word.format(file) for word in form)])
+
+    given(tmp_path / 'run/copies/../run.yml')
+    for auto_resume, advice in ((False, 'copy it elsewhere, or use --auto_resume.'), (True, 'copy it elsewhere.')):
+        with pytest.raises(InputError, match='lies in the folder that the new run would rename: ' + advice):
+            opening.check_option_file(tmp_path / 'run', auto_resume)
+    monkeypatch.chdir(tmp_path)
+    given('run/run.yml')
+    with pytest.raises(InputError, match=r'^run/run\.yml lies'):
+        opening.check_option_file(tmp_path / 'run', False)
+    given(tmp_path / 'run2/run.yml')
+    opening.check_option_file(tmp_path / 'run', False)
 
 
 class Losses:
