@@ -4,6 +4,7 @@ import hashlib
 import io
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,21 @@ from bsr_plugin.models.failures import SaveError
 
 _WEIGHTS = re.compile(r'net_.+_(\d+)\.pth')
 _STATE = re.compile(r'(\d+)\.state')
+#: What a damaged file has been seen to raise, in PyTorch's reader of archives or in that of the form before.
+_DAMAGE = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    struct.error,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 #: How PyTorch names an object that it does not load.
 _REFUSED = re.compile(r'GLOBAL ([\w.]*\w)')
 
@@ -62,7 +78,7 @@ def read(path: Path) -> Any:
         raise InputError(f'{path} does not exist') from None
     except (PermissionError, IsADirectoryError) as error:
         raise InputError(f'{path} cannot be read: {error.strerror}') from error
-    except (pickle.UnpicklingError, OSError, EOFError, RuntimeError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         # PyTorch's own text is not quoted: it explains how to run the file's code after all.
         found = _REFUSED.search(str(error))
         if found is None and not (isinstance(error, pickle.UnpicklingError) and zipfile.is_zipfile(path)):

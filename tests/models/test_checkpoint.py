@@ -1,7 +1,9 @@
 import collections
 import hashlib
+import io
 import os
 import pickle
+import random
 import zipfile
 
 import pytest
@@ -173,3 +175,24 @@ def test_states_are_listed_newest_first_by_number(folders):
     (states / 'x.state').touch()
     (states / '.100.state.abc.tmp').touch()
     assert list(checkpoint.states_in(states)) == [100, 20, 9]
+
+
+@pytest.mark.filterwarnings('ignore:Detected pickle protocol')
+def test_no_damage_of_a_file_in_the_form_before_archives_goes_unnoticed(tmp_path):
+    buffer, generator = io.BytesIO(), random.Random(0)
+    torch.save({'params': {'a': torch.rand(4, 4)}, 'x': [1, 2]}, buffer, _use_new_zipfile_serialization=False)
+    whole = buffer.getvalue()
+    files = [whole[:length] for length in range(0, len(whole), 3)]
+    for _ in range(200):
+        changed = bytearray(whole)
+        changed[generator.randrange(len(whole))] = generator.randrange(256)
+        files.append(bytes(changed))
+    files += [generator.randbytes(100) for _ in range(100)]
+    refused, path = 0, tmp_path / 'old.pth'
+    for content in files:
+        path.write_bytes(content)
+        try:
+            checkpoint.read(path)
+        except InputError:
+            refused += 1
+    assert refused > 250
