@@ -1,5 +1,6 @@
 """``--auto_resume`` and ``path.resume_state``: which state a run resumes from, the same on all ranks."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +41,24 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     for sentence in found.skipped:
         # The log file is not open yet; BSRModel writes these lines there as well.
         print(sentence, flush=True)
+    given = {**opt['path']}
     check_resume(opt, found.state['iter'])
-    _take_saved_entries(opt)
+    _take_saved_entries(opt, given)
     _go_on_with_seed(opt, found.state.get('manual_seed'))
     return {**found.state, 'skipped': found.skipped}
 
 
-def _take_saved_entries(opt: dict[str, Any]) -> None:
-    """The entry of the weights that the run began with says nothing about those that it saved."""
-    others = opt['path'].get('ignore_resume_networks') or ()
-    for name in [name for name in opt if name.startswith('network_') and name not in others]:
-        opt['path'][name.replace('network', 'param_key', 1)] = 'params'
+def _take_saved_entries(opt: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """The entry of the weights that the run began with says nothing about those that it saved.
+
+    Args:
+        opt: The options, in which the toolbox asks for other weights than the option file and changes the entry.
+        given: Section ``path`` of the option file.
+    """
+    others = given.get('ignore_resume_networks') or ()
+    for name in [name for name in opt if name.startswith('network_')]:
+        key = name.replace('network', 'param_key', 1)
+        opt['path'][key] = given.get(key, 'params') if name in others else 'params'
 
 
 def _go_on_with_seed(opt: dict[str, Any], seed: int | None) -> None:

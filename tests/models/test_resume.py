@@ -51,7 +51,13 @@ def fill_with_code(path):
     torch.save({**STATE, 'iter': 30, 'hook': os.system}, path)
 
 
+def overwrite(data):
+    return lambda models, states: (states / '30.state').write_bytes(data)
+
+
 DAMAGES = {
+    'state cut in a number': overwrite(b'\x80\x02X\x04\x00'),
+    'state of text': overwrite(b'0garbage'),
     'state truncated': lambda models, states: truncate(states / '30.state'),
     'state emptied': lambda models, states: os.truncate(states / '30.state', 0),
     'state flipped': lambda models, states: flip(states / '30.state'),
@@ -134,6 +140,17 @@ def test_a_state_of_another_run_is_called_that(experiment, tmp_path):
             f'{states / "10.state"} is a state of another run: set name to {tmp_path.name} to continue that run, or '
             f'path.pretrain_network_g to {tmp_path / "models/net_g_10.pth"} to start this one from its weights'
         )
+
+
+@pytest.mark.parametrize(('ignored', 'entry'), [(['network_g'], 'params_ema'), (None, 'params')])
+def test_weights_that_are_not_those_of_the_state_keep_their_entry(experiment, ignored, entry):
+    models, states, pair = experiment
+    pair(10)
+    path = {'pretrain_network_g': 'other.pth', 'param_key_g': 'params_ema', 'ignore_resume_networks': ignored}
+    opt = options(models, states, **path)
+    load_resume_state(opt)
+    assert opt['path']['param_key_g'] == entry
+    assert opt['path']['pretrain_network_g'] == ('other.pth' if ignored else str(models / 'net_g_10.pth'))
 
 
 def test_the_current_folder_does_not_matter(experiment, monkeypatch, tmp_path):
