@@ -16,7 +16,7 @@ from bsr_plugin.data.guarded_paired_image_dataset import GuardedPairedImageDatas
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.readable import ReadableImages
-from bsr_plugin.toolbox.opening import guarded
+from bsr_plugin.toolbox.guarding import guarded
 
 
 @pytest.fixture

@@ -57,7 +57,8 @@ def test_hr_is_cut_and_lr_is_its_degradation(tmp_path, hr_folder, hr_images, sca
 
 
 def test_index_lies_in_the_lr_store(stores, hr_images):
-    assert [path.suffix for path in stores.lr_path.iterdir()].count('.idx') == 1
+    assert stores.index.path.parent == stores.lr_path
+    assert not [*stores.hr_path.glob('*.idx')]
     lr = LMDBStore(stores.lr_path)
     assert stores.index.bins == 4
     assert stores.index.key['digest'] == lr.digest
