@@ -3,6 +3,11 @@ import pytest
 import torch
 
 from bsr_plugin.archs.bsr_arch import BSRNet
+from bsr_plugin.upscaling.files import FileSettings, upscale_files
+from bsr_plugin.upscaling.plan import Job
+from bsr_plugin.upscaling.strips import Tiling
+
+SMALL_TILES = Tiling(16, 4)
 
 
 class Doubling:
@@ -44,3 +49,32 @@ def tiny(tmp_path_factory):
 @pytest.fixture
 def noise():
     return lambda *shape, dtype=np.uint8: np.random.default_rng(3).integers(0, np.iinfo(dtype).max + 1, shape, dtype)
+
+
+@pytest.fixture
+def upscaled(tmp_path):
+    """Upscales one file and gives the outcome."""
+
+    def run(source, target, **settings):
+        return upscale_files(
+            [Job(source, tmp_path / target)], Doubling(), FileSettings(**{'tiling': SMALL_TILES} | settings)
+        )
+
+    return run
+
+
+def done(outcome):
+    assert not outcome.failed
+    (path,) = outcome.done
+    return path
+
+
+def reason(outcome):
+    assert not outcome.done
+    (sentence,) = outcome.failed.values()
+    assert '\n' not in sentence
+    return sentence
+
+
+def doubled(pixels):
+    return pixels.repeat(2, 0).repeat(2, 1)

@@ -3,7 +3,6 @@
 import io
 import os
 import resource
-import struct
 import subprocess
 import sys
 
@@ -14,43 +13,12 @@ from PIL import Image, ImageCms
 
 from bsr_plugin.upscaling.files import FileSettings, upscale_files
 from bsr_plugin.upscaling.libvips import pyvips
-from bsr_plugin.upscaling.plan import Job, plan
-from bsr_plugin.upscaling.strips import Tiling
-from tests.upscaling.conftest import Doubling
+from bsr_plugin.upscaling.plan import plan
+from tests.upscaling.conftest import Doubling, done, doubled, reason
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
-SMALL_TILES = Tiling(16, 4)
 #: Where OpenCV has the bands of an image.
 BGR = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}
-
-
-@pytest.fixture
-def upscaled(tmp_path):
-    """Upscales one file and gives the outcome."""
-
-    def run(source, target, **settings):
-        return upscale_files(
-            [Job(source, tmp_path / target)], Doubling(), FileSettings(**{'tiling': SMALL_TILES} | settings)
-        )
-
-    return run
-
-
-def done(outcome):
-    assert not outcome.failed
-    (path,) = outcome.done
-    return path
-
-
-def reason(outcome):
-    assert not outcome.done
-    (sentence,) = outcome.failed.values()
-    assert '\n' not in sentence
-    return sentence
-
-
-def doubled(pixels):
-    return pixels.repeat(2, 0).repeat(2, 1)
 
 
 @pytest.mark.parametrize('bands', [1, 2, 3, 4])
@@ -173,75 +141,6 @@ def test_bmp_and_names_with_brackets_and_bytes_that_are_not_text(upscaled, tmp_p
     assert (np.asarray(Image.open(io.BytesIO(path.read_bytes()))) == doubled(pixels)).all()
 
 
-def animation(path, **settings):
-    frames = [Image.new('RGB', (20, 20), colour) for colour in ('red', 'green', 'blue')]
-    frames[0].save(path, save_all=True, append_images=frames[1:], **settings)
-
-
-def two_heic(path):
-    from pillow_heif import from_pillow
-
-    pages = from_pillow(Image.new('RGB', (20, 20), 'red'))
-    pages.add_from_pillow(Image.new('RGB', (20, 20), 'blue'))
-    pages.save(str(path))
-
-
-def two_dcx(path):
-    """Pages of faxes, which Pillow reads."""
-    page = io.BytesIO()
-    Image.new('RGB', (20, 20), 'red').save(page, 'PCX')
-    content = page.getvalue()
-    path.write_bytes(struct.pack('<4I', 0x3ADE68B1, 16, 16 + len(content), 0) + 2 * content)
-
-
-@pytest.mark.parametrize(
-    ('name', 'make'),
-    [
-        *((name, animation) for name in ('a.gif', 'a.webp', 'a.png', 'a.tif', 'a.avif')),
-        ('a.heic', two_heic),
-        ('a.dcx', two_dcx),
-    ],
-)
-def test_animations_and_pages_are_refused(upscaled, tmp_path, name, make):
-    make(tmp_path / name)
-    assert reason(upscaled(tmp_path / name, 'out.png')).endswith(
-        f'{name} holds several images: save the one you want as a file of its own.'
-    )
-
-
-@pytest.mark.parametrize('name', ['a.png', 'a.jpg', 'a.webp', 'a.tif', 'a.avif', 'a.gif', 'a.bmp'])
-@pytest.mark.parametrize('part', [0.02, 0.5, 0.95])
-def test_truncated_files_are_errors_and_leave_nothing(upscaled, tmp_path, noise, name, part):
-    Image.fromarray(noise(64, 64, 3)).save(tmp_path / name)
-    whole = (tmp_path / name).read_bytes()
-    (tmp_path / name).write_bytes(whole[: int(part * len(whole))])
-    assert f'{name} cannot be read (' in reason(upscaled(tmp_path / name, 'out.png'))
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-
-
-@pytest.mark.parametrize(
-    'content', [b'', b'no pixels', b'\x89PNG\r\n\x1a\n', b'<svg xmlns="http://www.w3.org/2000/svg"/>']
-)
-def test_what_is_no_image(upscaled, tmp_path, content):
-    (tmp_path / 'x.png').write_bytes(content)
-    assert 'x.png cannot be read (' in reason(upscaled(tmp_path / 'x.png', 'out.png'))
-
-
-def test_decompression_bombs_are_refused_by_their_header(upscaled, tmp_path):
-    header = struct.pack('>IIBBBBB', 100_000, 100_000, 8, 2, 0, 0, 0)
-    import zlib
-
-    chunk = struct.pack('>I', 13) + b'IHDR' + header + struct.pack('>I', zlib.crc32(b'IHDR' + header))
-    (tmp_path / 'bomb.png').write_bytes(b'\x89PNG\r\n\x1a\n' + chunk + b'\0\0\0\0IDAT\x35\xaf\x06\x1e')
-    sentence = reason(upscaled(tmp_path / 'bomb.png', 'out.png'))
-    assert '100000 x 100000 pixels, more than the 536,870,912 that are allowed: raise --max-pixels' in sentence
-
-
-def test_samples_that_are_neither_8_nor_16_bits(upscaled, tmp_path):
-    Image.fromarray(np.zeros((20, 20), np.float32)).save(tmp_path / 'float.tif')
-    assert 'samples of type float: convert it to 8 or 16 bits' in reason(upscaled(tmp_path / 'float.tif', 'out.png'))
-
-
 @pytest.mark.parametrize(('largest', 'dtype'), [(100, np.uint8), (1023, np.uint16)])
 def test_samples_of_netpbm_that_do_not_fill_their_bits_are_scaled(upscaled, tmp_path, largest, dtype):
     samples = np.array([0, largest // 4, largest // 2, largest], '>u2' if largest > 255 else np.uint8)
@@ -289,24 +188,12 @@ def test_one_bad_file_stops_no_other(tmp_path, noise):
     assert outcome.pixels == 2 * 40 * 40
 
 
-def test_the_comparison_is_bicubic_beside_the_result(tmp_path, upscaled):
-    from bsr_plugin.data.degradation import imresize
-
-    rng = np.random.default_rng(2)
-    pixels = cv2.GaussianBlur(rng.integers(0, 256, (40, 50, 3), np.uint8), (7, 7), 2)
-    Image.fromarray(pixels).save(tmp_path / 'in.png')
-    path = done(upscaled(tmp_path / 'in.png', 'out.png', compare=True))
-    picture = np.asarray(Image.open(tmp_path / 'out.png_bicubic_BSR.png'))
-    assert (picture[:, 100:] == np.asarray(Image.open(path))).all()
-    assert np.abs(picture[4:-4, 4:96].astype(int) - imresize(pixels, 80, 100)[4:-4, 4:-4]).max() <= 2
-
-
 LIMITED = """
 import resource, sys
 from pathlib import Path
 from bsr_plugin.upscaling.files import FileSettings, upscale_files
 from bsr_plugin.upscaling.plan import Job
-from tests.upscaling.conftest import Doubling
+from tests.upscaling.conftest import SMALL_TILES, Doubling, done, doubled, reason
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -337,63 +224,3 @@ def test_a_name_that_gets_too_long_stops_no_other(tmp_path, noise):
     ((source, sentence),) = outcome.failed.items()
     target = tmp_path / 'out' / ('b' * 252 + '.png')
     assert sentence == f'{target} cannot be written (File name too long): give {source} a shorter name.'
-
-
-def test_each_of_two_images_of_the_same_stem_has_its_comparison(tmp_path, noise):
-    pixels = {'x.png': noise(20, 20, 3), 'x.tif': noise(20, 30, 3), 'x_bicubic_BSR.png': noise(20, 40, 3)}
-    (tmp_path / 'in').mkdir()
-    for name, image in pixels.items():
-        Image.fromarray(image).save(tmp_path / 'in' / name)
-    jobs = plan([str(tmp_path / 'in')], tmp_path / 'out', compare=True)
-    assert not upscale_files(jobs, Doubling(), FileSettings(compare=True)).failed
-    for name, image in pixels.items():
-        picture = np.asarray(Image.open(tmp_path / 'out' / f'{name}_bicubic_BSR.png'))
-        assert (np.asarray(Image.open(tmp_path / 'out' / name)) == doubled(image)).all()
-        assert (picture[:, 2 * image.shape[1] :] == doubled(image)).all()
-
-
-@pytest.mark.parametrize('suffix', ['.webp', '.avif', '.png'])
-@pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
-@pytest.mark.parametrize(('bands', 'alpha'), [(2, 0.6), (2, 1), (4, 1), (1, None)])
-def test_comparisons_where_the_format_has_other_bands(upscaled, tmp_path, suffix, dtype, bands, alpha):
-    white = np.iinfo(dtype).max
-    pixels = np.full((24, 32, bands), round(0.4 * white), dtype)
-    if alpha:
-        pixels[..., -1] = round(alpha * white)
-    kinds = ('grey16', 'rgb16') if dtype == np.uint16 else ('b-w', 'srgb')
-    pyvips.Image.new_from_array(pixels, interpretation=kinds[bands > 2]).write_to_file(tmp_path / 'in.png')
-    path = done(upscaled(tmp_path / 'in.png', f'out{suffix}', compare=True))
-    picture = pyvips.Image.new_from_file(f'{path}_bicubic_BSR.png')
-    samples = np.atleast_3d(picture.numpy()).astype(float) / np.iinfo(picture.numpy().dtype).max
-    assert samples.shape[:2] == (48, 128)
-    assert np.abs(samples[:, :64] - samples[:, 64:]).max() < 0.02
-    assert samples[10, 10, 0] == pytest.approx(0.4, abs=0.02)
-    assert samples.shape[2] in (1, 3) or samples[10, 10, -1] == pytest.approx(alpha, abs=0.02)
-
-
-def test_the_limit_on_pixels_is_the_given_one_and_not_that_of_pillow(upscaled, tmp_path, noise, monkeypatch):
-    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
-    pixels = noise(20, 30, 3)
-    Image.fromarray(pixels).save(tmp_path / 'in.bmp')
-    result = done(upscaled(tmp_path / 'in.bmp', 'out.png', max_pixels=600))
-    assert (cv2.imread(str(result))[..., ::-1] == doubled(pixels)).all()
-    sentence = reason(upscaled(tmp_path / 'in.bmp', 'out.png', max_pixels=599))
-    assert 'in.bmp has 30 x 20 pixels, more than the 599 that are allowed' in sentence
-    assert Image.MAX_IMAGE_PIXELS == 100
-
-
-def test_jpeg_2000_of_16_bits(upscaled, tmp_path, noise):
-    grey = noise(20, 30, dtype=np.uint16)
-    Image.fromarray(grey).save(tmp_path / 'grey.jp2', irreversible=False)
-    result = done(upscaled(tmp_path / 'grey.jp2', 'grey.png'))
-    assert (cv2.imread(str(result), cv2.IMREAD_UNCHANGED) == doubled(grey)).all()
-    assert cv2.imwrite(str(tmp_path / 'rgb.jp2'), noise(64, 64, 3, dtype=np.uint16))
-    assert reason(upscaled(tmp_path / 'rgb.jp2', 'rgb.png')) == (
-        f'{tmp_path / "rgb.jp2"} has samples of 16 bits, which are read from JPEG 2000 files in grey only: convert it '
-        'to PNG or TIFF first.'
-    )
-    pixels = noise(20, 30, 3)
-    for name in ('rgb.jp2', 'rgb.j2k'):
-        Image.fromarray(pixels).save(tmp_path / name)
-        with Image.open(done(upscaled(tmp_path / name, 'rgb.png', overwrite=True))) as image:
-            assert (np.asarray(image) == doubled(pixels)).all()
