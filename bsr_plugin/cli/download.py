@@ -9,7 +9,7 @@ from bsr_plugin.data.sources import SOURCES, Archive, archives_of
 from bsr_plugin.data.unpack import unpack
 
 EXAMPLE = 'bsr download Set5 Set14 BSD100 Urban100'
-LEFT = 'is there, left as it is'
+_LEFT = 'is there, left as it is'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +40,8 @@ def _bring(archive: Archive, root: Path) -> None:
     missing = [folder for folder in archive.folders if not (root / folder.target).exists()]
     for folder in archive.folders:
         if folder not in missing:
-            print(f'{root / folder.target}: {LEFT}')
+            print(f'{root / folder.target}: {_LEFT}')
     if missing:
         file = download(archive.url, archive.md5, root / 'archives')
         for target, images in unpack(file, missing, root).items():
-            print(f'{target}: {count_of(images, "image") if images else LEFT}')
+            print(f'{target}: {count_of(images, "image") if images else _LEFT}')

@@ -215,6 +215,7 @@ def _fill(task: Preparation, images: Sequence[HRImage], writers: Sequence[StoreW
     left_out = {file: reason for writer in writers for file, reason in writer.left_out.items()}
 
     def convert(image: HRImage) -> tuple[Record, Record] | LeftOut:
+        """The records of an image's HR and LR, or why there are none."""
         try:
             if image.file.name in left_out:
                 return LeftOut(image.file.name, left_out[image.file.name])

@@ -68,6 +68,7 @@ def measure_baselines(sets: Iterable[SetResult]) -> tuple[dict[BaselineKey, Qual
     wanted = {key_of(measured, image): (measured, image) for measured in scaled for image in measured.images}
 
     def measure(pair: tuple[SetResult, ImageResult]) -> Quality | InputError:
+        """The figure of an image, or why there is none."""
         measured, image = pair
         try:
             hr, lr = read_pair(measured, image)

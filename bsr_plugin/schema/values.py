@@ -22,10 +22,7 @@ LONGEST_NAME = 200
 
 
 def _number(value: Any) -> Any:
-    try:
-        number = float(value) if isinstance(value, str) else value
-    except ValueError:
-        number = None
+    number = _spelled(value)
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise InputError(f'{shown(value)} is not a number')
     return number
@@ -37,6 +34,11 @@ def numbers_in(value: Any) -> Any:
         return {key: numbers_in(each) for key, each in value.items()}
     if isinstance(value, list):
         return [numbers_in(each) for each in value]
+    return _spelled(value)
+
+
+def _spelled(value: Any) -> Any:
+    """The number that text spells; anything else as it is."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:

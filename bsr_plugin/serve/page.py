@@ -51,6 +51,7 @@ def build_page(choices: Sequence[Choice], jobs: Jobs) -> gr.Blocks:
             request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008 - where Gradio looks for it
         ) -> Outputs:
+            """What the page shows for a file."""
             return _upscaled(jobs, networks[name], file, request, progress)
 
         gr.on(

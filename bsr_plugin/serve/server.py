@@ -98,6 +98,8 @@ def _theme() -> gr.Theme:
 def _removing_old_files(jobs: Jobs) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        """Removes old files for as long as the application runs."""
+
         async def regularly() -> None:
             while True:
                 await asyncio.sleep(_EVERY)

@@ -12,6 +12,7 @@ def guarded(build_dataset: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """``build_dataset`` with the guards of this package's data sets for BasicSR's ``PairedImageDataset``."""
 
     def build(dataset_opt: dict[str, Any]) -> Any:
+        """Builds a data set, guarded where it is BasicSR's."""
         # A memcached server has no names to compare.
         backend = (dataset_opt.get('io_backend') or {}).get('type')
         if dataset_opt['type'] != 'PairedImageDataset' or backend == 'memcached':

@@ -1,12 +1,12 @@
 """Opened before it is touched: what a run needs is opened before a folder is made, renamed or archived."""
 
+import argparse
 import importlib.util
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import pairwise
 from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any, TypeVar
@@ -149,8 +149,9 @@ def check_can_be_made(folder: Path) -> None:
 
 def check_option_file(folder: Path, auto_resume: bool) -> None:
     """Raises ``InputError`` if the option file of the command line lies in a folder that will be renamed."""
-    words = [part for word in sys.argv[1:] for part in (word.split('=', 1) if word.startswith('-opt=') else [word])]
-    given = next((Path(file) for word, file in pairwise(words) if word == '-opt'), None)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument('-opt', type=Path)
+    given = parser.parse_known_args()[0].opt
     if given is not None and folder.resolve() in given.resolve().parents:
         instead = '' if auto_resume else ', or use --auto_resume'
         raise InputError(f'{given} lies in the folder that the new run would rename: copy it elsewhere{instead}.')
