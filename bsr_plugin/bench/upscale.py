@@ -98,6 +98,7 @@ def measure_upscale(setting: UpscaleSetting, images: Path, folder: Path) -> Upsc
     Raises:
         InputError: There is no image, or there are no such weights.
     """
+    photographs = [read_image(file)[..., ::-1] for file in list_images(images)[:PHOTOGRAPHS]]
     name, net = _network(setting)
     scale = net.upscale
     figures = UpscaleFigures(setting.device, name, scale)
@@ -107,7 +108,6 @@ def measure_upscale(setting: UpscaleSetting, images: Path, folder: Path) -> Upsc
         network, contenders[peer] = known_network(peer, scale, torch.device(setting.device))
         macs[peer] = macs_per_pixel(network) / 1e3
     contenders |= of_other_packages(scale) | interpolations(scale)
-    photographs = [read_image(file)[..., ::-1] for file in list_images(images)[:PHOTOGRAPHS]]
     # What has new weights has no quality.
     new = {*setting.peers, *(each for each in contenders if each.startswith('bsr_') and name == NEW)}
     figures.psnr_y = {
