@@ -17,6 +17,7 @@ from bsr_plugin.markdown import markdown_row, markdown_table, markdown_text
 from bsr_plugin.report.study_figures import claims_figure, learning_curves_figure
 from bsr_plugin.report.study_table_parts import StudyTable, sets_of
 from bsr_plugin.report.study_tables import study_tables
+from bsr_plugin.report.study_times import seconds_table
 from bsr_plugin.report.style import svg_file
 from bsr_plugin.report.template import source
 from bsr_plugin.study.claims import main_metric
@@ -130,7 +131,10 @@ def _section(study: KeptStudy, base: Path, figures: list[Path]) -> dict[str, Any
 def _shown(result: StudyResult, tables: list[StudyTable]) -> list[StudyTable]:
     """The tables of the metric that decides, and those without one; the claims stand before them."""
     metric = main_metric(result.metrics)
-    return [table for table in tables if table.title != 'Claims' and table.metric in (metric, None)]
+    shown = [table for table in tables if table.title != 'Claims' and table.metric in (metric, None)]
+    # Whether the seconds were equal.
+    seconds = seconds_table(result) if result.budget else None
+    return [*shown, seconds] if seconds else shown
 
 
 def _measured(result: StudyResult) -> str:

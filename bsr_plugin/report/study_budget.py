@@ -18,15 +18,12 @@ from bsr_plugin.study.results import StudyResult
 
 def budget_tables(budget: Budget, result: StudyResult) -> list[StudyTable]:
     """Iterations of every variant; for every metric figures and differences at each quarter of the seconds."""
-    rows = [
-        [variant, f'{count:,}', f'{budget.rates[variant]:.4g}', f'{count / budget.rates[variant]:.1f}']
-        for variant, count in budget.iterations.items()
-    ]
+    rows = [[variant, f'{count:,}', f'{budget.rates[variant]:.4g}'] for variant, count in budget.iterations.items()]
     below = (
-        'Each variant was timed on its own before the runs; it gets the iterations that fit. Validations and '
-        'checkpoints are not counted.'
+        'Every variant was timed before the runs, with as many trainings beside it as they have, and gets the '
+        'iterations that fit. Validations and checkpoints are not counted.'
     )
-    heads = ['variant', 'iterations', 'iterations per second', 'seconds']
+    heads = ['variant', 'iterations', 'iterations per second']
     tables = [StudyTable(f'Iterations within {budget.seconds:g} seconds', heads, rows, below)]
     for metric in result.metrics:
         tables += _at_quarters(budget, result, metric)

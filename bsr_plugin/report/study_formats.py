@@ -15,7 +15,7 @@ from bsr_plugin.study.results import StudyResult
 from bsr_plugin.study.statistics import Figure
 
 _CSV_COLUMNS = (
-    'kind', 'variant', 'reference', 'set', 'image', 'seed', 'metric', 'mean', 'std', 'n', 'low', 'high',
+    'kind', 'variant', 'reference', 'set', 'image', 'seed', 'metric', 'mean', 'std', 'n', 'low', 'high', 'p',
     'claim', 'verdict', 'quarter', 'iterations',
 )  # fmt: skip
 
@@ -103,7 +103,7 @@ def _quarters(result: StudyResult) -> Iterator[dict[str, Any]]:
 
 
 def _difference(kind: str, difference: Difference) -> dict[str, Any]:
-    keys = ('variant', 'reference', 'set', 'metric', 'mean', 'low', 'high', 'n')
+    keys = ('variant', 'reference', 'set', 'metric', 'mean', 'low', 'high', 'n', 'p')
     return {'kind': kind, **{key: getattr(difference, key) for key in keys}}
 
 

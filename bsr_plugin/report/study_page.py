@@ -1,7 +1,6 @@
 """``index.html`` of a study."""
 
 from collections.abc import Iterator, Mapping
-from statistics import median
 from typing import Any
 
 from markupsafe import Markup
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from bsr_plugin.report.study_figures import differences_figure, learning_curves_figure
 from bsr_plugin.report.study_table_parts import StudyTable, both_text, label_of, places_of
 from bsr_plugin.report.study_tables import reach_tables
+from bsr_plugin.report.study_times import seconds_table
 from bsr_plugin.report.style import PAGE, inline_svg
 from bsr_plugin.report.template import rendered, sortable_number, sortable_word
 from bsr_plugin.study.results import StudyResult
@@ -83,19 +83,9 @@ def _plots(result: StudyResult, section: str) -> Iterator[dict[str, Any]]:
 
 def _times(result: StudyResult) -> list[StudyTable]:
     """What depends on the machine: seconds, for which there is no place among the tables of quality."""
-    pace = {name: median(each.values()) for name, each in result.times.seconds_per_iteration.items() if each}
-    rows = [[name, f'{own:.4g}', str(len(result.times.seconds_per_iteration[name]))] for name, own in pace.items()]
-    if not rows:
+    table = seconds_table(result)
+    if table is None:
         return []
-    heads, below = (
-        ['variant', 'seconds per iteration', 'n'],
-        ('Median of the stretches between the log lines of a run; median of the runs. It depends on the machine.'),
-    )
-    if result.budget is not None:
-        heads.append('seconds of all iterations')
-        for row in rows:
-            row.append(f'{pace[row[0]] * result.budget.iterations[row[0]]:.1f}')
-    table = StudyTable('Seconds', heads, rows, below)
     return [table, *reach_tables(result.times.reach, result, 'seconds')]
 
 

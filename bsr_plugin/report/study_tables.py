@@ -14,9 +14,10 @@ from bsr_plugin.report.study_table_parts import (
     places_of,
     sets_of,
 )
-from bsr_plugin.study.claims import Claim, main_metric
+from bsr_plugin.study.claims import Claim, decisive, main_metric
 from bsr_plugin.study.record import ALL_SETS
 from bsr_plugin.study.results import Reach, StudyResult
+from bsr_plugin.study.statistics import false_discovery_rates
 
 
 def study_tables(result: StudyResult) -> list[StudyTable]:
@@ -61,10 +62,18 @@ def _claims(result: StudyResult) -> list[StudyTable]:
         return []
     sets, options = sets_of(result), result.metrics[metric]
     label = label_of(metric, result.metrics)
-    verdicts = [[each.says, f'{each.better} vs {each.than}', each.verdict] for each in result.comparisons]
+    deciding = [decisive(each.differences, result.metrics) for each in result.comparisons]
+    rates = false_discovery_rates([each.p if each else None for each in deciding])
+    verdicts = [
+        [each.says, f'{each.better} vs {each.than}', each.verdict, '' if rate is None else f'{rate:.2g}']
+        for each, rate in zip(result.comparisons, rates, strict=True)
+    ]
     by = f'By the difference in {label}, {ALL_SETS}' if ALL_SETS in sets else f'By the difference in {label}'
-    below = f'{by}, with its 95 % confidence interval, not corrected for the number of claims.'
-    tables = [StudyTable('Claims', ['claim', 'variants', 'here'], verdicts, below)]
+    below = (
+        f'{by}, with its 95 % confidence interval. q is the p-value corrected for the number of claims (Benjamini and '
+        'Hochberg): of those with q up to 0.05 one in twenty is expected to be chance.'
+    )
+    tables = [StudyTable('Claims', ['claim', 'variants', 'here', 'q'], verdicts, below)]
     pairs = {(each.better, each.than): each for each in result.comparisons}
     rows = [[f'{better} vs {than}', *_row(pairs[better, than], metric, options, sets)] for better, than in pairs]
     rows = [row for row in rows if row[-1] != '0']

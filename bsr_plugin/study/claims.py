@@ -41,10 +41,13 @@ def claim(
         metrics: Name of a metric -> its section of the option file.
     """
     found = list(differences(comparison.better, comparison.than, runs))
+    return Claim(comparison.says, comparison.better, comparison.than, verdict(decisive(found, metrics)), found)
+
+
+def decisive(found: Sequence[Difference], metrics: Mapping[str, Mapping[str, Any]]) -> Difference | None:
+    """The difference that decides: in the main metric, on the mean of all sets, or on the only one."""
     of_metric = [each for each in found if each.metric == main_metric(metrics)]
-    # With a single set there is no mean of all.
-    decisive = next((each for each in of_metric if each.set == ALL_SETS), of_metric[0] if of_metric else None)
-    return Claim(comparison.says, comparison.better, comparison.than, verdict(decisive), found)
+    return next((each for each in of_metric if each.set == ALL_SETS), of_metric[0] if of_metric else None)
 
 
 def main_metric(metrics: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -59,8 +62,10 @@ def verdict(difference: Difference | None) -> str:
     Args:
         difference: In dB; ``None`` where nothing has been measured.
     """
-    if difference is None or difference.mean is None:
+    if difference is None:
         return 'not measured'
+    if difference.mean is None:
+        return 'cannot be told: a figure is not finite'
     figures = f'{difference.mean:+.3f}'
     seeds = f'({difference.n} seed{"" if difference.n == 1 else "s"})'
     if difference.low is None or difference.high is None:

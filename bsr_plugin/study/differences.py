@@ -21,6 +21,7 @@ class Difference:
         low: Lower end of the 95 % confidence interval; ``None`` for a single pair.
         high: Upper end.
         n: Number of pairs.
+        p: Two-sided p-value of the paired t-test; ``None`` where there is no interval.
     """
 
     variant: str
@@ -31,6 +32,7 @@ class Difference:
     low: float | None
     high: float | None
     n: int
+    p: float | None = None
 
 
 def differences(variant: str, reference: str, runs: Mapping[str, Sequence[RunRecord]]) -> Iterator[Difference]:
@@ -46,4 +48,4 @@ def differences(variant: str, reference: str, runs: Mapping[str, Sequence[RunRec
         for metric in metrics:
             both = ({run.seed: run.means[name][metric] for run in each} for each in (own, other))
             if found := paired_difference(*both):
-                yield Difference(variant, reference, name, metric, found.mean, found.low, found.high, found.n)
+                yield Difference(variant, reference, name, metric, found.mean, found.low, found.high, found.n, found.p)

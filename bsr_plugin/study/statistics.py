@@ -1,4 +1,4 @@
-"""Means, standard deviations, and paired differences with confidence intervals."""
+"""Means, standard deviations, and paired differences with confidence intervals and corrected p-values."""
 
 import math
 import warnings
@@ -35,12 +35,14 @@ class PairedDifference:
         low: Lower end of the 95 % confidence interval of the mean; ``None`` for a single pair, which has none.
         high: Upper end.
         n: Number of pairs.
+        p: Two-sided p-value that the mean is zero; ``None`` where there is no interval.
     """
 
     mean: float | None
     low: float | None
     high: float | None
     n: int
+    p: float | None = None
 
 
 def figure(values: Sequence[float]) -> Figure:
@@ -72,6 +74,21 @@ def paired_difference(values: Mapping[int, float], reference: Mapping[int, float
     with warnings.catch_warnings():
         # Of differences that are all alike, which are told as such below.
         warnings.simplefilter('ignore', RuntimeWarning)
-        interval = stats.ttest_rel(own, other).confidence_interval(CONFIDENCE)
+        test = stats.ttest_rel(own, other)
+        interval = test.confidence_interval(CONFIDENCE)
     low, high = (mean if math.isnan(end) else float(end) for end in interval)
-    return PairedDifference(mean, low, high, len(seeds))
+    return PairedDifference(mean, low, high, len(seeds), 1.0 if math.isnan(test.pvalue) else float(test.pvalue))
+
+
+def false_discovery_rates(p_values: Sequence[float | None]) -> list[float | None]:
+    """p-values corrected for their number by Benjamini and Hochberg's procedure.
+
+    Of all that are at most 0.05, one in twenty is expected to be found by chance.
+
+    Args:
+        p_values: ``None`` for a test that was not made, which does not count.
+    """
+    made = [index for index, p in enumerate(p_values) if p is not None]
+    corrected = stats.false_discovery_control([p for p in p_values if p is not None]) if made else []
+    found = dict(zip(made, map(float, corrected), strict=True))
+    return [found.get(index) for index in range(len(p_values))]

@@ -1,8 +1,9 @@
 """How fast every variant of a study trains here, measured before its runs begin.
 
 A variant is timed by a short training of its own options, without validation and checkpoints, in a process of its own
-and in the place that its runs will have: a core with as many neighbours as they. ``rates.json`` in the study's folder
-keeps what was measured, so that a study that is started again has the same options.
+and in the place that its runs will have: a core with as many neighbours as they. One process may be slower than the
+next, so all variants are timed in turn, several times over. ``rates.json`` in the study's folder keeps the medians, so
+that a study that is started again has the same options.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import shutil
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import NoReturn
 
 from tqdm import tqdm
@@ -33,8 +35,10 @@ FORMAT = 1
 _WARM_UP = 10
 #: Stretches between log lines, whose median is taken, and the iterations in one of them at least.
 _STRETCHES, _IN_A_STRETCH = 20, 2
-#: Seconds that a measurement takes: a share of the budget, within bounds.
-_SHARE, _SHORTEST, _LONGEST = 0.1, 1.0, 20.0
+#: Timings of each variant, in turn with the others.
+_ROUNDS = 3
+#: Seconds that one of them takes: a share of the budget, within bounds.
+_SHARE, _SHORTEST, _LONGEST = 0.05, 1.0, 15.0
 
 
 class Rates:
@@ -114,33 +118,43 @@ def _read(file: Path) -> dict[str, Mapping[str, str | float]]:
 
 
 def time_variants(study: Path, plan: Plan, rates: Rates, slots: Sequence[Slot]) -> Outcome:
-    """Times the variants that have not been timed, one on each slot, and keeps their rates."""
-    folder = study / 'timing'
-    missing = [CellFolder(folder, cell) for cell in rates.missing()]
+    """Times the variants that have not been timed, one on each slot, in several rounds, and keeps the median rates."""
+    folder, missing = study / 'timing', rates.missing()
     if not missing:
         return Outcome()
+    timings = [CellFolder(folder / f'round_{number + 1}', cell) for number in range(_ROUNDS) for cell in missing]
+    measured: dict[str, list[float]] = {cell.variant: [] for cell in missing}
+
+    def keep(variant: str, rate: float) -> None:
+        measured[variant].append(rate)
+        if len(measured[variant]) == _ROUNDS:
+            rates.keep(variant, median(measured[variant]))
+
     seconds = min(_LONGEST, max(_SHORTEST, _SHARE * (plan.seconds or 0)))
     # They take the slots that no variant needs any more, so that the last one has neighbours as well.
     places = slots[: len(plan.cells)]
     neighbours = [CellFolder(folder / f'neighbour_{index}', plan.cells[0]) for index in range(1, len(places))]
-    with tqdm(total=len(missing), desc='timing', unit='variant', disable=None, dynamic_ncols=True) as bar:
-        progress = _TimingProgress(bar, missing)
-        timing = course_of_timing(seconds, rates.keep)
+    with tqdm(total=len(timings), desc='timing', unit='training', disable=None, dynamic_ncols=True) as bar:
+        progress = _TimingProgress(bar, timings)
+        timing = course_of_timing(seconds, keep)
 
         def course(each: CellFolder) -> Course:
-            return timing(each) if each in missing else _beside(each, progress)
+            if each in progress.waiting:
+                yield from timing(each)
+            elif each in neighbours:
+                yield from _beside(each, progress)
 
-        outcome = Runner([*missing, *neighbours], places, progress, course=course).run()
+        outcome = Runner([*timings, *neighbours], places, progress, course=course).run()
     if not outcome.failures:
         shutil.rmtree(folder, ignore_errors=True)
     return outcome
 
 
 class _TimingProgress:
-    """Counts the variants that have been timed.
+    """Counts the timings that are done.
 
     Attributes:
-        waiting: Those that have not.
+        waiting: Those that are still to come or at work; a variant that failed has none.
     """
 
     def __init__(self, bar: 'tqdm[NoReturn]', waiting: Sequence[CellFolder]) -> None:
@@ -151,16 +165,16 @@ class _TimingProgress:
         """Two short trainings have no progress of their own."""
 
     def done(self, folder: CellFolder) -> None:
-        """Tells that a variant has been timed."""
+        """Tells that a variant has been timed for the last time."""
         if folder in self.waiting:
             self.waiting.remove(folder)
             self._bar.update()
-            self._bar.write(f'{folder.cell.variant}: timed', file=sys.stderr)
+            if all(each.cell.variant != folder.cell.variant for each in self.waiting):
+                self._bar.write(f'{folder.cell.variant}: timed', file=sys.stderr)
 
     def failed(self, folder: CellFolder, sentence: str) -> None:
         """Tells why a variant could not be timed."""
-        if folder in self.waiting:
-            self.waiting.remove(folder)
+        self.waiting = [each for each in self.waiting if each.cell.variant != folder.cell.variant]
         self._bar.write(sentence, file=sys.stderr)
 
     def show(self) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -68,28 +69,30 @@ def test_claims_come_first_in_the_tables_and_on_the_page(tmp_path):
     )
     result = study(comparisons=claims)
     verdicts, pairs, *_ = study_tables(result)
-    assert (verdicts.title, verdicts.heads) == ('Claims', ['claim', 'variants', 'here'])
+    assert (verdicts.title, verdicts.heads) == ('Claims', ['claim', 'variants', 'here', 'q'])
     # As the differences from the reference above: on all sets the same.
     holds = 'holds here by +0.265 [+0.201, +0.329] dB (2 seeds)'
+    # t = 0.265 / 0.005 = 53, and with one degree of freedom p = 1 - 2 / pi * arctan(t); of two claims alike q is p.
+    q = f'{1 - 2 / math.pi * math.atan(53):.2g}'
     assert verdicts.rows == [
-        ['It brings +0.2 dB.', 'with_#1 vs plain', holds],
-        ['It harms.', 'plain vs with_#1', 'does not hold here: -0.265 [-0.329, -0.201] dB (2 seeds)'],
+        ['It brings +0.2 dB.', 'with_#1 vs plain', holds, q],
+        ['It harms.', 'plain vs with_#1', 'does not hold here: -0.265 [-0.329, -0.201] dB (2 seeds)', q],
     ]
     assert pairs.rows[1] == ['plain vs with_#1', *['-0.265 [-0.329, -0.201]'] * 3, '2']
     build_study_report(result, tmp_path)
     assert (
-        f'| It brings +0.2 dB. | with\\_\\#1 vs plain | {holds} |'.replace('[', '\\[').replace(']', '\\]')
+        f'| It brings +0.2 dB. | with\\_\\#1 vs plain | {holds} | {q} |'.replace('[', '\\[').replace(']', '\\]')
         in (tmp_path / 'tables.md').read_text()
     )
     lines = list(csv.DictReader((tmp_path / 'tables.csv').read_text().splitlines()))
     by_kind = {kind: [each for each in lines if each['kind'] == kind] for kind in ('claim', 'comparison')}
-    assert [each['verdict'] for each in by_kind['claim']] == [row[-1] for row in verdicts.rows]
+    assert [each['verdict'] for each in by_kind['claim']] == [row[2] for row in verdicts.rows]
     assert [(each['claim'], each['set']) for each in by_kind['comparison'][::2]] == [
         (says, name) for says in ('It brings +0.2 dB.', 'It harms.') for name in ('Set5', 'Set14', ALL_SETS)
     ]
     assert '<th scope="row">It brings +0.2 dB.</th>' in (tmp_path / 'index.html').read_text()
     nothing = study(left_out=[('plain', 1), ('plain', 2)], comparisons=claims)
-    assert [row[-1] for row in study_tables(nothing)[0].rows] == ['not measured'] * 2
+    assert [row[2:] for row in study_tables(nothing)[0].rows] == [['not measured', '']] * 2
     assert study_tables(nothing)[1].title == 'PSNR-Y of the final networks'
 
 

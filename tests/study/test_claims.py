@@ -54,7 +54,7 @@ def test_one_seed_tells_nothing_and_none_has_not_been_measured():
     assert found([37.5], [37.0]).verdict == 'cannot be told apart: +0.500 dB (1 seed)'
     assert found([37.5], []).verdict == 'not measured'
     assert found([37.1, 37.2], [37.0, 37.1], names=['Set5']).verdict.startswith('holds here by +0.100 [+0.100, ')
-    assert found([float('inf')], [37.0]).verdict == 'not measured'
+    assert found([float('inf')], [37.0]).verdict == 'cannot be told: a figure is not finite'
 
 
 def test_variants_that_do_not_differ_cannot_be_told_apart():

@@ -1,6 +1,8 @@
 """How fast variants train: what is measured, and what is kept of it."""
 
 import json
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
@@ -162,5 +164,53 @@ def test_every_variant_is_timed_with_as_many_neighbours_as_its_runs_have(
     outcome = time_variants(tmp_path / 'out', plan, rates, [Slot(number, number, {}) for number in range(slots)])
     assert outcome.failures == []
     assert rates.known() == dict.fromkeys(variants, pytest.approx(10))
+    assert sorted(Path(key).relative_to(tmp_path / 'out/timing').as_posix() for key in seen) == [
+        f'round_{number}/runs/{variant}/1' for number in (1, 2, 3) for variant in ('b', 'c', 'uniform')
+    ]
     assert set.union(*seen.values()) == expected
     assert not at_work
+
+
+class FakeProcess:
+    """A training that ends at once: with status 1 if it is of the variant ``bad``."""
+
+    started: ClassVar[list[str]] = []
+
+    def __init__(self, phase, words, folder, output, slot):
+        self.of_bad = '/bad/' in str(folder)
+        self.started.append(str(folder))
+
+    def status(self):
+        return int(self.of_bad)
+
+    def iteration(self):
+        return 0
+
+    def last_line(self):
+        return 'out of memory'
+
+    def kill(self):
+        """Nothing to end."""
+
+
+def test_the_median_of_three_rounds_counts_and_what_failed_is_not_timed_again(study_file, tmp_path, monkeypatch):
+    # The rates of one round after the other, each told twice: by the rough training and by the one that counts.
+    rates_told = iter([8, 8, 20, 20, 9, 9])
+    monkeypatch.setattr(running, 'Process', FakeProcess)
+    monkeypatch.setattr(running, '_POLL_SECONDS', 0)
+    monkeypatch.setattr(FakeProcess, 'started', [])
+
+    def told(folder):
+        rate = next(rates_told)
+        return {'losses/l_pix': [Record(i, 1.0, i / rate) for i in range(40)]}
+
+    monkeypatch.setattr(timing, 'read_log', told)
+    plan = plan_study(study_file(seconds=8, variants=dict.fromkeys(('uniform', 'bad'))))
+    (tmp_path / 'out').mkdir()
+    rates = Rates(tmp_path / 'out', plan)
+    outcome = time_variants(tmp_path / 'out', plan, rates, [Slot(0, 0, {})])
+    assert rates.known() == {'uniform': pytest.approx(9)}
+    assert [cell.variant for cell in rates.missing()] == ['bad']
+    assert len(outcome.failures) == 1
+    assert 'out of memory' in outcome.failures[0]
+    assert sum('/bad/' in folder for folder in FakeProcess.started) == 1
