@@ -47,8 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, number in (('crops', '+'), ('difference', 1), ('attention', 1)):
         kinds[name].add_argument('results', nargs=number, type=Path, metavar='RESULTS', help='folder results/<name>')
         kinds[name].add_argument('--set', metavar='NAME', help='benchmark set (default: the first)')
+    for name in ('crops', 'attention'):
         image = 'image (default: the first); repeatable'
         kinds[name].add_argument('--image', action='append', metavar='NAME', help=image)
+    kinds['difference'].add_argument('--image', nargs=1, metavar='NAME', help='image (default: the first)')
     kinds['difference'].add_argument('--p', type=float, default=0.5, help='exponent of Lp (default 0.5)')
     logs = 'TensorBoard logs tb_logger/<name>'
     kinds['curves'].add_argument('logs', nargs='+', type=Path, metavar='LOG', help=logs)

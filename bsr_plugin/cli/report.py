@@ -11,13 +11,15 @@ from bsr_plugin.report.table_model import Cell
 
 EXAMPLE = 'bsr report results/test_BSR_x2 results/test_BSR_x4 --out report'
 
+EXAMPLES, TITLE = 3, 'BSR: test results'
+
 #: What tells the folder of a study from one of results.
 STUDY_FILE = 'study.json'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    results = 'folders results/<name>, whose differences are from the first; or the folder of one study'
+    results = 'folders results/<name>, whose differences are from the first; or one study, alone with --out'
     parser.add_argument('results', nargs='+', type=Path, metavar='RESULTS', help=results)
     files = 'gets index.html, tables.md, tables.csv and tables.tex'
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help=files)
@@ -25,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--log', type=Path, action='append', default=[], metavar='DIR', help=log)
     store = 'store whose PIC is shown (default: of the training set)'
     parser.add_argument('--pic', type=Path, metavar='LR_STORE', help=store)
-    parser.add_argument('--examples', type=int, default=3, metavar='N', help='pictures of every set (default 3)')
-    parser.add_argument('--title', default='BSR: test results', help='heading of the page')
+    parser.add_argument('--examples', type=int, metavar='N', help=f'pictures of every set (default {EXAMPLES})')
+    parser.add_argument('--title', metavar='TEXT', help=f'heading of the page (default: {TITLE})')
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,7 +40,15 @@ def run(arguments: argparse.Namespace) -> int:
     studies = [folder for folder in arguments.results if (folder / STUDY_FILE).is_file()]
     if studies and len(arguments.results) > 1:
         raise InputError(f'{studies[0]} holds a study, which has a page of its own: name it alone.')
+    if studies and (given := _of_results_only(arguments)):
+        raise InputError(f'{studies[0]} holds a study, for whose page there is no {" or ".join(given)}: leave it out.')
     return _report_study(studies[0], arguments.out) if studies else _report(arguments)
+
+
+def _of_results_only(arguments: argparse.Namespace) -> list[str]:
+    """Arguments that were given and that the page of a study has no use for."""
+    own = ('log', 'pic', 'examples', 'title')
+    return [f'--{name}' for name in own if getattr(arguments, name) not in (None, [])]
 
 
 def _report_study(folder: Path, out: Path) -> int:
@@ -59,8 +69,8 @@ def _report(arguments: argparse.Namespace) -> int:
         arguments.out,
         logs=arguments.log,
         pic_store=arguments.pic,
-        examples=max(0, arguments.examples),
-        title=arguments.title,
+        examples=EXAMPLES if arguments.examples is None else max(0, arguments.examples),
+        title=TITLE if arguments.title is None else arguments.title,
     )
     for comparison in report.tables:
         print(f'{comparison.title}. {comparison.legend}')
