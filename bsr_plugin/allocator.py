@@ -11,7 +11,7 @@ import os
 import sys
 
 #: Parameters of mallopt(3).
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 #: Bytes; larger blocks are still given back.
 _KEPT = 1 << 30
 #: What says that somebody has tuned the allocator already, or has put another in its place.
@@ -29,4 +29,7 @@ def keep_freed_memory() -> bool:
     if not sys.platform.startswith('linux') or any(map(os.environ.get, _TUNED)):
         return False
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    return mallopt is not None and all(mallopt(parameter, _KEPT) for parameter in (_MMAP_THRESHOLD, _TRIM_THRESHOLD))
+    if mallopt is None or not mallopt(_TRIM_THRESHOLD, _KEPT):
+        return False
+    # glibc up to 2.34 takes no threshold above 32 MiB; there, no block gets a mapping of its own.
+    return bool(mallopt(_MMAP_THRESHOLD, _KEPT) or mallopt(_MMAP_MAX, 0))

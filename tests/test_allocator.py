@@ -1,6 +1,9 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
+
+from bsr_plugin import allocator
 
 #: Tells, by mallinfo2(3), whether a large tensor has a mapping of its own, and whether its memory stays when it goes.
 PROGRAM = """
@@ -27,10 +30,10 @@ print(kept, during.hblkhd - before.hblkhd >= 100_000_000, held[0] <= held[1])
 """
 
 
-def run(**variables):
+def run(program=PROGRAM, **variables):
     environment = {name: value for name, value in os.environ.items() if not name.startswith('MALLOC_')}
     done = subprocess.run(
-        [sys.executable, '-c', PROGRAM], env=environment | variables, capture_output=True, text=True, check=True
+        [sys.executable, '-c', program], env=environment | variables, capture_output=True, text=True, check=True
     )
     return done.stdout.split()
 
@@ -41,3 +44,20 @@ def test_large_blocks_stay_with_the_process():
 
 def test_an_allocator_that_is_tuned_stays_as_it_is():
     assert run(MALLOC_TRIM_THRESHOLD_='134217728') == ['False', 'True', 'False']
+
+
+def test_older_c_libraries_that_refuse_the_threshold_give_no_block_a_mapping(monkeypatch):
+    asked = []
+
+    def mallopt(parameter, value):
+        asked.append((parameter, value))
+        return int(parameter != -3 or value <= 32 << 20)  # glibc up to 2.34
+
+    for variable in allocator._TUNED:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(allocator.ctypes, 'CDLL', lambda name: SimpleNamespace(mallopt=mallopt))
+    assert allocator.keep_freed_memory()
+    assert asked == [(-1, 1 << 30), (-3, 1 << 30), (-4, 0)]
+    # That does here what the threshold does.
+    asking = 'ctypes.CDLL(None).mallopt(-1, 1 << 30); kept = bool(ctypes.CDLL(None).mallopt(-4, 0))'
+    assert run(PROGRAM.replace('kept = keep_freed_memory()', asking)) == ['True', 'False', 'True']

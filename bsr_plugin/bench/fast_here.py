@@ -56,6 +56,8 @@ def measure_fast_here(device: str, folder: Path, compile_too: bool = False) -> F
         folder: An empty folder.
         compile_too: Whether to measure ``torch.compile``, which takes a minute or more to begin.
     """
+    # As BasicSR's training does it.
+    torch.backends.cudnn.benchmark = True
     names = [name for name in _ENGINES if compile_too or name != 'bsr_compiled']
     engines = {name: engine for name, engine in engines_on(device).items() if name in names}
     batches, patches_per_s = _drawn(folder / 'stores')

@@ -42,6 +42,8 @@ def _peak(opt: dict[str, Any], arrays: dict[str, Any], threads: int) -> float:
     import bsr_plugin  # noqa: F401  # registers what the options name
 
     torch.set_num_threads(threads)
+    # As BasicSR's training does it; its workspaces count.
+    torch.backends.cudnn.benchmark = True
     batch = {side: torch.from_numpy(array) for side, array in arrays.items()}
     before = own_memory('status', 'VmRSS')
     model = build_model(opt)

@@ -181,7 +181,8 @@ class SamplingOptions(Section):
     pic_band: BandOptions = BandOptions()
     """The share of a batch that band draws between two quantiles of an image's scores."""
     num_candidates: Candidates = SamplingRule.num_candidates
-    """Number M of images that a batch is drawn from; ~ is the size of the batch, and for importance all."""
+    """Number M of images that a batch is drawn from; ~ is the size of the batch, with several GPUs that of all
+    together, and for importance all."""
     image_choice: ImageChoice = SamplingRule.image_choice
     """How rfs chooses a candidate for an interval. share: by the share of its windows in there, as the paper's loop
     does; spread: the one that was used least in the batch."""

@@ -21,6 +21,7 @@ from bsr_plugin.data.uint8_images import UInt8Images
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.draws import Draws
 from bsr_plugin.pic.importance import Importance, ImportanceSampler
+from bsr_plugin.pic.job import RankOfJob
 from bsr_plugin.pic.measure import ringed_sums, window_with_ring
 from bsr_plugin.pic.sampling import make_sampler
 from bsr_plugin.pic.stream import DrawStream
@@ -77,12 +78,12 @@ class RFSPairedImageDataset(Dataset):
         self._channels = options.pic_channels
         score = maps_of(options.pic_score, self._pairs, self._channels)
         self.index = index_of(self._pairs.lr, self._window, self._channels, options.intervals, score)
-        self._sampler = make_sampler(options.rule, self.index, self._measure)
+        self._rank, ranks = get_dist_info()
+        self._sampler = make_sampler(options.rule, self.index, self._measure, RankOfJob(self._rank, ranks))
         if isinstance(self._sampler, ImportanceSampler):
             self.importance = self._sampler.importance
         self._logged = _LOGGED_OF_REJECTION if options.sampling == 'rejection' else _LOGGED
         self._turning, self._mirroring = options.use_rot, options.use_hflip
-        self._rank, _ = get_dist_info()
         # BasicSR seeds each rank with manual_seed + rank before it builds the data sets.
         seed = torch.initial_seed() - self._rank if options.seed is None else options.seed
         self._stream = DrawStream(self._sampler, seed % 2**64, self._rank)

@@ -86,7 +86,7 @@ class BSRModel(CheckpointedModel):
         self._trained = [weight for weight in self.net_g.parameters() if weight.requires_grad]
         # On a GPU a look at the losses waits for it: only where the log has to wait anyway.
         print_freq = self.opt.get('logger', {}).get('print_freq', 100)
-        self._watch = LossWatch(1 if self.device.type == 'cpu' else print_freq)
+        self._watch = LossWatch(1 if self.device.type == 'cpu' else print_freq, self.engine.amp)
         self._stop = StopRequest()
         self.losses: Mapping[str, Tensor] = {}
         self._weighting: SampleWeighting | None = None
@@ -166,8 +166,9 @@ class BSRModel(CheckpointedModel):
         rate = self.get_current_learning_rate()[0]
         self._watch.add(current_iter, self.losses, rate, (self.lq, self.gt), self._paths)
         self._step.update(self.optimizer_g, self._trained)
-        if self._weighting:
-            self._weighting.collect()
+        for collecting in (self._weighting, self._monitor):
+            if collecting:
+                collecting.collect()
         if self.ema_decay > 0:
             self.model_ema(self.ema_decay)
         self.epoch, self.iteration = (self.position or {}).get('epoch', 0), current_iter
@@ -176,6 +177,8 @@ class BSRModel(CheckpointedModel):
     def _gradients(self, network: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
         """Accumulates the gradients of the batch over its micro-batches; returns its losses."""
         self.optimizer_g.zero_grad()
+        if self._monitor:
+            self._monitor.begin()
         batch = (self.lq, self.gt, *((self._weighting.begin(),) if self._weighting else ()))
         splits = (part.tensor_split(self.engine.accumulate) for part in batch)
         micro_batches = list(zip(*splits, strict=True))
@@ -222,7 +225,7 @@ class BSRModel(CheckpointedModel):
 
     def get_current_log(self) -> OrderedDict[str, float]:
         """The losses of the last iteration, averaged over the ranks; only this waits for the GPU."""
-        self._watch.check()
+        self._check_finite()
         self.log_dict = self.reduce_loss_dict(self.losses)
         return self.log_dict
 
@@ -230,8 +233,12 @@ class BSRModel(CheckpointedModel):
 
     def save(self, epoch: int, current_iter: int) -> None:
         """Saves as ``CheckpointedModel`` does, once it is sure that all losses up to now were finite."""
-        self._watch.check()
+        self._check_finite()
         super().save(epoch, current_iter)
+
+    def _check_finite(self) -> None:
+        self._watch.check()
+        self._step.check()
 
     def _leave_if(self, signal_number: int) -> None:
         """Saves and raises ``Interrupted`` if any rank was sent a signal; all ranks pass the same number."""
@@ -254,9 +261,12 @@ class BSRModel(CheckpointedModel):
 
         Raises:
             Interrupted: The process was asked to stop meanwhile.
+            NonFiniteError: A loss was NaN or infinite.
         """
-        if self.is_train and self._monitor:
-            self._monitor.write(tb_logger, current_iter)
+        if self.is_train:
+            self._check_finite()
+            if self._monitor:
+                self._monitor.write(tb_logger, current_iter)
         name = dataloader.dataset.opt['name']
         if self.is_train and self.engine.tb_images and tb_logger is not None:
             self._shown = ValidationImages(tb_logger, self.engine.tb_images, name, current_iter)

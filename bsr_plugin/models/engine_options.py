@@ -4,8 +4,10 @@ Left at their defaults, the arithmetic is SRModel's. The schema of option files 
 """
 
 from collections.abc import Iterator, Mapping
+from inspect import signature
 from typing import Any, Literal
 
+import torch
 from pydantic import ValidationInfo, field_validator
 
 from bsr_plugin.errors import InputError
@@ -30,10 +32,12 @@ class EngineTraining(Section):
     compile: bool = False
     """Whether to train through torch.compile, where that is possible."""
     fused: bool = False
-    """Whether to use the fused implementation of the optimizer, which updates all weights in one kernel."""
+    """Whether to use the fused implementation of the optimizer, which updates all weights in one kernel; Adam, AdamW
+    and SGD have one."""
     accumulate: Count = 1
     """Gradient accumulation: number of micro-batches a batch is split into, to need less memory. The gradient is that
-    of the whole batch."""
+    of the whole batch, but for what looks at all of a batch at once: batch normalization, and a perceptual loss with
+    `criterion: fro`."""
     grad_clip: Positive | None = None
     """Clipping of the global gradient norm: the largest norm allowed; ~ does not clip."""
     deterministic: bool = False
@@ -116,6 +120,14 @@ def _micro_batches(opt: Options) -> Iterator[Problem]:
         yield ('train', 'accumulate'), f'{parts} does not divide batch_size_per_gpu {batch}'
 
 
+def _fused(opt: Options) -> Iterator[Problem]:
+    """`fused: true` goes with an optimizer that has a fused implementation."""
+    name = at(opt, 'train', 'optim_g', 'type')
+    kind = getattr(torch.optim, name, None) if isinstance(name, str) else None
+    if at(opt, 'train', 'fused') is True and kind and 'fused' not in signature(kind).parameters:
+        yield ('train', 'fused'), f'must be false: {name} has no fused implementation'
+
+
 def _best(opt: Options) -> Iterator[Problem]:
     """`keep_best` is a name in `val.metrics`, and there is a validation set."""
     best, metrics = at(opt, 'logger', 'keep_best'), at(opt, 'val', 'metrics') or {}
@@ -137,7 +149,7 @@ def _tensorboard(opt: Options) -> Iterator[Problem]:
 
 
 #: What must fit together; each rule reads the options as they are, right or wrong.
-RULES = (_micro_batches, _best, _tensorboard)
+RULES = (_micro_batches, _fused, _best, _tensorboard)
 
 
 def at(opt: Any, *keys: str) -> Any:

@@ -10,7 +10,10 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from bsr_plugin.errors import InputError
+from bsr_plugin.models.failures import NonFiniteError
 
+#: A loss scale below this says that dozens of steps in a row were skipped; it begins at 2^16.
+_SMALLEST_SCALE = 2.0**-24
 _DTYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
@@ -70,6 +73,18 @@ class GradientStep:
             clip_grad_norm_(parameters, self._grad_clip)
         self._scaler.step(optimizer)
         self._scaler.update()
+
+    def check(self) -> None:
+        """Looks, waiting for the GPU, whether steps are still taken.
+
+        Raises:
+            NonFiniteError: In one iteration after the other a gradient was NaN or infinite, at every scale of the loss.
+        """
+        if self._scaler.is_enabled() and (scale := self._scaler.get_scale()) < _SMALLEST_SCALE:
+            raise NonFiniteError(
+                f'the gradients in fp16 have not been finite for so long that the loss scale is {scale:g} and '
+                'nothing is learned: set train.amp to bf16 or ~'
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """The scaler's state, empty without one."""

@@ -30,10 +30,15 @@ class IntervalMonitor:
         self._numbers = torch.arange(_MOST_INTERVALS, device=device)
         #: (2, 256): sums of losses, and numbers of samples.
         self._sums = torch.zeros(2, _MOST_INTERVALS, dtype=torch.float64, device=device)
+        self._of_batch = torch.zeros_like(self._sums)
+
+    def begin(self) -> None:
+        """Forgets what has been added of a batch, which is computed anew."""
+        self._of_batch = torch.zeros_like(self._sums)
 
     @torch.no_grad()
     def add(self, intervals: Tensor, pred: Tensor, target: Tensor) -> None:
-        """Collects the losses of a batch, without waiting for the GPU.
+        """Adds the losses of a micro-batch to those of the batch, without waiting for the GPU.
 
         Args:
             intervals: (N,) interval of each sample.
@@ -42,7 +47,11 @@ class IntervalMonitor:
         """
         losses = self._losses(pred, target).double()
         belongs = self._numbers[:, None] == intervals
-        self._sums += torch.stack([(belongs * losses).sum(1), belongs.sum(1)])
+        self._of_batch += torch.stack([(belongs * losses).sum(1), belongs.sum(1)])
+
+    def collect(self) -> None:
+        """Counts the losses of the batch, once they have all been computed."""
+        self._sums += self._of_batch
 
     def write(self, writer: Any | None, iteration: int) -> None:
         """Writes what has been collected since the last call, and begins anew; all ranks call this.

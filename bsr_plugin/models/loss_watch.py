@@ -17,7 +17,7 @@ class _Step(NamedTuple):
     batch_is_finite: Tensor
     paths: Sequence[str]
 
-    def problem(self) -> str:
+    def problem(self, first_remedy: str) -> str:
         """One sentence if a loss is not finite, else an empty string."""
         values = {name: float(loss) for name, loss in self.losses.items()}
         wrong = [f'{name} is {value}' for name, value in values.items() if not math.isfinite(value)]
@@ -26,7 +26,8 @@ class _Step(NamedTuple):
         sentence = f'iteration {self.iteration}: {", ".join(wrong)} at a learning rate of {self.rate:g}; '
         images = ', '.join(self.paths) or 'unknown images'
         if self.batch_is_finite:
-            return f'{sentence}the batch is finite, so lower train.optim_g.lr or set train.grad_clip (batch: {images})'
+            remedies = f'{first_remedy}lower train.optim_g.lr or set train.grad_clip'
+            return f'{sentence}the batch is finite, so {remedies} (batch: {images})'
         return f'{sentence}the batch itself holds NaN or infinity, look at {images}'
 
 
@@ -35,10 +36,12 @@ class LossWatch:
 
     Args:
         interval: Iterations between two looks; 1 looks at once, which costs nothing on a CPU.
+        amp: Mixed precision of the forward pass, for the advice: fp16 ends at 65,504.
     """
 
-    def __init__(self, interval: int) -> None:
+    def __init__(self, interval: int, amp: str | None = None) -> None:
         self.interval = interval
+        self._first_remedy = 'set train.amp to bf16 or ~, whose range is larger, ' if amp == 'fp16' else ''
         self._unseen: list[_Step] = []
 
     def add(
@@ -63,7 +66,7 @@ class LossWatch:
         steps, self._unseen = self._unseen, []
         if all_finite(loss for step in steps for loss in step.losses.values()):
             return
-        raise NonFiniteError(next(filter(None, (step.problem() for step in steps))))
+        raise NonFiniteError(next(filter(None, (step.problem(self._first_remedy) for step in steps))))
 
 
 def all_finite(tensors: Iterable[Tensor]) -> bool:

@@ -24,6 +24,7 @@ from bsr_plugin.pic.candidates import (
 )
 from bsr_plugin.pic.draws import Draws
 from bsr_plugin.pic.index import PICIndex
+from bsr_plugin.pic.job import ALONE, RankOfJob
 from bsr_plugin.pic.quotas import places
 from bsr_plugin.pic.whole_set import WholeSet
 
@@ -37,8 +38,9 @@ class BalancedSampler:
     Args:
         index: PIC index of the LR images.
         balance: Probabilities of the intervals.
-        num_candidates: M; ``None`` for the batch size, ``'all'`` for the whole data set.
+        num_candidates: M; ``None`` for the batch size of all ranks together, ``'all'`` for the whole data set.
         image_choice: ``share`` (Table 1) or ``spread``.
+        job: The rank that draws.
     """
 
     #: It never changes.
@@ -50,10 +52,12 @@ class BalancedSampler:
         balance: Balance,
         num_candidates: CandidateNumber = None,
         image_choice: ImageChoice = 'share',
+        job: RankOfJob = ALONE,
     ):
         self._index = index
         self._balance = balance
         self._candidates = num_candidates
+        self._job = job
         self._whole = WholeSet(index)
         choice = SpreadChoice if image_choice == 'spread' else ShareChoice
         self._choice: Choice = choice(index, self._whole)
@@ -69,7 +73,7 @@ class BalancedSampler:
         candidates = self._draw_candidates(generators, batch_size)
         asked = np.array(
             [
-                generator.permutation(places(self._balance.probabilities(ordinal), batch_size, ordinal))
+                generator.permutation(places(self._balance.probabilities(ordinal), batch_size, ordinal, self._job))
                 for generator, ordinal in zip(generators, ordinals, strict=True)
             ]
         )
@@ -87,7 +91,7 @@ class BalancedSampler:
     def _draw_candidates(self, generators: Sequence[np.random.Generator], batch_size: int) -> NDArray[np.int64] | None:
         """(K, M) the candidates of each batch; ``None`` if every image is one, which needs no random numbers."""
         usable = self._index.usable
-        number = number_of_candidates(self._candidates, batch_size, usable.size)
+        number = number_of_candidates(self._candidates, batch_size * self._job.world_size, usable.size)
         if number == usable.size:
             return None
         return np.array([choose_candidates(generator, usable, number) for generator in generators])

@@ -9,6 +9,7 @@ from bsr_plugin.errors import InputError, is_number
 from bsr_plugin.pic.candidates import CandidateNumber, spread_images
 from bsr_plugin.pic.draws import Draws
 from bsr_plugin.pic.index import PICIndex
+from bsr_plugin.pic.job import ALONE, RankOfJob
 from bsr_plugin.pic.quotas import quotas
 
 
@@ -45,15 +46,17 @@ class BandSampler:
         index: PIC index of the LR images.
         band: The share and the band.
         num_candidates: M; ``None`` for the batch size, ``'all'`` for the whole data set.
+        job: The rank that draws.
     """
 
     #: It never changes.
     version = 0
 
-    def __init__(self, index: PICIndex, band: BandRule, num_candidates: CandidateNumber = None):
+    def __init__(self, index: PICIndex, band: BandRule, num_candidates: CandidateNumber = None, job: RankOfJob = ALONE):
         self._index = index
         self._band = band
         self._candidates = num_candidates
+        self._job = job
         self._parts = np.array([band.share, 1 - band.share])
 
     def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
@@ -70,7 +73,7 @@ class BandSampler:
         )
         numbers = np.array([generator.random((2, batch_size)) for generator in generators])
         for quantiles, ordinal in zip(numbers[:, 0], ordinals, strict=True):
-            from_band = int(quotas(self._parts, batch_size, ordinal)[0])
+            from_band = int(quotas(self._parts, batch_size, ordinal, self._job)[0])
             quantiles[:from_band] = low + (high - low) * quantiles[:from_band]
         # The interval that holds this quantile of the image's windows, ordered by interval.
         ends = np.add.accumulate(index.counts.take(images, axis=0), axis=1, dtype=np.int64)

@@ -18,7 +18,7 @@ NOBODY = -1
 #: Up to so many images it is faster to look at all of them than to guess.
 _FEW = 64
 
-#: Number of candidates M, all images, or by default as many as the batch has patches.
+#: Number of candidates M, all images, or by default as many as the batch has patches, that of all ranks together.
 CandidateNumber = int | Literal['all'] | None
 
 

@@ -17,6 +17,7 @@ from bsr_plugin.errors import InputError, is_number
 from bsr_plugin.pic.balanced import BalancedSampler
 from bsr_plugin.pic.draws import Draws
 from bsr_plugin.pic.index import PICIndex
+from bsr_plugin.pic.job import ALONE, RankOfJob
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,12 @@ class ImportanceSampler:
     Args:
         index: PIC index of the LR images.
         rule: How far the law may go from uniform sampling.
+        job: The rank that draws.
     """
 
-    def __init__(self, index: PICIndex, rule: ImportanceRule):
+    def __init__(self, index: PICIndex, rule: ImportanceRule, job: RankOfJob = ALONE):
         self.importance = Importance(index, rule)
-        self._balanced = BalancedSampler(index, self.importance, 'all')
+        self._balanced = BalancedSampler(index, self.importance, 'all', job=job)
 
     @property
     def version(self) -> int:

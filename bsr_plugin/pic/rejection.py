@@ -7,6 +7,7 @@ from bsr_plugin.pic.balance import Balance
 from bsr_plugin.pic.candidates import CandidateNumber, choose_candidates, number_of_candidates
 from bsr_plugin.pic.draws import Draws, MeasureWindow
 from bsr_plugin.pic.index import PICIndex
+from bsr_plugin.pic.job import ALONE, RankOfJob
 from bsr_plugin.pic.quotas import quotas
 from bsr_plugin.pic.whole_set import WholeSet
 
@@ -20,23 +21,32 @@ class RejectionSampler:
     Args:
         index: PIC index of the LR images.
         balance: Probabilities of the intervals.
-        num_candidates: M; ``None`` for the batch size, ``'all'`` for the whole data set.
+        num_candidates: M; ``None`` for the batch size of all ranks together, ``'all'`` for the whole data set.
         measure: Measures a window from its pixels.
+        job: The rank that draws.
     """
 
-    def __init__(self, index: PICIndex, balance: Balance, num_candidates: CandidateNumber, measure: MeasureWindow):
+    def __init__(
+        self,
+        index: PICIndex,
+        balance: Balance,
+        num_candidates: CandidateNumber,
+        measure: MeasureWindow,
+        job: RankOfJob = ALONE,
+    ):
         self._index = index
         self._balance = balance
         self._candidates = num_candidates
         self._measure = measure
+        self._job = job
         self._nearest = WholeSet(index).nearest
 
     def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
         """The windows of the batch with this ordinal."""
         index = self._index
-        number = number_of_candidates(self._candidates, batch_size, index.usable.size)
+        number = number_of_candidates(self._candidates, batch_size * self._job.world_size, index.usable.size)
         candidates = choose_candidates(generator, index.usable, number)
-        room = quotas(self._balance.probabilities(ordinal), batch_size, ordinal).copy()
+        room = quotas(self._balance.probabilities(ordinal), batch_size, ordinal, self._job).copy()
         at_hand = index.counts[candidates].any(axis=0)
         beyond = np.zeros_like(room)
         displaced = 0

@@ -23,6 +23,7 @@ from bsr_plugin.pic.candidates import CandidateNumber, ImageChoice
 from bsr_plugin.pic.draws import MeasureWindow, Sampler
 from bsr_plugin.pic.importance import ImportanceRule, ImportanceSampler
 from bsr_plugin.pic.index import PICIndex
+from bsr_plugin.pic.job import ALONE, RankOfJob
 from bsr_plugin.pic.rejection import RejectionSampler
 from bsr_plugin.pic.uniform import UniformSampler
 
@@ -43,8 +44,8 @@ class SamplingRule:
 
     Attributes:
         kind: ``rfs``, ``uniform``, ``importance``, ``band`` or ``rejection``.
-        num_candidates: Number M of images that a batch is drawn from; ``None`` for the batch size, ``'all'`` for all.
-            ``importance`` takes all.
+        num_candidates: Number M of images that a batch is drawn from; ``None`` for the batch size, with several ranks
+            that of all together; ``'all'`` for all. ``importance`` takes all.
         balance: Strength of balancing, for ``rfs`` and ``rejection``.
         image_choice: ``share`` or ``spread``, for ``rfs``.
         band: For ``band``.
@@ -78,21 +79,22 @@ class SamplingRule:
             )
 
 
-def make_sampler(rule: SamplingRule, index: PICIndex, measure: MeasureWindow) -> Sampler:
+def make_sampler(rule: SamplingRule, index: PICIndex, measure: MeasureWindow, job: RankOfJob = ALONE) -> Sampler:
     """The sampler of a rule.
 
     Args:
         rule: Which one.
         index: PIC index of the LR images.
         measure: Measures a window from its pixels; used by ``rejection`` alone.
+        job: The rank that draws; quotas are kept by the joint batch of all.
     """
     if rule.kind == 'uniform':
         return UniformSampler(index, rule.num_candidates)
     if rule.kind == 'importance':
-        return ImportanceSampler(index, rule.importance)
+        return ImportanceSampler(index, rule.importance, job)
     if rule.kind == 'band':
-        return BandSampler(index, rule.band, rule.num_candidates)
+        return BandSampler(index, rule.band, rule.num_candidates, job)
     balance = rule.balance.of(index)
     if rule.kind == 'rejection':
-        return RejectionSampler(index, balance, rule.num_candidates, measure)
-    return BalancedSampler(index, balance, rule.num_candidates, rule.image_choice)
+        return RejectionSampler(index, balance, rule.num_candidates, measure, job)
+    return BalancedSampler(index, balance, rule.num_candidates, rule.image_choice, job)

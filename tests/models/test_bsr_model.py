@@ -193,6 +193,10 @@ def test_a_nan_not_yet_looked_at_is_found_before_saving(build, batches, train, t
         model.save(0, 3)
     with pytest.raises(NonFiniteError):
         model.save(-1, -1)
+    model.feed_data(bad)
+    model.optimize_parameters(4)
+    with pytest.raises(NonFiniteError, match='iteration 4'):
+        model.validation(None, 4, None)
     states = tmp_path / 'experiments' / 'tiny'
     assert sorted(path.name for path in states.glob('*/*.*')) == ['2.state', 'net_g_2.pth']
 

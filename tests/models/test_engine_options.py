@@ -7,6 +7,7 @@ from bsr_plugin.models.engine_options import EngineOptions
 def test_a_file_for_srmodel_changes_nothing():
     assert EngineOptions.from_options({'train': {'ema_decay': 0.9}, 'val': None, 'logger': {}}) == EngineOptions()
     assert EngineOptions.from_options({}) == EngineOptions()
+    assert EngineOptions.from_options({'train': {'fused': True, 'optim_g': {'type': 'AdamW'}}}).fused
 
 
 def test_every_option_arrives():
@@ -80,6 +81,10 @@ def test_all_of_a_section_is_reported_at_once():
         (
             {'train': {'accumulate': 3}, 'datasets': {'train': {'batch_size_per_gpu': 16}}},
             '`train.accumulate`: 3 does not divide batch_size_per_gpu 16',
+        ),
+        (
+            {'train': {'fused': True, 'optim_g': {'type': 'RMSprop'}}},
+            '`train.fused`: must be false: RMSprop has no fused implementation',
         ),
         ({'train': {'grad_clip': 0}}, '`train.grad_clip`: 0 should be greater than 0'),
         (

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from bsr_plugin.errors import InputError
+from bsr_plugin.models.failures import NonFiniteError
 from bsr_plugin.models.gradient_step import GradientStep
 
 CPU = torch.device('cpu')
@@ -86,3 +87,22 @@ def test_a_gpu_without_bf16_is_refused_with_a_sentence(monkeypatch):
     GradientStep(None, None, torch.device('cuda'))
     with pytest.raises(InputError, match=r'train\.amp is bf16, which the Tesla T4 does not compute: use fp16 or ~'):
         GradientStep('bf16', None, torch.device('cuda'))
+
+
+def test_fp16_steps_that_are_all_skipped_end_the_run():
+    net, optimizer = net_and_optimizer()
+    before = net.weight.detach().clone()
+    step = GradientStep('fp16', None, CPU)
+    for _ in range(45):
+        step.check()
+        # Its value is 0 and its gradient 0/0.
+        step.backward((0 * net.weight).sum().sqrt())
+        step.update(optimizer, list(net.parameters()))
+        optimizer.zero_grad()
+        if step.state_dict()['scale'] < 2**-24:
+            break
+    assert torch.equal(net.weight, before)
+    assert step.state_dict()['scale'] == 2**-25
+    with pytest.raises(NonFiniteError, match=r'scale is 2.98\d*e-08 and nothing is learned: set train.amp to'):
+        step.check()
+    GradientStep('bf16', None, CPU).check()

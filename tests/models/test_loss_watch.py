@@ -69,3 +69,10 @@ def test_every_value_of_every_tensor_counts_and_integers_are_finite():
         bad = torch.ones(4, 4)
         bad[2, 3] = wrong
         assert not all_finite([*good, bad])
+
+
+def test_with_fp16_a_larger_range_is_the_first_remedy():
+    with pytest.raises(
+        NonFiniteError, match=r'is finite, so set train\.amp to bf16 or ~, whose range is larger, lower'
+    ):
+        LossWatch(1, 'fp16').add(7, losses(l_pix=math.nan), 2e-4, FINITE, ['a.png'])

@@ -114,6 +114,17 @@ def test_training_is_the_same_with_and_without_them(build, batches, train, same,
     assert same(*(model.net_g.state_dict() for model in models))
 
 
+def test_a_batch_that_is_computed_twice_counts_once(build, batches, monkeypatch):
+    model = build(logger={'use_tb_logger': True, 'tb_intervals': True}, train={'accumulate': 2})
+    # As where torch.compile is tried: the first work on a batch is a rehearsal.
+    monkeypatch.setattr(model._network, 'run', lambda work: (work(model.net_g), work(model.net_g))[1])
+    for iteration, batch in enumerate(batches(3), 1):
+        model.feed_data({**batch, 'pic_bin': torch.tensor([0, 1, 1, 3])})
+        model.optimize_parameters(iteration)
+    assert model._monitor._sums[1].nonzero().flatten().tolist() == [0, 1, 3]
+    assert model._monitor._sums[1].sum() == 3 * 4
+
+
 def test_what_cannot_be_shown_is_said_at_the_start(build):
     with pytest.raises(InputError, match=r'`logger.use_tb_logger`: must be true with val.tb_images'):
         build(val={'tb_images': 1})

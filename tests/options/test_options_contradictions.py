@@ -190,6 +190,7 @@ STORES = {
             ['`val.tile_overlap`: 32 on each side leaves nothing of a tile of 64'],
         ),
         ({'train.accumulate': 4}, []),
+        ({'train.fused': True}, []),
         ({'train.accumulate': 5}, ['`train.accumulate`: 5 does not divide batch_size_per_gpu 16']),
         ({'logger.keep_best': 'psnr_y'}, []),
         (

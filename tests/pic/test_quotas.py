@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bsr_plugin.pic.job import RankOfJob
 from bsr_plugin.pic.quotas import golden_fraction, quotas
 
 WEIGHTS = st.lists(st.integers(0, 50), min_size=1, max_size=40).filter(any)
@@ -31,6 +32,24 @@ def test_any_quotas_sum_to_the_batch_and_are_within_one(weights, batch_size, ord
     assert room.min() >= 0
     for number, weight in zip(room.tolist(), weights, strict=True):
         assert abs(number - Fraction(batch_size * weight, sum(weights))) < 1 + Fraction(1, 10**5)
+
+
+@given(WEIGHTS, st.integers(1, 40), st.integers(1, 12), st.integers(0, 10**9))
+def test_those_of_all_ranks_add_up_to_those_of_the_joint_batch(weights, batch_size, ranks, ordinal):
+    probabilities = np.array(weights) / sum(weights)
+    of_ranks = [quotas(probabilities, batch_size, ordinal, RankOfJob(rank, ranks)) for rank in range(ranks)]
+    assert [room.sum() for room in of_ranks] == [batch_size] * ranks
+    for room in of_ranks:
+        assert np.abs(room - batch_size * probabilities).max() < 1 + 1e-5
+    assert sum(of_ranks).tolist() == quotas(probabilities, batch_size * ranks, ordinal).tolist()
+
+
+@given(st.integers(1, 40), st.integers(1, 8), st.integers(1, 32), st.integers(0, 10**6))
+def test_over_p_batches_of_every_part_a_rank_serves_all_intervals_alike(batch_size, ranks, bins, round_number):
+    equal, rank = np.full(bins, 1 / bins), RankOfJob(round_number % ranks, ranks)
+    ordinals = range(round_number * bins, (round_number + ranks) * bins)
+    served = sum(quotas(equal, batch_size, ordinal, rank) for ordinal in ordinals)
+    assert served.tolist() == [batch_size * ranks] * bins
 
 
 @given(WEIGHTS, st.integers(1, 60), st.integers(0, 10**9), st.data())
