@@ -47,10 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, number in (('crops', '+'), ('difference', 1), ('attention', 1)):
         kinds[name].add_argument('results', nargs=number, type=Path, metavar='RESULTS', help='folder results/<name>')
         kinds[name].add_argument('--set', metavar='NAME', help='benchmark set (default: the first)')
-    for name in ('crops', 'attention'):
-        image = 'image (default: the first); repeatable'
+        image = 'image (default: the first)' + ('' if name == 'difference' else '; repeatable')
         kinds[name].add_argument('--image', action='append', metavar='NAME', help=image)
-    kinds['difference'].add_argument('--image', nargs=1, metavar='NAME', help='image (default: the first)')
     kinds['difference'].add_argument('--p', type=float, default=0.5, help='exponent of Lp (default 0.5)')
     logs = 'TensorBoard logs tb_logger/<name>'
     kinds['curves'].add_argument('logs', nargs='+', type=Path, metavar='LOG', help=logs)
@@ -78,7 +76,9 @@ def _crops(arguments: argparse.Namespace) -> Figure:
 def _difference(arguments: argparse.Namespace) -> Figure:
     if not 0 < arguments.p <= 1:
         raise InputError(f'--p is {arguments.p}: use a number above 0 and up to 1.')
-    example, *_ = _examples(arguments)
+    if len(arguments.image or ()) > 1:
+        raise InputError(f'--image names {", ".join(arguments.image)}: the figure shows one image, name one.')
+    (example,) = _examples(arguments)
     result = next(version for version in example.versions if version.label not in (BICUBIC_LABEL, HR_LABEL))
     return difference_figure(result.picture, example.versions[-1].picture, result.caption, arguments.p)
 

@@ -207,6 +207,10 @@ def test_what_cannot_be_drawn_is_one_sentence_and_status_2(project, tmp_path, ca
         (['crops', first, '-o', str(tmp_path / 'x.gif')], "ends in '.gif': name a file that ends in .png"),
         (['crops', str(plain), '-o', file], 'has no pictures: run the test with save_img: true'),
         (['difference', first, '--p', '2', '-o', file], '--p is 2.0: use a number above 0 and up to 1'),
+        (
+            ['difference', first, '--image', 'baby', '--image', 'bird', '-o', file],
+            '--image names baby, bird: the figure',
+        ),
         (['pic', str(tmp_path / 'no.lmdb'), '-o', file], 'no.lmdb does not exist'),
         (['curves', str(tmp_path), '-o', file], 'holds no TensorBoard log'),
     ):

@@ -172,6 +172,8 @@ def test_the_report_shows_the_folder_of_a_study(tmp_path, capsys):
         assert f'<section id="{anchor}">' in page
     assert main(['report', str(tmp_path), str(tmp_path), '--out', str(out)]) == 2
     assert 'holds a study, which has a page of its own: name it alone' in capsys.readouterr().err
+    assert main(['report', str(tmp_path), '--out', str(out), '--title', 'x', '--examples', '1']) == 2
+    assert 'for whose page there is no --examples or --title: leave it out' in capsys.readouterr().err
 
 
 def test_a_set_that_changed_between_runs_is_warned_of():
