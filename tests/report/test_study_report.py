@@ -16,10 +16,12 @@ from bsr_plugin.report.study_formats import study_to_csv, study_to_latex, study_
 from bsr_plugin.report.study_page import _warnings
 from bsr_plugin.report.study_table_parts import label_of
 from bsr_plugin.report.study_tables import study_tables
+from bsr_plugin.report.study_times import seconds_table
 from bsr_plugin.study.definition import Comparison
 from bsr_plugin.study.planning import Plan
+from bsr_plugin.study.quarters import Budget
 from bsr_plugin.study.record import ALL_SETS, RunRecord
-from bsr_plugin.study.results import study_result, write_study
+from bsr_plugin.study.results import Times, study_result, write_study
 
 METRICS = {
     'psnr_y': {'type': 'calculate_psnr', 'crop_border': 2, 'test_y_channel': True},
@@ -174,6 +176,16 @@ def test_the_report_shows_the_folder_of_a_study(tmp_path, capsys):
     assert 'holds a study, which has a page of its own: name it alone' in capsys.readouterr().err
     assert main(['report', str(tmp_path), '--out', str(out), '--title', 'x', '--examples', '1']) == 2
     assert 'for whose page there is no --examples or --title: leave it out' in capsys.readouterr().err
+
+
+def test_whether_the_seconds_were_equal_is_told_by_the_runs_themselves():
+    pace = {'plain': {1: 0.5, 2: 0.1, 3: 0.2}, 'with_#1': {}}
+    result = replace(study(), times=Times(pace), budget=None)
+    assert seconds_table(result).rows == [['plain', '0.2', '3']]
+    result = replace(result, budget=Budget(30, {'plain': 4.0, 'with_#1': 2.0}, {'plain': 120, 'with_#1': 60}, []))
+    assert seconds_table(result).heads[-1] == 'seconds of all iterations'
+    assert seconds_table(result).rows == [['plain', '0.2', '3', '24.0']]
+    assert seconds_table(replace(result, times=Times())) is None
 
 
 def test_a_set_that_changed_between_runs_is_warned_of():
