@@ -1,8 +1,11 @@
-"""A BSRNet from any checkpoint, without the option file it was trained with."""
+"""Networks from their checkpoints, without the option files they were trained with."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import nn
 
 from bsr_plugin.archs.arguments import arguments_of
 from bsr_plugin.archs.bsr_arch import BSRNet
@@ -31,8 +34,7 @@ def load_bsrnet(path: Path, param_key: str | None = None, network: Mapping[str, 
 def bsrnet_in(file: WeightsFile, param_key: str | None = None, network: Mapping[str, Any] | None = None) -> BSRNet:
     """The BSRNet in a file that has been read; see :func:`load_bsrnet`."""
     path = file.path
-    key = param_key or next((key for key in ('params_ema', 'params') if key in file.entries), None)
-    weights = file.weights(key)
+    weights = file.weights(param_key or _best_entry(file))
     for section in (file.network, network or {}):
         if section.get('type', 'BSRNet') != 'BSRNet':
             raise InputError(f'{path} holds the weights of {section["type"]}, not of BSRNet')
@@ -50,6 +52,40 @@ def bsrnet_in(file: WeightsFile, param_key: str | None = None, network: Mapping[
     check_fit(weights, net.state_dict(), path, 'BSRNet')
     net.load_state_dict(weights)
     return net.eval()
+
+
+def network_in(file: WeightsFile) -> nn.Module:
+    """The network that a file names, any that is registered: a BSRNet where it names none.
+
+    Returns:
+        In eval mode, float32, on the CPU.
+
+    Raises:
+        InputError: The network is not registered, cannot be made, or does not fit the weights.
+    """
+    kind = file.network.get('type', BSRNet.__name__)
+    if kind == BSRNet.__name__:
+        return bsrnet_in(file)
+    # Not at the top: importing the toolbox registers BSRModel, which needs modules of this package whole.
+    import basicsr.archs  # noqa: F401
+    from basicsr.utils.registry import ARCH_REGISTRY
+
+    if kind not in ARCH_REGISTRY:
+        raise InputError(f'{file.path} holds weights of {kind}, which nothing here registers: give it as an ONNX file.')
+    arguments = {name: value for name, value in file.network.items() if name != 'type'}
+    try:
+        with torch.random.fork_rng(devices=[]):
+            net: nn.Module = ARCH_REGISTRY.get(kind)(**arguments)
+    except (TypeError, ValueError) as error:
+        raise InputError(f'{file.path}: its entry network_g does not make a {kind} ({error}).') from error
+    weights = file.weights(_best_entry(file))
+    check_fit(weights, net.state_dict(), file.path, kind)
+    net.load_state_dict(weights)
+    return net.eval()
+
+
+def _best_entry(file: WeightsFile) -> str | None:
+    return next((key for key in ('params_ema', 'params') if key in file.entries), None)
 
 
 def _plain(value: Any) -> Any:

@@ -1,25 +1,33 @@
 """Networks that upscale RGB, from the weights that ship or from any file of weights, loaded once."""
 
+import math
 import os
 import threading
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Protocol
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bsr_plugin.archs.bsr_arch import BSRNet
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.gradient_step import computes_bf16
+from bsr_plugin.models.load_network import network_in
+from bsr_plugin.models.padding import cropped, multiple_wanted_by, padded
+from bsr_plugin.models.weights import open_weights
 from bsr_plugin.upscaling.precision import LARGEST_LOSS, loss_of_bf16
-from bsr_plugin.weights import load_model, names, weights_file
+from bsr_plugin.weights import names, weights_file
 
 Device = Literal['auto', 'cpu', 'cuda']
 Precision = Literal['auto', 'float32', 'bf16']
 
 #: Taken where neither a scale nor weights are named.
 DEFAULT_SCALE = 2
+#: Sides in LR pixels, or a few more, of the image that tells the scale of a network.
+_PROBE = 16
 
 
 class RGBNetwork(Protocol):
@@ -42,17 +50,36 @@ class RGBNetwork(Protocol):
 
 
 class TorchNetwork:
-    """A BSRNet on a device; see ``RGBNetwork``."""
+    """A network of PyTorch on a device; see ``RGBNetwork``.
 
-    def __init__(self, net: BSRNet, name: str, device: torch.device, precision: Precision = 'float32') -> None:
+    Args:
+        net: A BSRNet, or another network from RGB in [0, 1] to RGB.
+        name: What it was loaded from.
+        device: Where it computes.
+        precision: What in; see :func:`load_network`.
+        arguments: What another network than BSRNet was made with, which may tell the window it works in.
+
+    Raises:
+        InputError: The network is not one from RGB to RGB of a whole factor.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        name: str,
+        device: torch.device,
+        precision: Precision = 'float32',
+        arguments: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self.name, self.precision = name, 'float32'
-        self.reach: int | None = net.receptive_field
-        self._range = net.img_range
+        self.reach: int | None = net.receptive_field if isinstance(net, BSRNet) else None
+        self._range = net.img_range if isinstance(net, BSRNet) else 1.0
+        self._multiple = 1 if isinstance(net, BSRNet) else multiple_wanted_by(net, arguments)
         self._device = device
         # Neighbouring channels lie next to each other in memory, as the convolutions of bf16 want them.
         self._net = net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._bf16 = False
-        self.scale = net.upscale
+        self.scale = net.upscale if isinstance(net, BSRNet) else self._measured_scale()
         if precision != 'float32':
             self._choose(precision)
 
@@ -65,6 +92,19 @@ class TorchNetwork:
         chosen = 'bf16' if self._bf16 else 'float32'
         self.precision = f'{chosen} (bf16 loses {loss:.4f} dB on a photograph)'
 
+    def _measured_scale(self) -> int:
+        side = self._multiple * math.ceil(_PROBE / self._multiple)
+        kind = type(self._net).__name__
+        try:
+            shape = tuple(self(torch.zeros(1, 3, side, side)).shape)
+        except RuntimeError as error:
+            raise InputError(f'{self.name}: {kind} does not take RGB images of {side} x {side} ({error}).') from error
+        scale = shape[-1] // side
+        if not scale or shape != (1, 3, scale * side, scale * side):
+            size = ' x '.join(map(str, shape[1:]))
+            raise InputError(f'{self.name}: {kind} makes {size} of 3 x {side} x {side}: use one that upscales RGB.')
+        return scale
+
     @torch.no_grad()
     def __call__(self, image: Tensor) -> Tensor:
         """Upscales a batch."""
@@ -75,10 +115,10 @@ class TorchNetwork:
         return self._compute(image, bf16=True)
 
     def _compute(self, image: Tensor, bf16: bool) -> Tensor:
-        image = (image * self._range).to(self._device, memory_format=torch.channels_last)
+        whole = padded(image, self._multiple)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
-            result: Tensor = self._net(image)
-        return result.float().cpu() / self._range
+            result: Tensor = self._net((whole * self._range).to(self._device, memory_format=torch.channels_last))
+        return cropped(result, image, whole).float().cpu() / self._range
 
 
 def load_network(
@@ -90,8 +130,8 @@ def load_network(
     """Loads a network, once for every state of the file; safe to call from several threads.
 
     Args:
-        weights: The name of weights that ship, or a file: a checkpoint of BSRModel or SRModel, safetensors, or ONNX.
-            ``None`` takes those that ship for ``scale``.
+        weights: The name of weights that ship, or a file: a checkpoint of BSRModel with any registered network, a
+            BSRNet of SRModel or in safetensors, or ONNX. ``None`` takes those that ship for ``scale``.
         scale: What the scale has to be; ``None`` takes that of the weights.
         device: ``auto`` is the GPU if there is one.
         precision: ``auto`` is bf16 where the device computes it and it loses less than ``LARGEST_LOSS`` on a
@@ -119,7 +159,8 @@ def _loaded(name: str, path: Path, stamp: tuple[int, int], device: torch.device,
         from bsr_plugin.upscaling.onnx_network import OnnxNetwork
 
         return OnnxNetwork(path, device)
-    return TorchNetwork(load_model(path), name, device, precision)
+    file = open_weights(path)
+    return TorchNetwork(network_in(file), name, device, precision, file.network)
 
 
 def _found(weights: str | os.PathLike[str] | None, scale: int | None) -> tuple[str, Path]:

@@ -5,6 +5,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from basicsr.archs import build_network
 
 from bsr_plugin.archs.bsr_arch import BSRNet
 from bsr_plugin.errors import InputError
@@ -40,6 +41,67 @@ def test_other_kinds_of_checkpoints(tmp_path):
         assert torch.equal(load_network(tmp_path / name, device='cpu')(image), expected)
 
 
+RGB = {'num_in_ch': 3, 'num_out_ch': 3}
+#: Networks of the toolbox as small as they go, with the LR multiple that they ask for.
+OTHERS = {
+    'EDSR': {'num_feat': 4, 'num_block': 1, 'upscale': 2},
+    'RRDBNet': {'num_feat': 4, 'num_block': 1, 'num_grow_ch': 2, 'scale': 2},
+    'MSRResNet': {'num_feat': 4, 'num_block': 1, 'upscale': 3},
+    'SwinIR': {
+        'upscale': 2,
+        'window_size': 4,
+        'img_size': 8,
+        'depths': [1],
+        'embed_dim': 4,
+        'num_heads': [1],
+        'upsampler': 'pixelshuffledirect',
+    },
+}
+
+
+@pytest.mark.parametrize('kind', OTHERS)
+def test_any_network_that_a_checkpoint_names(tmp_path, kind):
+    network = {'type': kind, **({} if kind == 'SwinIR' else RGB), **OTHERS[kind]}
+    torch.manual_seed(1)
+    net = build_network(dict(network)).eval()
+    torch.save({'params': net.state_dict(), 'network_g': network}, tmp_path / 'net.pth')
+    loaded = load_network(tmp_path / 'net.pth', device='cpu')
+    assert (loaded.scale, loaded.reach) == (network.get('upscale', network.get('scale')), None)
+    image = torch.rand(1, 3, 12, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(image), net(image), rtol=1e-4, atol=1e-5)
+        # Sides that windows do not divide are reflected and cropped again.
+        reflected = torch.nn.functional.pad(image[..., :11, :7], (0, 1, 0, 1), mode='reflect')
+        odd = loaded(image[..., :11, :7])
+    assert odd.shape[-2:] == (11 * loaded.scale, 7 * loaded.scale)
+    if kind in ('SwinIR', 'RRDBNet'):
+        expected = loaded(reflected)[..., : 11 * loaded.scale, : 7 * loaded.scale]
+        torch.testing.assert_close(odd, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('trained', 'named', 'sentence'),
+    [
+        (
+            'EDSR',
+            {'type': 'Unheard'},
+            'weights of Unheard, which nothing here registers: give it as an ONNX file',
+        ),
+        ('EDSR', {'num_feet': 4}, r'its entry network_g does not make a EDSR \(.*num_feet'),
+        ('EDSR', {'num_feat': 8}, 'does not fit EDSR: '),
+        ('RRDBNet', {'num_out_ch': 1}, 'RRDBNet makes 1 x 32 x 32 of 3 x 16 x 16: use one that upscales RGB'),
+        ('RRDBNet', {'num_in_ch': 4}, 'RRDBNet does not take RGB images of 16 x 16'),
+    ],
+)
+def test_what_is_no_network_that_upscales_rgb_is_refused(tmp_path, trained, named, sentence):
+    channels = {key: value for key, value in named.items() if key in RGB}
+    network = {'type': trained, **RGB, **OTHERS[trained], **channels}
+    content = {'params': build_network(dict(network)).state_dict(), 'network_g': {**network, **named}}
+    torch.save(content, tmp_path / 'net.pth')
+    with pytest.raises(InputError, match=sentence):
+        load_network(tmp_path / 'net.pth', device='cpu')
+
+
 def test_the_pixel_value_range_of_the_network_does_not_matter():
     torch.manual_seed(0)
     net = BSRNet(num_feat=4, num_group=1, num_block=1, upscale=2, img_range=255.0)
@@ -51,7 +113,8 @@ def test_the_pixel_value_range_of_the_network_does_not_matter():
 def test_a_file_is_loaded_once_by_any_number_of_threads_until_it_changes(tmp_path, monkeypatch):
     save_tiny(tmp_path / 'net.pth')
     loads, got = [], []
-    monkeypatch.setattr(networks, 'load_model', lambda path, load=networks.load_model: loads.append(path) or load(path))
+    open_weights = networks.open_weights
+    monkeypatch.setattr(networks, 'open_weights', lambda path: loads.append(path) or open_weights(path))
     threads = [
         threading.Thread(target=lambda: got.append(load_network(tmp_path / 'net.pth', device='cpu'))) for _ in range(8)
     ]
