@@ -27,7 +27,7 @@ class Recorder:
     """Writes ``metrics.json`` into the results folder, anew after each set.
 
     Metrics are computed on threads beside the network; means are the toolbox's to the last bit. Images that cannot be
-    read are named in the log and left out.
+    read, or are too small for a metric, are named in the log and left out.
 
     Attributes:
         result: The run; ``None`` before its first set.
@@ -59,7 +59,7 @@ class Recorder:
         result = self.result or _run_result(model, metrics)
         for warning in result.warnings if self.result is None else ():
             get_root_logger().warning(warning)
-        images = ReadableImages(dataset)
+        images = ReadableImages(dataset, metrics)
         measured = list(ordered_map(lambda each: _measured(*each, metrics), _super_resolved(model, images, save_img)))
         self.skipped += len(images.skipped)
         kept = SetResult(

@@ -177,6 +177,29 @@ def test_a_missing_partner_stops_the_run_before_it_begins(run_test, hr_folder, t
     assert not (tmp_path / 'results/run/metrics.json').exists()
 
 
+@pytest.mark.parametrize(
+    ('kind', 'border', 'sides'), [('psnr', 8, (16, 18)), ('ssim', 8, (26, 28)), ('ssim', 0, (10, 12))]
+)
+def test_an_image_too_small_for_a_metric_is_named_and_left_out(run_test, tmp_path, picture, log, kind, border, sides):
+    (tmp_path / 'Small').mkdir()
+    for side in sides:
+        cv2.imwrite(str(tmp_path / f'Small/{side}.png'), picture(side, side, 40))
+    metrics = {'it': {'type': f'calculate_{kind}', 'crop_border': border, 'test_y_channel': True}}
+    val = {'save_img': False, 'metrics': metrics}
+    assert run_test([{'name': 'Small', 'dataroot_gt': str(tmp_path / 'Small')}], val=val) == 1
+
+    (kept,) = read_results(tmp_path / 'results/run').sets
+    assert [image.name for image in kept.images] == [str(sides[1])]
+    smallest = 2 * border + (11 if kind == 'ssim' else 1)
+    (skipped,) = kept.skipped
+    assert (skipped.name, skipped.reason) == (
+        str(sides[0]),
+        f'{tmp_path}/Small/{sides[0]}.png is {sides[0]}x40, too small for it, which takes {smallest} pixels a side with '
+        f'crop_border {border}: leave the image or the metric out.',
+    )
+    assert f'{sides[0]} is left out: {skipped.reason}' in log
+
+
 def test_a_set_without_a_readable_image_does_not_end_the_run(run_test, hr_folder, tmp_path):
     broken = tmp_path / 'Broken'
     broken.mkdir()
