@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from bsr_plugin.data.boxes import bits_of_jpeg2000, colours_of_jpeg2000
 from bsr_plugin.errors import InputError
 
 #: File name endings, lower case, of what is taken for an image when a folder is listed.
@@ -25,6 +27,8 @@ _TURNS = dict(enumerate((0, 0, 2, 2, 1, 3, 3, 1), 1))
 _MIRRORED = (2, 4, 5, 7)
 #: Pillow's modes of grey.
 _GREY = ('1', 'L', 'I', 'I;16')
+#: Numbers of the colour spaces of JPEG 2000 that are taken as they are, sRGB and grey, and the name of a common other.
+_PLAIN, _COLOURS = (None, 16, 17), {18: 'sYCC'}
 
 
 def is_image(path: PurePath) -> bool:
@@ -137,6 +141,8 @@ def _refusal(image: Image.Image) -> str:
         return 'holds several images: save the one you want as a file of its own.'
     if isinstance(image, TiffImageFile):
         return _refusal_of_tiff(image)
+    if isinstance(image, Jpeg2KImageFile):
+        return _refusal_of_jpeg2000(image)
     if image.format == 'PNG' and 'transparency' in image.info and image.mode in _GREY:
         return 'is translucent: flatten its alpha channel first.'  # OpenCV leaves this transparency out
     if isinstance(image, PpmImageFile) and (largest := _largest_sample(image)) not in (None, 255, 65535):
@@ -153,6 +159,18 @@ def _refusal_of_tiff(image: TiffImageFile) -> str:
     if tags.get(ExifTags.Base.PhotometricInterpretation) == 0 and bits > 8:
         return f'is a TIFF of {bits} bits in which 0 is white: convert it to PNG first.'
     return ''
+
+
+def _refusal_of_jpeg2000(image: Jpeg2KImageFile) -> str:
+    """OpenCV scales no samples, and turns other colours into RGB in a way of its own."""
+    assert image.fp is not None
+    others = [bits for bits in bits_of_jpeg2000(image.fp) if bits not in (8, 16)]
+    if others:
+        return f'has samples of {others[0]} bits: convert it to 8 or 16 bits first.'
+    colours = colours_of_jpeg2000(image.fp)
+    return (
+        '' if colours in _PLAIN else f'has the colour space {_COLOURS.get(colours, colours)}: convert it to RGB first.'
+    )
 
 
 def _largest_sample(image: PpmImageFile) -> int | None:

@@ -17,8 +17,8 @@ _SIDES = {'calculate_psnr': 1, 'calculate_ssim': 11}
 class ReadableImages:
     """The images of a set as batches of one, in order, without those that cannot be read or measured.
 
-    An image that raises ``InputError``, or is too small for a metric once the borders are cut off, is named in the log and left out; the rest of the run is kept. A thread reads
-    ahead.
+    An image that raises ``InputError``, or is too small for a metric once the borders are cut off, is named in the log
+    and left out; the rest of the run is kept. A thread reads ahead.
 
     Args:
         dataset: The set.

@@ -1,5 +1,7 @@
 """An image of any kind is the same pixels, or refused with the same sentence, whoever reads it."""
 
+from io import BytesIO
+
 import cv2
 import numpy as np
 import pytest
@@ -44,6 +46,21 @@ def ten_bits(path):
     path.write_bytes(b'P5 32 24 1023\n' + (GREY.astype('>u2') * 4).tobytes())
 
 
+def jpeg2000(pixels, bits=None, mode=None):
+    """A lossless JPEG 2000 file; with ``bits`` its header says that samples have as many."""
+
+    def write(path):
+        buffer = BytesIO()
+        image = Image.fromarray(pixels)
+        (image.convert(mode) if mode else image).save(buffer, 'JPEG2000', irreversible=False, no_jp2=bits is not None)
+        whole = bytearray(buffer.getvalue())
+        if bits is not None:
+            whole[42] = bits - 1
+        path.write_bytes(whole)
+
+    return write
+
+
 def three(grey):
     return np.repeat(grey[..., None], 3, axis=2)
 
@@ -57,6 +74,7 @@ NO_IMAGE = 'is not an image that can be read: remove it or put it right.'
 TURNED_TIFF = 'is a TIFF to be turned when it is shown: save it upright.'
 SEVERAL = 'holds several images: save the one you want as a file of its own.'
 TRANSLUCENT = 'is translucent: flatten its alpha channel first.'
+TWELVE = 'has samples of 12 bits: convert it to 8 or 16 bits first.'
 #: Kind -> file name, how it is written, and its RGB pixels or what is said of it.
 KINDS = {
     '8 bits': ('a.png', pillow(RGB), RGB),
@@ -71,6 +89,10 @@ KINDS = {
     'translucent WebP': ('a.webp', pillow(np.dstack([RGB, GLASS]), lossless=True), TRANSLUCENT),
     'grey with a hole': ('a.png', pillow(GREY, transparency=int(GREY[3, 3])), TRANSLUCENT),
     '10 bits': ('a.pgm', ten_bits, 'has samples up to 1023: convert it to 8 or 16 bits first.'),
+    'JPEG 2000': ('a.jp2', jpeg2000(RGB), RGB),
+    'JPEG 2000, 16 bits': ('a.jp2', jpeg2000(WORDS[..., 2]), three(np.rint(WORDS[..., 2] / 257).astype(np.uint8))),
+    'JPEG 2000, 12 bits': ('a.jp2', jpeg2000(WORDS[..., 2] >> 4, 12), TWELVE),
+    'JPEG 2000, sYCC': ('a.jp2', jpeg2000(RGB, mode='YCbCr'), 'has the colour space sYCC: convert it to RGB first.'),
     'palette': ('a.png', pillow(PALETTE), PALETTE_RGB),
     'palette with a hole': ('a.png', pillow(PALETTE, transparency=0), TRANSLUCENT),
     'GIF': ('a.gif', pillow(PALETTE), PALETTE_RGB),

@@ -194,8 +194,8 @@ def test_an_image_too_small_for_a_metric_is_named_and_left_out(run_test, tmp_pat
     (skipped,) = kept.skipped
     assert (skipped.name, skipped.reason) == (
         str(sides[0]),
-        f'{tmp_path}/Small/{sides[0]}.png is {sides[0]}x40, too small for it, which takes {smallest} pixels a side with '
-        f'crop_border {border}: leave the image or the metric out.',
+        f'{tmp_path}/Small/{sides[0]}.png is {sides[0]}x40, too small for it, which takes {smallest} pixels a '
+        f'side with crop_border {border}: leave the image or the metric out.',
     )
     assert f'{sides[0]} is left out: {skipped.reason}' in log
 
