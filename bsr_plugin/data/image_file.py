@@ -1,7 +1,9 @@
 """Image files of any kind to the one form everything here works on: (H, W, 3) uint8, BGR."""
 
+import os
 import re
 import stat
+import zlib
 from io import BytesIO
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -25,6 +28,8 @@ PNG_COMPRESSION = 1
 #: Quarter turns counter-clockwise for the EXIF orientations 1 to 8, and those that are mirrored left and right before.
 _TURNS = dict(enumerate((0, 0, 2, 2, 1, 3, 3, 1), 1))
 _MIRRORED = (2, 4, 5, 7)
+#: Bytes at the end of a PNG in which EXIF data is looked for: it has up to 64 KiB, and little comes behind it.
+_TAIL = 1 << 17
 #: Pillow's modes of grey.
 _GREY = ('1', 'L', 'I', 'I;16')
 #: Numbers of the colour spaces of JPEG 2000 that are taken as they are, sRGB and grey, and the name of a common other.
@@ -120,7 +125,7 @@ def _read_header(source: Path | BytesIO, name: str, thoroughly: bool = False) ->
     try:
         with Image.open(source) as image:
             (width, height), refusal = image.size, _refusal(image)
-            orientation = _orientation(image.info.get('exif', b''))
+            orientation = _orientation(image.info.get('exif') or _exif_behind_pixels(image))
             if thoroughly and image.format == 'PNG':
                 image.verify()  # libpng, inside OpenCV, writes what it finds on standard error
     except UnidentifiedImageError as error:
@@ -179,6 +184,21 @@ def _largest_sample(image: PpmImageFile) -> int | None:
     image.fp.seek(0)
     header = re.sub(rb'#[^\r\n]*', b'', image.fp.read(image.tile[0][2])).split()
     return int(header[3]) if header[0] in (b'P2', b'P3', b'P5', b'P6') else None
+
+
+def _exif_behind_pixels(image: Image.Image) -> bytes:
+    """The EXIF data that a PNG may have behind its pixels, where Pillow looks only once it has decoded them."""
+    if not isinstance(image, PngImageFile):
+        return b''
+    assert image.fp is not None
+    image.fp.seek(max(0, image.fp.seek(0, os.SEEK_END) - _TAIL))
+    tail = image.fp.read()
+    for found in re.finditer(b'eXIf', tail):
+        start, data = found.span()
+        end = data + int.from_bytes(tail[max(0, start - 4) : start], 'big')
+        if tail[end : end + 4] == zlib.crc32(tail[start:end]).to_bytes(4, 'big'):
+            return tail[data:end]
+    return b''
 
 
 def _orientation(exif: bytes) -> int:

@@ -1,6 +1,8 @@
 """An image of any kind is the same pixels, or refused with the same sentence, whoever reads it."""
 
 from io import BytesIO
+from struct import pack
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -61,6 +63,14 @@ def jpeg2000(pixels, bits=None, mode=None):
     return write
 
 
+def exif_last(path):
+    """A PNG with its EXIF chunk behind the pixels, and before that the name of such a chunk in a text."""
+    whole, exif = encode_png(np.ascontiguousarray(RGB[..., ::-1])), TURNED.tobytes().removeprefix(b'Exif\0\0')
+    chunks = ((b'tEXt', b'Comment\0eXIf eXIf'), (b'eXIf', exif))
+    added = (pack('>I', len(data)) + kind + data + pack('>I', crc32(kind + data)) for kind, data in chunks)
+    path.write_bytes(whole[:-12] + b''.join(added) + whole[-12:])
+
+
 def three(grey):
     return np.repeat(grey[..., None], 3, axis=2)
 
@@ -98,6 +108,7 @@ KINDS = {
     'GIF': ('a.gif', pillow(PALETTE), PALETTE_RGB),
     'black and white': ('a.png', pillow(GREY, '1'), three(BILEVEL)),
     'turned PNG': ('a.png', pillow(RGB, exif=TURNED), np.rot90(RGB, -1)),
+    'turned PNG, said at the end': ('a.png', exif_last, np.rot90(RGB, -1)),
     'turned WebP': ('a.webp', pillow(RGB, exif=TURNED, lossless=True), np.rot90(RGB, -1)),
     'turned JPEG': ('a.jpg', pillow(FLAT, exif=TURNED, quality=100), np.rot90(FLAT)),
     'turned TIFF': ('a.tif', pillow(RGB, tiffinfo={0x0112: 6}), TURNED_TIFF),
