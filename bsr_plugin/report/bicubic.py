@@ -16,6 +16,7 @@ from bsr_plugin.data.degradation import (
     round_to_uint8,
 )
 from bsr_plugin.data.image_file import list_images, read_image
+from bsr_plugin.data.pairs import Names, check_unique
 from bsr_plugin.errors import InputError
 from bsr_plugin.parallel import ordered_map
 from bsr_plugin.progress import progress
@@ -60,10 +61,17 @@ def bicubic_baseline(folder: Path, scale: int, degradation: Degradation = 'bicub
     """
     if scale < 2:
         raise InputError(f'The scale is {scale}: use 2 or more.')
-    files = list_images(folder)
+    files = list_named(folder)
     measured = ordered_map(lambda file: interpolation_quality(read_image(file), scale, degradation, str(file)), files)
     qualities = progress(measured, total=len(files), label='Bicubic', unit='image')
     return {file.stem: quality for file, quality in zip(files, qualities, strict=True)}
+
+
+def list_named(folder: Path) -> list[Path]:
+    """The image files in a folder; ``InputError`` if there is none, or two of them have one name."""
+    files = list_images(folder)
+    check_unique(Names(folder, [file.stem for file in files]))
+    return files
 
 
 def interpolation_quality(

@@ -1,12 +1,13 @@
 """Pictures of any test run beside bicubic interpolation of the same LR images."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bsr_plugin.data.degradation import Degradation, crop_to_multiple, degrade, imresize
-from bsr_plugin.data.image_file import list_images, read_image
+from bsr_plugin.data.image_file import read_image
 from bsr_plugin.errors import InputError
-from bsr_plugin.report.bicubic import Image, interpolation_quality
+from bsr_plugin.report.bicubic import Image, interpolation_quality, list_named
 from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, Version
 
 
@@ -15,8 +16,10 @@ def compare_with_bicubic(
 ) -> list[Example]:
     """Compares every picture that test runs saved with interpolation; it needs no ``metrics.json``.
 
-    Pictures are in ``results/<name>/visualization/<data set>``, where BasicSR appends the name of the run to that of an
-    image; ``scale`` pixels are cut off on all sides before measuring.
+    Pictures are in ``results/<name>/visualization/<data set>``, where BasicSR calls them after the LR file and the run:
+    ``0801x4_<run>.png`` is the picture of the HR image ``0801`` at scale 4, as ``0801_<run>.png`` and ``0801.png`` are.
+    A picture belongs to the longest name of an HR image that it fits. ``scale`` pixels are cut off on all sides before
+    measuring.
 
     Args:
         pictures: What to call a test run -> its pictures, one for each HR image; the first names the data set.
@@ -29,12 +32,14 @@ def compare_with_bicubic(
         BasicSR's, and the HR image.
 
     Raises:
-        InputError: An HR image has no picture, or one of another size, or is too small.
+        InputError: An HR image has no picture, or one of another size, or is too small; or two files have one name.
     """
     dataset = next(iter(pictures.values())).name
-    found = {label: {file.stem: file for file in list_images(folder)} for label, folder in pictures.items()}
+    files = list_named(hr_folder)
+    names = [file.stem for file in files]
+    found = {label: _pictures_of(names, folder, scale) for label, folder in pictures.items()}
     examples = []
-    for file in list_images(hr_folder):
+    for file in files:
         truth = crop_to_multiple(read_image(file), scale)
         results = [
             _version(label, _picture_of(file.stem, found[label], folder), file.stem, truth, scale)
@@ -47,11 +52,22 @@ def compare_with_bicubic(
     return examples
 
 
+def _pictures_of(names: Sequence[str], folder: Path, scale: int) -> dict[str, Path]:
+    """The picture of every HR image that has one; of several, the one with the shortest name."""
+    found: dict[str, Path] = {}
+    longest_first = sorted(names, key=len, reverse=True)
+    for file in sorted(list_named(folder), key=lambda file: len(file.stem)):
+        rests = ((name, file.stem.removeprefix(name)) for name in longest_first if file.stem.startswith(name))
+        owner = next((name for name, rest in rests if re.match(rf'(x{scale})?(_|$)', rest)), None)
+        if owner is not None:
+            found.setdefault(owner, file)
+    return found
+
+
 def _picture_of(name: str, found: Mapping[str, Path], folder: Path) -> Path:
-    names = [stem for stem in found if stem == name or stem.startswith(f'{name}_')]
-    if not names:
+    if name not in found:
         raise InputError(f'{folder} has no result for {name}: run basicsr/test.py with save_img: true.')
-    return found[min(names, key=len)]
+    return found[name]
 
 
 def _version(label: str, picture: Path, name: str, truth: Image, scale: int) -> Version:

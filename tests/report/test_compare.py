@@ -93,6 +93,39 @@ def test_missing_and_misfitting_results_are_named(folders, tmp_path):
         compare_with_bicubic({'BSR': results}, hr, 2)
 
 
+def test_a_picture_belongs_to_the_longest_name_that_it_fits(tmp_path):
+    """Pictures are called after LR files, with the factor or without; each is one level lighter than the one before."""
+    truth = np.clip(skimage.data.coffee()[100:132, 200:240, ::-1], 0, 240)
+    pictures = {'frame_run': 1, 'frame_2_run': 2, 'frame_2_x_run': 3, '0801x2_run': 4, '0801x2b_run': 5, 'whole': 6}
+    (tmp_path / 'hr').mkdir()
+    (tmp_path / 'results').mkdir()
+    for name in ('frame', 'frame_2', 'frame_2_x', '0801', '0801x2b', 'whole'):
+        (tmp_path / f'hr/{name}.png').write_bytes(encode_png(np.ascontiguousarray(truth)))
+    for name, lighter in pictures.items():
+        (tmp_path / f'results/{name}.png').write_bytes(encode_png(np.ascontiguousarray(truth + np.uint8(lighter))))
+    examples = compare_with_bicubic({'BSR': tmp_path / 'results'}, tmp_path / 'hr', 2)
+    found = {
+        example.name: int((example.versions[1].picture - example.versions[2].picture).max()) for example in examples
+    }
+    assert found == {'frame': 1, 'frame_2': 2, 'frame_2_x': 3, '0801': 4, '0801x2b': 5, 'whole': 6}
+
+    (tmp_path / 'results/frame_run.png').unlink()
+    with pytest.raises(InputError, match='has no result for frame:'):
+        compare_with_bicubic({'BSR': tmp_path / 'results'}, tmp_path / 'hr', 2)
+
+
+@pytest.mark.parametrize('side', ['hr', 'results'])
+def test_two_files_of_one_name_are_refused(folders, tmp_path, capsys, side):
+    name = 'cup' if side == 'hr' else 'cup_BSR'
+    (tmp_path / f'{side}/{name}.bmp').write_bytes((tmp_path / f'{side}/{name}.png').read_bytes())
+    said = f'{tmp_path / side} has several images of the name {name}: keep one of them.'
+    assert main(['compare', str(tmp_path / 'results'), '--hr', str(tmp_path / 'hr'), '--scale', '2']) == 2
+    assert said in capsys.readouterr().err
+    if side == 'hr':
+        assert main(['bicubic', str(tmp_path / 'hr'), '--scale', '2']) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_busiest_region_is_found():
     image = np.full((60, 80, 3), 90, np.uint8)
     image[31:43:2, 52:64] = 200
