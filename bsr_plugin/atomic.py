@@ -3,16 +3,23 @@
 import errno
 import fcntl
 import glob
+import hashlib
+import logging
 import os
 import secrets
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock, Timeout
 
-#: Bytes of a file's name that its temporary name repeats: names end at 255, and the rest of it takes 14.
-_REPEATED = 241
+#: Bytes of a file's name that its temporary name repeats: names end at 255, and the rest of it takes 21.
+_REPEATED = 234
+#: Seconds after which one that waits for a lock says so.
+_PATIENCE = 30.0
+
+logger = logging.getLogger('bsr_plugin.atomic')
 
 
 def fsync_path(path: str | os.PathLike[str]) -> None:
@@ -29,8 +36,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Gives a temporary file beside ``path``, empty, that takes its place when the block ends well.
 
     A reader sees the old file or the whole new one, never a part. If the block raises, the temporary file is
-    removed and ``path`` is as it was. If the program is killed, the next one to write ``path`` removes it. Folders that
-    are missing are made.
+    removed and ``path`` is as it was. If the program is killed, the next one on the same host to write ``path`` removes
+    it. Folders that are missing are made.
 
     Raises:
         OSError: There is a folder, a device or the like at ``path``, or the file cannot be written; the error's
@@ -60,16 +67,31 @@ def locked(path: Path) -> Iterator[None]:
     """Runs the block in one process at a time for each ``path``, a file or folder; the others wait.
 
     The lock is a hidden file beside ``path`` while the block runs, and no obstacle where a killed process has left it.
+    One that waits for long logs the name of the lock. Processes of several hosts wait for each other where the file
+    system's locks reach over hosts; with NFS that depends on how it is mounted.
 
     Raises:
         OSError: The folder of ``path`` cannot be written to.
     """
-    lock = path.with_name(f'.{path.name}.lock')
-    with FileLock(lock):
+    lock = lock_of(path)
+    with _acquired(FileLock(lock)):
         try:
             yield
         finally:
             lock.unlink(missing_ok=True)
+
+
+def lock_of(path: Path) -> Path:
+    """The lock file of :func:`locked`."""
+    return path.with_name(f'.{path.name}.lock')
+
+
+def _acquired(lock: BaseFileLock) -> AbstractContextManager[BaseFileLock]:
+    try:
+        return lock.acquire(timeout=_PATIENCE)
+    except Timeout:
+        logger.warning('Waiting for the process that holds the lock %s.', lock.lock_file)
+        return lock.acquire()
 
 
 def check_replaceable(path: Path) -> None:
@@ -100,12 +122,18 @@ def write_bytes(path: str | os.PathLike[str], content: bytes | memoryview) -> No
 def remove_left_overs(folder: Path, name: str | None = None) -> None:
     """Removes the temporary files of programs that were killed; those of living ones are locked and stay.
 
-    ``name`` is the file they were to become; any by default.
+    Those of other hosts stay, too: their locks may not be seen here. ``name`` is the file they were to become; any by
+    default.
     """
-    for left_over in folder.glob(f'.{glob.escape(_shortened(name)) if name else "*"}.*.tmp'):
+    for left_over in folder.glob(f'.{glob.escape(_shortened(name)) if name else "*"}.{host()}.*.tmp'):
         with suppress(OSError), left_over.open('r+b') as file:  # in use, gone meanwhile, or no locks here
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             left_over.unlink()
+
+
+def host() -> str:
+    """Six characters for the name of this host."""
+    return hashlib.blake2b(os.fsencode(socket.gethostname()), digest_size=3).hexdigest()
 
 
 def _shortened(name: str) -> str:
@@ -118,7 +146,7 @@ def _shortened(name: str) -> str:
 def _create(target: Path) -> tuple[Path, int]:
     """Creates a temporary file that is locked for as long as its descriptor is open."""
     while True:
-        temporary = target.with_name(f'.{_shortened(target.name)}.{secrets.token_hex(4)}.tmp')
+        temporary = target.with_name(f'.{_shortened(target.name)}.{host()}.{secrets.token_hex(4)}.tmp')
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         with suppress(OSError):  # a file system without locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)

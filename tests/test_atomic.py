@@ -3,14 +3,18 @@
 import errno
 import fcntl
 import os
+import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 import bsr_plugin
-from bsr_plugin.atomic import remove_left_overs, replacing, write_text
+from bsr_plugin import atomic
+from bsr_plugin.atomic import locked, remove_left_overs, replacing, write_text
 
 WRITES_AND_WAITS = """
 import sys, time
@@ -83,18 +87,57 @@ def test_what_another_program_is_writing_stays(tmp_path, writing):
     assert len(names(tmp_path)) == 2
 
 
+def left_over_of(path):
+    """What a program leaves that is killed while it writes ``path``."""
+    left_over = path.with_name(f'.{path.name}.{atomic.host()}.1.tmp')
+    left_over.write_text('half')
+    return left_over
+
+
+def test_what_programs_on_other_hosts_write_stays(tmp_path, monkeypatch):
+    """Their locks need not be seen here."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(socket, 'gethostname', lambda: 'elsewhere')
+        writing = left_over_of(tmp_path / 'page.txt')
+    left_over = left_over_of(tmp_path / 'page.txt')
+    write_text(tmp_path / 'page.txt', 'whole')
+    remove_left_overs(tmp_path)
+    assert names(tmp_path) == [writing.name, 'page.txt']
+    assert left_over.name != writing.name
+
+
+def test_one_that_waits_for_long_says_what_for(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(atomic, '_PATIENCE', 0.05)
+    at_work, waiting = threading.Event(), []
+
+    def wait():
+        at_work.wait(60)
+        with locked(tmp_path / 'page.txt'):
+            waiting.append(time.monotonic())
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    with locked(tmp_path / 'page.txt'):
+        at_work.set()
+        time.sleep(0.4)
+        until = time.monotonic()
+    thread.join(60)
+    assert waiting[0] >= until
+    assert caplog.messages == [f'Waiting for the process that holds the lock {tmp_path / ".page.txt.lock"}.']
+
+
 def test_without_locks_nothing_is_removed(tmp_path, monkeypatch):
     def no_locks(*_):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, 'flock', no_locks)
-    (tmp_path / '.page.txt.1.tmp').write_text('half')
+    left_over = left_over_of(tmp_path / 'page.txt')
     write_text(tmp_path / 'page.txt', 'whole')
-    assert names(tmp_path) == ['.page.txt.1.tmp', 'page.txt']
+    assert names(tmp_path) == [left_over.name, 'page.txt']
 
 
 def test_all_left_overs_of_a_folder(tmp_path, writing):
-    (tmp_path / '.other.1.tmp').write_text('half')
+    left_over_of(tmp_path / 'other')
     (tmp_path / 'other.tmp').write_text('a file of that name')
     remove_left_overs(tmp_path)
     assert len(names(tmp_path)) == 2  # one is being written

@@ -7,8 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
-from filelock import FileLock
-
+from bsr_plugin.atomic import lock_of, locked
 from bsr_plugin.data.score_maps import GradientMaps, SourcedMaps
 from bsr_plugin.data.store import FolderStore, JoinedStore, Store
 from bsr_plugin.errors import InputError
@@ -39,11 +38,10 @@ def index_of(
     maps: SourcedMaps = score or GradientMaps(store, channels)
     key = key_of(store, window, maps, intervals)
     path = index_path(store, key)
-    lock = path.with_name(f'.{path.name}.lock')
     if index := _opened(path, key):
         # A process that is killed just after it has built the index leaves its lock.
         with suppress(OSError):
-            lock.unlink(missing_ok=True)
+            lock_of(path).unlink(missing_ok=True)
         return index
     if not os.access(path.parent, os.W_OK):
         raise InputError(
@@ -51,11 +49,8 @@ def index_of(
             f'run "bsr pic {quote(str(store.path))} --lr-window {window}{_words(key)}{maps.words}" where it can.'
         )
     # All ranks of a run, and all runs on a store, come here at the same moment: one builds, the others wait for it.
-    with FileLock(lock):
-        try:
-            return _opened(path, key) or build_index(maps, key, path)
-        finally:
-            lock.unlink(missing_ok=True)
+    with locked(path):
+        return _opened(path, key) or build_index(maps, key, path)
 
 
 def key_of(store: Store, window: int, maps: SourcedMaps, intervals: IntervalRule) -> IndexKey:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from folders import contents
 
+from bsr_plugin import atomic
 from bsr_plugin.data.image_file import decode
 from bsr_plugin.data.meta_info import digest_of, parse_meta
 from bsr_plugin.data.store import LMDBStore
@@ -105,8 +106,8 @@ def test_what_a_crash_leaves_in_the_journal_does_no_harm(tmp_path, images, encod
     # Listed but not stored, or cut short, perhaps where it reads like the name of a stored image.
     with (writer.partial / 'journal.txt').open('a') as journal:
         journal.write(tail)
-    (writer.partial / '.i3.png.abc.tmp').write_bytes(b'half an image')
-    (writer.partial / '.pic_w48.idx.abc.tmp').write_bytes(b'half an index')
+    (writer.partial / f'.i3.png.{atomic.host()}.abc.tmp').write_bytes(b'half an image')
+    (writer.partial / f'.pic_w48.idx.{atomic.host()}.abc.tmp').write_bytes(b'half an index')
     second = writer_for(tmp_path / 'again', encoding)
     assert second.count == 2
     write(second, images, 2, 6)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from bsr_plugin import atomic
 from bsr_plugin.errors import InputError
 
 ENGINES = {
@@ -274,7 +275,7 @@ def test_the_state_is_not_rewritten_once_the_weights_have_moved_on(build, batche
 
 def test_leftovers_of_a_killed_save_are_cleared_when_resuming(build, batches, train, tmp_path):
     train(build(), batches(3), save_at=(3,))
-    leftover = tmp_path / 'experiments/tiny/models/.net_g_4.pth.abc.tmp'
+    leftover = tmp_path / f'experiments/tiny/models/.net_g_4.pth.{atomic.host()}.abc.tmp'
     leftover.touch()
     build(resume=3)
     assert not leftover.exists()
