@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
+import numpy as np
+
 from bsr_plugin.atomic import lock_of, locked
 from bsr_plugin.data.score_maps import GradientMaps, SourcedMaps
 from bsr_plugin.data.store import FolderStore, JoinedStore, Store
@@ -14,8 +16,8 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.pic.index import IndexKey, PICIndex
 from bsr_plugin.pic.index_build import build_index
 from bsr_plugin.pic.index_file import IndexFileError
-from bsr_plugin.pic.intervals import IntervalRule
-from bsr_plugin.pic.measure import ChannelRule
+from bsr_plugin.pic.intervals import IntervalRule, interval_of
+from bsr_plugin.pic.measure import ChannelRule, window_sums
 
 
 def index_of(
@@ -24,6 +26,7 @@ def index_of(
     """Opens the index of a store, building it first if it is missing, stale or damaged, once for all processes.
 
     Indexes for other windows, intervals, channel rules or scores lie side by side: the name holds a digest of all that.
+    One is stale if the images have changed by name, size or time, or the windows of the first and last image differ.
 
     Args:
         store: The LR images.
@@ -37,8 +40,8 @@ def index_of(
     """
     maps: SourcedMaps = score or GradientMaps(store, channels)
     key = key_of(store, window, maps, intervals)
-    path = index_path(store, key)
-    if index := _opened(path, key):
+    path = index_path(store, key, maps.place)
+    if index := _opened(path, key, maps):
         # A process that is killed just after it has built the index leaves its lock.
         with suppress(OSError):
             lock_of(path).unlink(missing_ok=True)
@@ -50,7 +53,7 @@ def index_of(
         )
     # All ranks of a run, and all runs on a store, come here at the same moment: one builds, the others wait for it.
     with locked(path):
-        return _opened(path, key) or build_index(maps, key, path)
+        return _opened(path, key, maps) or build_index(maps, key, path)
 
 
 def key_of(store: Store, window: int, maps: SourcedMaps, intervals: IntervalRule) -> IndexKey:
@@ -70,20 +73,37 @@ def _words(key: IndexKey) -> str:
     return edges + bins + quantile + spacing + channels
 
 
-def _opened(path: Path, key: IndexKey) -> PICIndex | None:
+def _opened(path: Path, key: IndexKey, maps: SourcedMaps) -> PICIndex | None:
     try:
         index = PICIndex(path)
     except IndexFileError:
         return None
-    return index if index.key == key.as_header() else None
+    return index if index.key == key.as_header() and _is_of(index, maps) else None
 
 
-def index_path(store: Store, key: IndexKey) -> Path:
-    """Where the index for ``key`` lies: inside the store, or inside the first part of one in several parts."""
-    folder = store.parts[0].path if isinstance(store, JoinedStore) else store.path
-    rules = {name: value for name, value in key.as_header().items() if name != 'digest'}
+def _is_of(index: PICIndex, maps: SourcedMaps) -> bool:
+    """Whether the first and the last image have the windows of the index: name, size and time may not tell."""
+    for position in {int(index.usable[0]), int(index.usable[-1])}:
+        sums = window_sums(maps.map(position), index.window).reshape(-1)
+        if sums.size != index.windows[position]:
+            return False
+        known = index.intervals_at(np.full(sums.size, position), np.arange(sums.size))
+        if not np.array_equal(interval_of(sums, index.thresholds), known):
+            return False
+    return True
+
+
+def index_path(store: Store, key: IndexKey, place: Path | None = None) -> Path:
+    """Where the index for ``key`` lies: inside the store, or inside the first part of one in several parts.
+
+    ``place`` is that of what the score is made of besides the LR images.
+    """
+    first = store.parts[0] if isinstance(store, JoinedStore) else store
+    # What the maps are made of changes, where it lies does not: an index that is stale is replaced.
+    source = '' if place is None else os.path.relpath(place.resolve(), first.path.resolve())
+    rules = {name: value for name, value in key.as_header().items() if name != 'digest'} | {'source': source}
     label = hashlib.blake2b(json.dumps(rules, sort_keys=True).encode(), digest_size=4).hexdigest()
     # The toolbox lists every file of an image folder but hidden ones.
-    hidden = '.' if isinstance(store, FolderStore) else ''
+    hidden = '.' if isinstance(first, FolderStore) else ''
     joined = f'_of{len(store.parts)}' if isinstance(store, JoinedStore) else ''
-    return folder / f'{hidden}pic_w{key.window}_p{key.intervals.count}_{label}{joined}.idx'
+    return first.path / f'{hidden}pic_w{key.window}_p{key.intervals.count}_{label}{joined}.idx'

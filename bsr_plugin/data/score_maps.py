@@ -39,6 +39,10 @@ class SourcedMaps(ScoreMaps, Protocol):
         """Digest of what the maps are made of besides the LR images; it changes whenever that does."""
 
     @property
+    def place(self) -> Path | None:
+        """Where that lies; ``None`` for ``gradient``."""
+
+    @property
     def words(self) -> str:
         """The arguments of ``bsr pic`` that ask for these maps."""
 
@@ -76,6 +80,7 @@ class GradientMaps:
 
     name: ClassVar[str] = GRADIENT
     source: ClassVar[str] = ''
+    place: ClassVar[Path | None] = None
     words: ClassVar[str] = ''
     parts: ClassVar[int] = 1
 
@@ -113,6 +118,11 @@ class ResidualMaps:
     def source(self) -> str:
         """Digest of the HR images."""
         return self.pairs.hr.digest
+
+    @property
+    def place(self) -> Path:
+        """The HR images."""
+        return self.pairs.hr.path
 
     @property
     def words(self) -> str:
@@ -177,6 +187,11 @@ class SuppliedMaps:
         """Digest of the files by name, size and time of change."""
         stamps = [(name, self._file(name).stat()) for name in self.lr.names]
         return digest_of('\n'.join(f'{name} {at.st_size} {at.st_mtime_ns}' for name, at in stamps).encode())
+
+    @property
+    def place(self) -> Path:
+        """The folder."""
+        return self.folder
 
     @property
     def words(self) -> str:

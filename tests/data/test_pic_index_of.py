@@ -5,11 +5,13 @@ import shutil
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from bsr_plugin.cli import main
 from bsr_plugin.data import pic_index_of
+from bsr_plugin.data.guarded_paired_image_dataset import GuardedPairedImageDataset
 from bsr_plugin.data.image_file import encode_png
 from bsr_plugin.data.pic_index_of import index_of, index_path
 from bsr_plugin.data.prepare import Preparation, prepare
@@ -41,7 +43,7 @@ def test_it_is_built_once(lr, monkeypatch):
     assert indexes(lr) == [built.path.name]
     stamp = built.path.stat().st_mtime_ns
     assert index_of(LMDBStore(lr.path), 12, 'max', RULE).path.stat().st_mtime_ns == stamp
-    monkeypatch.setattr(LMDBStore, 'image', None)  # nothing is measured again
+    monkeypatch.setattr(pic_index_of, 'build_index', None)
     assert index_of(LMDBStore(lr.path), 12, 'max', RULE).path == built.path
 
 
@@ -169,6 +171,39 @@ def test_in_a_folder_it_is_hidden_from_the_toolbox(hr_folder, tmp_path):
     again = open_store(folder, 'disk')
     assert again.names == ['a', 'b', 'c', 'd', 'e']
     assert index_of(again, 12, 'max', RULE).key == index.key
+
+
+def test_in_joined_folders_it_is_hidden_from_the_toolbox(hr_folder, tmp_path):
+    for number in (1, 2):
+        prepare(Preparation(hr_folder, tmp_path, 2, encoding='files', shard=(number, 2)))
+    index = index_of(open_store(tmp_path / 'LR_bicubic_x2', 'disk'), 12, 'max', RULE)
+    assert index.path.name.startswith('.')
+    part = tmp_path / 'LR_bicubic_x2.part1of2'
+    assert index.path.parent == part
+    opt = {'name': 'T', 'phase': 'test', 'scale': 2, 'io_backend': {'type': 'disk'}, 'dataroot_lq': str(part)}
+    assert len(GuardedPairedImageDataset(opt | {'dataroot_gt': str(tmp_path / 'HR_x2.part1of2')})) == 3
+
+
+@pytest.mark.parametrize('name', ['a', 'e'])
+def test_other_pixels_of_the_same_size_and_time_are_noticed(hr_folder, tmp_path, name):
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for file in hr_folder.iterdir():
+        cv2.imwrite(str(folder / f'{file.stem}.bmp'), cv2.imread(str(file)))
+    before = index_of(open_store(folder, 'disk'), 12, 'max', RULE)
+    changed = folder / f'{name}.bmp'
+    size, stamp, image = changed.stat().st_size, changed.stat().st_mtime_ns, cv2.imread(str(changed))
+    cv2.imwrite(str(changed), image[:, ::-1])
+    os.utime(changed, ns=(stamp, stamp))
+    assert changed.stat().st_size == size
+    store = open_store(folder, 'disk')
+    index = index_of(store, 12, 'max', RULE)
+    assert (index.path, index.key) == (before.path, before.key)
+    sums = window_sums(gradient_map(store.image('abcde'.index(name))), 12).ravel()
+    codes = np.searchsorted(index.thresholds, sums, 'right')
+    position = np.full(sums.size, 'abcde'.index(name))
+    assert index.intervals_at(position, np.arange(sums.size)).tolist() == codes.tolist()
+    assert before.intervals_at(position, np.arange(sums.size)).tolist() != codes.tolist()
 
 
 def test_parts_have_one_index_together(hr_folder, stores, tmp_path):
