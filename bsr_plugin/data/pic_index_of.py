@@ -66,7 +66,7 @@ def _words(key: IndexKey) -> str:
     """The arguments of ``bsr pic`` that ask for the intervals of an index, where they are not its defaults."""
     rule, usual = key.intervals, IntervalRule()
     edges = '' if rule.edges is None else f' --pic-edges {",".join(map(str, rule.edges))}'
-    bins = '' if rule.bins == usual.bins else f' --pic-bins {rule.bins}'
+    bins = '' if rule.edges or rule.bins == usual.bins else f' --pic-bins {rule.bins}'
     quantile = '' if rule.quantile == usual.quantile else f' --pic-quantile {rule.quantile}'
     spacing = '' if rule.spacing == usual.spacing else f' --pic-spacing {rule.spacing}'
     channels = '' if key.channels == 'max' else f' --pic-channels {key.channels}'

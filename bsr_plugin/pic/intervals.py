@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,10 @@ Spacing = Literal['width', 'quantile']
 class IntervalRule:
     """How the p intervals are chosen.
 
+    What a rule does not use is set to one value: rules that choose the same intervals are equal.
+
     Attributes:
-        bins: Number of intervals p, 1 to 256; ignored when ``edges`` are given.
+        bins: Number of intervals p, 1 to 256; that of ``edges`` when they are given.
         quantile: Intervals of equal width span [0, q], q being this quantile of all window PICs; 1.0 spans the full
             range. Intervals of equal shares span it always.
         edges: Explicit edges ``(0, k_1, ..., k_p)`` in grey levels (mean gradient), increasing, or ``None``.
@@ -43,16 +45,22 @@ class IntervalRule:
             raise InputError(f"pic_spacing is '{self.spacing}': use {' or '.join(get_args(Spacing))}.")
         if self.edges is not None:
             _check_edges(self.edges)
-            return
+            self._set(bins=len(self.edges) - 1, edges=tuple(map(float, self.edges)), spacing=IntervalRule.spacing)
+        if self.edges is not None or self.spacing == 'quantile':
+            self._set(quantile=IntervalRule.quantile)
         if not 1 <= self.bins <= MAX_BINS:
             raise InputError(f'pic_bins is {self.bins}: use 1 to {MAX_BINS} intervals.')
         if not 0 < self.quantile <= 1:
             raise InputError(f'pic_quantile is {self.quantile}: use a number above 0 and up to 1.')
 
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
     @property
     def count(self) -> int:
         """Number of intervals p; intervals of equal shares may turn out fewer."""
-        return self.bins if self.edges is None else len(self.edges) - 1
+        return self.bins
 
     def edges_for(self, histogram: NDArray[np.int64], pixels: int, step: int = 1) -> NDArray[np.float64]:
         """Edges in grey levels for a data set.

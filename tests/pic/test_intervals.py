@@ -1,3 +1,4 @@
+import json
 import math
 from fractions import Fraction
 
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bsr_plugin.errors import InputError
+from bsr_plugin.pic.index import IndexKey
 from bsr_plugin.pic.intervals import IntervalRule, interval_of, thresholds
 
 HISTOGRAMS = st.lists(st.integers(0, 5), min_size=1, max_size=60).filter(any)
@@ -77,6 +79,19 @@ def test_explicit_edges_are_taken_as_they_are():
     rule = IntervalRule(bins=999, quantile=7, edges=(0, 2, 5.5, 40))
     assert rule.count == 3
     assert rule.edges_for(np.zeros(1, np.int64), 9).tolist() == [0, 2, 5.5, 40]
+
+
+@pytest.mark.parametrize(
+    ('rule', 'same'),
+    [
+        ({'edges': (0, 2, 5.5)}, {'edges': (0.0, 2.0, 5.5), 'bins': 9, 'quantile': 0.5, 'spacing': 'quantile'}),
+        ({'spacing': 'quantile', 'bins': 9}, {'spacing': 'quantile', 'bins': 9, 'quantile': 0.5}),
+    ],
+)
+def test_what_intervals_do_not_depend_on_has_no_part_in_their_key(rule, same):
+    keys = [IndexKey(12, 'max', IntervalRule(**each), '').as_header() for each in (rule, same)]
+    assert json.dumps(keys[0]) == json.dumps(keys[1])
+    assert IntervalRule(bins=9) != IntervalRule(bins=9, quantile=0.5)
 
 
 def test_256_intervals_fit_a_byte():
