@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,16 @@ def count_of(number: int, what: str) -> str:
 def write_json(path: Path | None, content: Any) -> None:
     """Writes ``content`` to ``path``, whole or not at all; does nothing without a path.
 
-    It is ASCII, because the bytes of a file's name need not be text.
+    It is ASCII, because the bytes of a file's name need not be text. Numbers that JSON does not have are strings, as in
+    ``metrics.json``: ``Infinity`` is the PSNR of an image that equals its HR image.
     """
     if path is not None:
-        write_text(path, json.dumps(content, indent=1) + '\n')
+        write_text(path, json.dumps(_with_strings(content), indent=1, allow_nan=False) + '\n')
+
+
+def _with_strings(content: Any) -> Any:
+    if isinstance(content, float) and not isfinite(content):
+        return json.dumps(content)
+    if isinstance(content, dict):
+        return {key: _with_strings(value) for key, value in content.items()}
+    return [_with_strings(value) for value in content] if isinstance(content, list | tuple) else content

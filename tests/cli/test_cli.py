@@ -1,6 +1,7 @@
 """The command line: every command explains itself, works, and answers wrong input with one sentence and status 2."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -168,8 +169,11 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
         write_json(target, {'x': object()})
     assert json.loads(target.read_text()) == {'x': 1}
     assert [path.name for path in tmp_path.iterdir()] == ['figures.json']
-    write_json(tmp_path / 'nowhere/yet/figures.json', {})
-    assert json.loads((tmp_path / 'nowhere/yet/figures.json').read_text()) == {}
+    figures = {'inf': math.inf, 'list': [1, (2.5, -math.inf)], 'nan': np.float64(math.nan)}
+    write_json(tmp_path / 'nowhere/yet/figures.json', figures)
+    text = (tmp_path / 'nowhere/yet/figures.json').read_text()
+    found = json.loads(text, parse_constant=lambda name: pytest.fail(f'{name} is no JSON'))
+    assert found == {'inf': 'Infinity', 'list': [1, [2.5, '-Infinity']], 'nan': 'NaN'}
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.bmp', '.jp2', '.gif'])
