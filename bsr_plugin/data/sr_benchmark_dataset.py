@@ -19,6 +19,8 @@ from bsr_plugin.errors import InputError
 
 #: Side of SSIM's window.
 _SSIM_WINDOW = 11
+#: Side of the squares over which means are compared, in LR pixels.
+_SQUARE = 4
 #: Mean squared difference that two versions of one picture may show, on top of this share of their variances.
 _TOLERANCE, _SHARE = 100.0, 0.6
 
@@ -90,8 +92,16 @@ class SRBenchmarkDataset(Dataset):
 
 
 def _check_content(hr: Image, lr: Image, hr_path: str, lr_path: str) -> None:
-    """Finds images that were mixed up: unrelated pictures differ by the sum of their variances."""
-    small = cv2.resize(hr, (lr.shape[1], lr.shape[0]), interpolation=cv2.INTER_AREA).astype(np.float64)
-    difference = np.mean((small - lr) ** 2)
-    if difference > _TOLERANCE + _SHARE * (small.var() + lr.var()):
+    """Finds images that were mixed up, by their pixels and by means over squares, which noise hardly changes."""
+    height, width = lr.shape[:2]
+    small = cv2.resize(hr, (width, height), interpolation=cv2.INTER_AREA)
+    squares = max(1, width // _SQUARE), max(1, height // _SQUARE)
+    means = [cv2.resize(image, squares, interpolation=cv2.INTER_AREA) for image in (small, lr)]
+    if _are_unrelated(small, lr) and _are_unrelated(*means):
         raise InputError(f'{lr_path} does not show what {hr_path} shows: one of them has the wrong name.')
+
+
+def _are_unrelated(first: NDArray[Any], second: NDArray[Any]) -> bool:
+    """Whether two images of one size differ as unrelated pictures do, by the sum of their variances."""
+    difference = np.mean((first.astype(np.float64) - second) ** 2)
+    return bool(difference > _TOLERANCE + _SHARE * (first.var() + second.var()))

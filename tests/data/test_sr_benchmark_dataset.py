@@ -94,6 +94,34 @@ def test_given_lr_images_are_used_and_the_hr_image_is_cut_to_them(folder, hr_ima
     assert sample['lq_path'] == str(lr / 'onex2.png')
 
 
+@pytest.mark.parametrize('sigma', [0, 25, 50, 75])
+@pytest.mark.parametrize('contrast', [0, 0.1, 1])
+def test_noise_is_no_other_picture(tmp_path, hr_image, sigma, contrast):
+    """Pairs of a set for denoising, flat ones too, are taken; pairs whose names were mixed up are not."""
+    generator = np.random.default_rng(sigma)
+    hr = {'a': hr_image[:52], 'b': np.ascontiguousarray(hr_image[51::-1, ::-1])}
+    hr = {name: np.rint(128 + contrast * (image - 128.0)).astype(np.uint8) for name, image in hr.items()}
+    lr = {name: matlab_imresize(image, 2) for name, image in hr.items()}
+    noise = {name: generator.normal(0, sigma, image.shape) for name, image in lr.items()}
+    options = {'name': 'Set', 'scale': 2}
+    for folder, (a, b) in {'right': 'ab', 'wrong': 'ba'}.items():
+        (tmp_path / folder / 'HR').mkdir(parents=True)
+        (tmp_path / folder / 'LR').mkdir()
+        for name, shown in (('a', a), ('b', b)):
+            cv2.imwrite(str(tmp_path / folder / f'HR/{name}.png'), hr[name])
+            noisy = np.clip(lr[shown] + noise[shown], 0, 255).round().astype(np.uint8)
+            cv2.imwrite(str(tmp_path / folder / f'LR/{name}.png'), noisy)
+        options |= {'dataroot_gt': str(tmp_path / folder / 'HR'), 'dataroot_lq': str(tmp_path / folder / 'LR')}
+        dataset = SRBenchmarkDataset(options)
+        if folder == 'right' or contrast < 1:
+            assert len([dataset[0], dataset[1]]) == 2
+        else:
+            with pytest.raises(
+                InputError, match=r'a\.png does not show what .*a\.png shows: one of them has the wrong'
+            ):
+                dataset[0]
+
+
 def test_what_is_wrong_with_a_set_is_said_before_the_run(folder, tmp_path, hr_image):
     lr = tmp_path / 'lr'
     lr.mkdir()
