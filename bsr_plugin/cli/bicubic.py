@@ -7,7 +7,7 @@ from bsr_plugin.cli.arguments import add_degradation, add_json
 from bsr_plugin.cli.output import EXIT_DONE, table, write_json
 from bsr_plugin.report.bicubic import Quality, bicubic_baseline, mean_quality
 
-EXAMPLE = 'bsr bicubic datasets/Set5/original --scale 4'
+EXAMPLE = 'bsr bicubic datasets/Set5/GTmod12 --scale 4'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from bsr_plugin.report.compare import compare_with_bicubic
 from bsr_plugin.report.examples import crops_figure
 from bsr_plugin.report.style import FORMATS, write_figure
 
-EXAMPLE = 'bsr compare results/test_BSR_x4/visualization/Set5 --hr datasets/Set5/HR_x4 --scale 4 --picture crops.png'
+EXAMPLE = 'bsr compare results/test_BSR_x4/visualization/Set5 --hr datasets/Set5/GTmod12 --scale 4 --picture crops.png'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -174,7 +174,8 @@ class SamplingOptions(Section):
     size."""
     pic_balance: Strength = BalanceRule.start
     """Strength t of rfs and rejection, 0 to 1: an interval of probability P under uniform sampling is drawn in
-    proportion to P^(1 - t). 0 is the law of uniform, 1 draws all intervals alike;
+    proportion to P^(1 - t). 0 has uniform's shares of the intervals, and is the law of uniform with
+    `num_candidates: all` and `image_choice: share`; 1 draws all intervals alike;
     `{from: 0, to: 1, between: [0, 20000]}` is linear in the iteration."""
     pic_importance: ImportanceOptions = ImportanceOptions()
     """How far importance may go from uniform."""

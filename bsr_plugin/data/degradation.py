@@ -44,7 +44,11 @@ def crop_to_multiple(image: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
 
 
 def imresize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """MATLAB's bicubic ``imresize`` of (H, W[, C]) uint8 to a given size, with rounding after each pass."""
+    """MATLAB's bicubic ``imresize`` of (H, W[, C]) uint8 to a given size, with rounding after each pass.
+
+    The height comes first. MATLAB begins with the side of the smaller factor: where that is the width, pixels may
+    differ from MATLAB's by a grey level or two. LR images have one factor.
+    """
     rows = round_to_uint8(_resample(image, height, axis=0))
     return round_to_uint8(_resample(rows, width, axis=1))
 

@@ -40,7 +40,10 @@ class HRImage:
         return HRImage(self.file, _copy_name(self.name, factor), height, width, factor)
 
     def read(self) -> NDArray[np.uint8]:
-        """The pixels, (H, W, 3) BGR; copies are made by antialiased bicubic interpolation (MATLAB's ``imresize``).
+        """The pixels, (H, W, 3) BGR; copies are made by antialiased bicubic interpolation.
+
+        It is MATLAB's ``imresize`` but for its order where the factors of the sides differ, since they are rounded to
+        whole pixels: here the height comes first always.
 
         Raises:
             InputError: The file cannot be read.

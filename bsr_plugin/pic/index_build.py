@@ -15,7 +15,8 @@ from bsr_plugin.pic.intervals import interval_of, thresholds
 from bsr_plugin.pic.measure import window_sums
 from bsr_plugin.progress import progress
 
-#: Entries of the histogram at most, 256 MiB: it is exact for gradients in windows up to 128 pixels.
+#: Entries of the histogram at most, 256 MiB: it is exact for gradients in windows up to 128 pixels, for sums of three
+#: channels up to 74.
 _LONGEST_HISTOGRAM = 1 << 25
 
 
