@@ -24,6 +24,11 @@ MAX_PIXELS = 1 << 29
 _PLAIN = ('b-w', 'grey16', 'srgb', 'rgb', 'rgb16')
 #: Pillow's formats that have further images as parts of the first: views of a photograph, and layers.
 _ONE_IMAGE = ('MPO', 'PSD')
+#: Pillow's formats that are read, as far as they are there: those that it decodes itself. EPS would start Ghostscript.
+_FORMATS = (
+    *('AVIF', 'BMP', 'DCX', 'DDS', 'DIB', 'GIF', 'HEIF', 'ICNS', 'ICO', 'JPEG', 'JPEG2000', 'PCX', 'PNG', 'PPM'),
+    *('PSD', 'QOI', 'SGI', 'TGA', 'TIFF', 'WEBP'),
+)
 _PILLOW_LIMIT = threading.Lock()
 _DTYPES: dict[str, np.dtype] = {'uchar': np.dtype(np.uint8), 'ushort': np.dtype(np.uint16)}
 
@@ -149,10 +154,11 @@ def _through_pillow(path: Path, max_pixels: int) -> bytes:
 
 def _opened_by_pillow(path: Path) -> PillowImage.Image:
     """An image of any size: Pillow has one limit for all that the process opens, and here each has its own."""
+    PillowImage.init()
     with _PILLOW_LIMIT:
         limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
         try:
-            return PillowImage.open(path)
+            return PillowImage.open(path, formats=[name for name in _FORMATS if name in PillowImage.OPEN])
         finally:
             PillowImage.MAX_IMAGE_PIXELS = limit
 

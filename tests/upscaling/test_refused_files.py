@@ -1,7 +1,9 @@
 """Files that are not one image of 8 or 16 bits, and what is said of them."""
 
 import io
+import os
 import struct
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -45,6 +47,22 @@ def test_animations_and_pages_are_refused(upscaled, tmp_path, name, make):
     assert reason(upscaled(tmp_path / name, 'out.png')).endswith(
         f'{name} holds several images: save the one you want as a file of its own.'
     )
+
+
+def test_no_file_starts_ghostscript(upscaled, tmp_path, monkeypatch):
+    script = tmp_path / 'bin' / 'gs'
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\ntouch {tmp_path}/started\n')
+    script.chmod(0o755)
+    monkeypatch.setenv('PATH', f'{script.parent}:{os.environ["PATH"]}')
+    monkeypatch.setattr('PIL.EpsImagePlugin.gs_binary', None)
+    page = tmp_path / 'photo.png'
+    Image.new('RGB', (20, 20), 'red').save(page, 'EPS')
+    with suppress(OSError):  # the script writes no image
+        Image.open(page).load()
+    (tmp_path / 'started').unlink()
+    assert 'photo.png cannot be read (' in reason(upscaled(page, 'out.png'))
+    assert not (tmp_path / 'started').exists()
 
 
 @pytest.mark.parametrize('name', ['a.png', 'a.jpg', 'a.webp', 'a.tif', 'a.avif', 'a.gif', 'a.bmp'])
