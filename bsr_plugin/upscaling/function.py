@@ -15,6 +15,9 @@ from bsr_plugin.upscaling.strips import Rows, Tiling, upscale_strips
 Sample = TypeVar('Sample', bound=np.generic)
 Pathlike = str | os.PathLike[str]
 
+#: What floats in [0, 1] do not reach, even where they ring: those in [0, 255] do.
+_LEAST, _MOST = -0.5, 1.5
+
 
 @overload
 def upscale(
@@ -54,38 +57,46 @@ def upscale(
 ) -> NDArray:
     """Super-resolves an image.
 
-    It can be called from several threads at once; a network is loaded once for every state of its file.
+    It can be called from several threads at once; a network is loaded once for every state of its file. In child
+    processes it works where these are started by spawn: after a fork, the threads of torch and libvips that the parent
+    has used are missing, and the child hangs. ``bsr_plugin.allocator.keep_freed_memory()``, called once, makes large
+    images up to twice as fast on the CPU, as it does in ``bsr upscale``. Reading a file blocks, for the process, the
+    loaders that libvips calls untrusted (SVG and PDF among them).
 
     Args:
         image: (H, W, 3) RGB, with alpha (H, W, 4), or grey, (H, W) or (H, W, 1), with alpha (H, W, 2); uint8, uint16,
             or floats in [0, 1]. Or the path of an image file, which is read as ``bsr upscale`` reads it.
-        scale: Factor, 2, 3 or 4; by default that of the weights, or 2.
+        scale: Factor: 2, 3, 4, or 8 with weights of your own; by default that of the weights, or 2.
         weights: Name of weights that ship, or a file of weights; by default those that ship for ``scale``.
         self_ensemble: Whether to take the mean over eight flips and rotations: a little better, eight times the work.
         device: ``auto`` is the GPU if there is one.
         precision: ``auto`` is bf16 where the device computes it and it is as good as float32.
-        tile: Side in LR pixels of what is computed at once, which sets the memory.
+        tile: Side in LR pixels of what is computed at once, 16 or more, which sets the memory.
 
     Returns:
         The image, ``scale`` times as high and wide, of the same type and with the same number of axes and bands.
 
     Raises:
-        InputError: The array is not an image, the file cannot be read, or there are no such weights.
+        InputError: The array is not an image, the file cannot be read, or there are no such weights, device or
+            precision.
     """
-    network = load_network(weights, scale, device, precision)
+    tiling = Tiling(tile)
     if isinstance(image, np.ndarray):
         pixels = _checked(image)
         height, width, bands = pixels.shape
         rows: Rows = lambda start, stop: pixels[start:stop]  # noqa: E731
         dtype = pixels.dtype
+    elif not isinstance(image, str | os.PathLike):
+        raise InputError(f'The image is a {type(image).__name__}: use np.asarray(image), or the path of a file.')
     else:
         from bsr_plugin.upscaling.reading import ImageFile
 
         file = ImageFile(Path(image))
         height, width, bands, rows, dtype = file.height, file.width, file.bands, file.rows, file.dtype
+    network = load_network(weights, scale, device, precision)
     result = np.empty((network.scale * height, network.scale * width, bands), dtype)
     filled = 0
-    for strip in upscale_strips(network, rows, (height, width), dtype, Tiling(tile), self_ensemble):
+    for strip in upscale_strips(network, rows, (height, width), dtype, tiling, self_ensemble):
         result[filled : filled + len(strip)] = strip
         filled += len(strip)
     return result[..., 0] if isinstance(image, np.ndarray) and image.ndim == 2 else result
@@ -96,8 +107,10 @@ def _checked(image: NDArray) -> NDArray:
     pixels = image[..., None] if image.ndim == 2 else image
     if pixels.ndim != 3 or pixels.shape[2] not in BANDS or not pixels.size:
         raise InputError(f'The array has shape {image.shape}: use (H, W, 3), (H, W, 4), (H, W, 2) or (H, W).')
-    if pixels.dtype not in (np.uint8, np.uint16) and pixels.dtype.kind != 'f':
+    if pixels.dtype.newbyteorder('=') not in (np.uint8, np.uint16) and pixels.dtype.kind != 'f':
         raise InputError(f'The array is of type {image.dtype}: use uint8, uint16, or floats in [0, 1].')
     if pixels.dtype.kind == 'f' and not np.isfinite(pixels).all():
         raise InputError('The array holds NaN or infinity: use floats in [0, 1].')
+    if pixels.dtype.kind == 'f' and ((low := pixels.min()) < _LEAST or pixels.max() > _MOST):
+        raise InputError(f'The array reaches from {low:g} to {pixels.max():g}: floats are in [0, 1], divide by 255.')
     return pixels

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from bsr_plugin.models.load_network import network_in
 from bsr_plugin.models.padding import cropped, multiple_wanted_by, padded
 from bsr_plugin.models.weights import open_weights
 from bsr_plugin.upscaling.precision import LARGEST_LOSS, loss_of_bf16
-from bsr_plugin.weights import names, weights_file
+from bsr_plugin.weights import existing_file, names
 
 Device = Literal['auto', 'cpu', 'cuda']
 Precision = Literal['auto', 'float32', 'bf16']
@@ -133,17 +133,22 @@ def load_network(
         weights: The name of weights that ship, or a file: a checkpoint of BSRModel with any registered network, a
             BSRNet of SRModel or in safetensors, or ONNX. ``None`` takes those that ship for ``scale``.
         scale: What the scale has to be; ``None`` takes that of the weights.
-        device: ``auto`` is the GPU if there is one.
+        device: ``auto`` is the GPU if there is one, for ONNX files only where ONNX Runtime computes on it.
         precision: ``auto`` is bf16 where the device computes it and it loses less than ``LARGEST_LOSS`` on a
-            photograph, which is measured; ONNX files compute in their own precision.
+            photograph, which is measured. ONNX files compute in their own and take no other.
 
     Raises:
-        InputError: There are no such weights, or they have another scale, or there is no such device.
+        InputError: There are no such weights, or they have another scale, or there is no such device or precision.
     """
+    _check_choices(device, precision)
     name, path = _found(weights, scale)
+    is_onnx = path.suffix.lower() == '.onnx'
+    if is_onnx and precision != 'auto':
+        raise InputError(f'{name} is an ONNX file, which has a precision of its own: leave {precision} out.')
     stamp = path.stat()
     with _loading:
-        network = _loaded(name, path, (stamp.st_mtime_ns, stamp.st_size), _device(device), precision)
+        state = stamp.st_mtime_ns, stamp.st_size
+        network = _loaded(name, path, state, _device(device), precision, is_onnx and device == 'auto')
     if scale is not None and network.scale != scale:
         raise InputError(f'{name} upscales by {network.scale}, not by {scale}: give that scale, or other weights.')
     return network
@@ -153,12 +158,14 @@ _loading = threading.Lock()
 
 
 @lru_cache(maxsize=4)
-def _loaded(name: str, path: Path, stamp: tuple[int, int], device: torch.device, precision: Precision) -> RGBNetwork:
-    """``stamp`` tells one state of the file from another."""
+def _loaded(
+    name: str, path: Path, stamp: tuple[int, int], device: torch.device, precision: Precision, or_cpu: bool
+) -> RGBNetwork:
+    """``stamp`` tells one state of the file from another; ``or_cpu`` is for ONNX files."""
     if path.suffix.lower() == '.onnx':
         from bsr_plugin.upscaling.onnx_network import OnnxNetwork
 
-        return OnnxNetwork(path, device)
+        return OnnxNetwork(path, device, or_cpu)
     file = open_weights(path)
     return TorchNetwork(network_in(file), name, device, precision, file.network)
 
@@ -168,11 +175,21 @@ def _found(weights: str | os.PathLike[str] | None, scale: int | None) -> tuple[s
     if weights is None:
         weights = f'x{scale or DEFAULT_SCALE}'
         if weights not in names():
-            raise InputError(f'No weights for {weights} ship with this version of bsr_plugin: give --weights FILE.')
-    path = weights_file(weights)
+            ship = ', '.join(names()) or 'none'
+            raise InputError(
+                f'No weights for {weights} ship with this version of bsr_plugin ({ship} do): give --weights FILE.'
+            )
+    path = existing_file(weights)
     if not path.is_file():
         raise InputError(f'{path} is not a file of weights: give a checkpoint, a safetensors or an ONNX file.')
     return str(weights), path.resolve()
+
+
+def _check_choices(device: Device, precision: Precision) -> None:
+    """Refuses what only a caller without type checker gives."""
+    for what, given, choices in (('device', device, get_args(Device)), ('precision', precision, get_args(Precision))):
+        if given not in choices:
+            raise InputError(f'The {what} is {given!r}: use {", ".join(choices[:-1])} or {choices[-1]}.')
 
 
 def _device(name: Device) -> torch.device:

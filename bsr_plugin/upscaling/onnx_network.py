@@ -20,18 +20,25 @@ class OnnxNetwork:
 
     The arguments of a BSRNet, which ``bsr export`` writes into the metadata, tell its range and how far it looks.
 
+    Args:
+        path: The file.
+        device: What it is to run on.
+        or_cpu: Whether it may run on the CPU where ONNX Runtime does not run on the device.
+
     Raises:
         InputError: ONNX Runtime is missing, or the file is not such a network.
     """
 
-    def __init__(self, path: Path, device: torch.device) -> None:
+    def __init__(self, path: Path, device: torch.device, or_cpu: bool = False) -> None:
         try:
             import onnxruntime
         except ImportError:
             raise InputError(f"{path} needs ONNX Runtime: pip install 'bsr-plugin[export]'.") from None
         provider = 'CUDAExecutionProvider' if device.type == 'cuda' else 'CPUExecutionProvider'
         if provider not in onnxruntime.get_available_providers():
-            raise InputError(f'{path} cannot run on a GPU: install onnxruntime-gpu, or use --device cpu.')
+            if not or_cpu:
+                raise InputError(f'{path} cannot run on a GPU: install onnxruntime-gpu, or use --device cpu.')
+            provider = 'CPUExecutionProvider'
         try:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = torch.get_num_threads()

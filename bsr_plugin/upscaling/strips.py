@@ -8,6 +8,7 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
+from bsr_plugin.errors import InputError
 from bsr_plugin.models.self_ensemble import x8
 from bsr_plugin.models.tiling import infer_strips, spans
 from bsr_plugin.upscaling.network import RGBNetwork
@@ -25,13 +26,18 @@ class Tiling:
     """How an image is cut.
 
     Attributes:
-        tile: Side of a tile in LR pixels; an image that is not larger is not cut.
+        tile: Side of a tile in LR pixels, 16 or more; an image that is not larger is not cut.
         overlap: LR pixels by which a tile reaches into its neighbours; ``None`` takes as much as the network looks, so
-            that cutting changes nothing, up to ``LARGEST_OVERLAP``.
+            that cutting changes nothing, up to ``LARGEST_OVERLAP`` and to a quarter of the tile.
     """
 
     tile: int = 512
     overlap: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses tiles that cannot be, and those that would be mostly overlap."""
+        if not isinstance(self.tile, int | np.integer) or self.tile < 16:
+            raise InputError(f'The tile is {self.tile!r}: use a whole number of LR pixels, 16 or more.')
 
     def overlap_for(self, network: RGBNetwork) -> int:
         """The overlap, which leaves at least half of the tile."""

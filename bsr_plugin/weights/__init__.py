@@ -5,14 +5,16 @@ A file says all about itself in its header (``about.py``), and the Markdown file
 """
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bsr_plugin.errors import InputError
 from bsr_plugin.models.shipped import names, weights_file
 
 if TYPE_CHECKING:
     from bsr_plugin.archs.bsr_arch import BSRNet
 
-__all__ = ['load_model', 'names', 'weights_file']
+__all__ = ['existing_file', 'load_model', 'names', 'weights_file']
 
 
 def load_model(name_or_file: str | os.PathLike[str]) -> 'BSRNet':
@@ -31,4 +33,17 @@ def load_model(name_or_file: str | os.PathLike[str]) -> 'BSRNet':
     # torch and the toolbox take seconds to import; names are known without them.
     from bsr_plugin.models.load_network import load_bsrnet
 
-    return load_bsrnet(weights_file(name_or_file))
+    return load_bsrnet(existing_file(name_or_file)).float()  # whatever torch's default type is
+
+
+def existing_file(name_or_file: str | os.PathLike[str]) -> Path:
+    """The file that is meant, as :func:`weights_file` says, which is there.
+
+    Raises:
+        InputError: It is not, or it is a name, and no weights of this name ship.
+    """
+    path = weights_file(name_or_file)
+    if not path.exists():
+        ship = f', or one of the names {", ".join(names())}' if names() else ''
+        raise InputError(f'{path} does not exist: give a file of weights{ship}.')
+    return path

@@ -5,6 +5,7 @@ import threading
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from bsr_plugin import upscale
@@ -56,12 +57,43 @@ def test_threads_get_what_one_gets(tiny):
         (np.zeros((0, 4, 3), np.uint8), r'has shape \(0, 4, 3\): use'),
         (np.zeros((4, 4, 3), np.int32), 'is of type int32: use uint8'),
         (np.full((4, 4, 3), np.nan), 'holds NaN or infinity'),
+        (np.full((4, 4, 3), 255.0), r'reaches from 255 to 255: floats are in \[0, 1\], divide by 255'),
+        (np.linspace(-1, 1, 16, dtype=np.float32).reshape(4, 4), 'reaches from -1 to 1: floats'),
+        (Image.new('RGB', (4, 4)), r'is a Image: use np.asarray\(image\)'),
+        (torch.zeros(4, 4, 3), r'is a Tensor: use np.asarray\(image\)'),
+        ([[0, 1], [1, 0]], 'is a list: use'),
+        (b'nowhere.png', 'is a bytes: use'),
         ('nowhere.png', 'nowhere.png cannot be read'),
     ],
 )
-def test_what_is_no_image(tiny, image, sentence):
+def test_what_is_no_image_is_told_before_a_network_is_loaded(image, sentence):
     with pytest.raises(InputError, match=sentence):
-        upscale(image, weights=tiny)
+        upscale(image, weights='nowhere.pth')
+
+
+@pytest.mark.parametrize(
+    ('settings', 'sentence'),
+    [
+        *(({'tile': tile}, rf'The tile is {tile}: use a whole number') for tile in (0, -1, None, 64.0)),
+        ({'precision': 'fp32'}, "The precision is 'fp32': use auto, float32 or bf16"),
+        ({'device': 'gpu'}, "The device is 'gpu': use auto, cpu or cuda"),
+        ({'device': 'mps'}, "The device is 'mps'"),
+    ],
+)
+def test_what_is_no_setting(tiny, noise, settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        upscale(noise(4, 4, 3), weights=tiny, **settings)
+
+
+def test_floats_that_ring_are_clipped(tiny):
+    assert np.isfinite(upscale(np.linspace(-0.2, 1.2, 16).reshape(4, 4), weights=tiny)).all()
+
+
+def test_either_order_of_bytes(tiny, noise):
+    image = noise(9, 7, 3, dtype=np.uint16)
+    result = upscale(image.astype('>u2'), weights=tiny)
+    assert result.dtype == np.dtype('>u2')
+    assert (result == upscale(image, weights=tiny)).all()
 
 
 def test_importing_the_package_imports_neither_torch_nor_libvips():

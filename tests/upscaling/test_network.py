@@ -3,6 +3,7 @@ import threading
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from basicsr.archs import build_network
@@ -185,6 +186,21 @@ def test_onnx_files(tmp_path):
     told = load_network(tmp_path / 'told.onnx', device='cpu')
     assert told.reach == 1 + 2 * 2 * 3 + 1 + 2
     torch.testing.assert_close(told(image), network(image))
+
+
+def test_onnx_files_run_on_what_there_is_unless_one_is_named(tmp_path, monkeypatch):
+    onnx_file(tmp_path / 'net.onnx')
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])
+    assert load_network(tmp_path / 'net.onnx').scale == 2
+    with pytest.raises(InputError, match='cannot run on a GPU: install onnxruntime-gpu, or use --device cpu'):
+        load_network(tmp_path / 'net.onnx', device='cuda')
+
+
+def test_onnx_files_take_no_precision(tmp_path):
+    onnx_file(tmp_path / 'net.onnx')
+    with pytest.raises(InputError, match=r'net\.onnx is an ONNX file, which has a precision of its own: leave'):
+        load_network(tmp_path / 'net.onnx', precision='bf16')
 
 
 def test_onnx_files_that_are_of_no_use(tmp_path):

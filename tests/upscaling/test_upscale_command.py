@@ -59,7 +59,10 @@ def test_a_file_gives_what_the_function_gives(photos, tiny, tmp_path):
         (['nowhere.png'], 'nowhere.png does not exist'),
         (['@a', '--scale', 3], 'upscales by 2, not by 3'),
         (['@a', '--scale', 5], '--scale is 5: use 2, 3, 4 or 8.'),
-        (['@a', '--weights', 'nowhere.pth'], 'nowhere.pth is not a file of weights'),
+        (
+            ['@a', '--weights', 'nowhere.pth'],
+            'nowhere.pth does not exist: give a file of weights, or one of the names x2, x3, x4, x3_blur-down.',
+        ),
         (['@a', '--weights', '@a'], 'a.png is damaged or not a checkpoint'),
         (['@a', '--shard', '3/2'], 'The shard is 3/2'),
         (['@a', '--tile', 4], '--tile is 4: use 16 or more.'),
@@ -79,7 +82,7 @@ def test_without_weights_that_ship_the_fix_is_named(photos, tmp_path, capsys, mo
     monkeypatch.setattr('bsr_plugin.upscaling.network.names', list)
     assert bsr(photos, '-o', tmp_path / 'out', '--scale', 3) == 2
     assert capsys.readouterr().err == (
-        'bsr upscale: No weights for x3 ship with this version of bsr_plugin: give --weights FILE.\n'
+        'bsr upscale: No weights for x3 ship with this version of bsr_plugin (none do): give --weights FILE.\n'
     )
 
 

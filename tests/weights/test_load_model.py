@@ -42,6 +42,21 @@ def test_a_name_gives_the_network_that_ships(ships):
         load_model('x3_blur-down')
 
 
+def test_it_is_float32_whatever_the_default_is(ships):
+    torch.set_default_dtype(torch.float64)
+    try:
+        loaded = load_model('x2')
+    finally:
+        torch.set_default_dtype(torch.float32)
+    image = torch.rand(1, 3, 4, 4)
+    assert torch.equal(loaded(image), ships(image))
+
+
+def test_what_is_neither_a_name_nor_a_file(ships):
+    with pytest.raises(InputError, match=r'^x5 does not exist: give a file of weights, or one of the names x2\.$'):
+        load_model('x5')
+
+
 @pytest.mark.parametrize('kind', [str, Path])
 def test_a_file_of_any_kind_gives_its_network(network, tmp_path, kind):
     image = torch.rand(1, 3, 5, 7)
