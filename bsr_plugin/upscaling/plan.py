@@ -12,6 +12,8 @@ from bsr_plugin.upscaling.writing import SUFFIXES
 
 #: Endings that are taken for images in folders, beside those of training images.
 _FURTHER = ('.avif', '.heic', '.heif')
+#: Two endings of one format.
+_SAME = {'.jpeg': '.jpg', '.tiff': '.tif'}
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ def plan(inputs: Sequence[str], out: Path, suffix: str | None = None, compare: b
 
     A folder stands for the images in it and below, whose places are kept under ``out``; a pattern such as
     ``photos/**/*.jpg`` for what it matches, with the places from its first special character on. Hidden files and what
-    lies in ``out`` are left out. A single file goes to ``out`` itself where that is named like an image.
+    lies in ``out`` are left out. Links to folders are followed in patterns, where each image counts once, and not in
+    folders. A single file goes to ``out`` itself where that is named like an image.
 
     Args:
         inputs: Files, folders and patterns.
@@ -36,22 +39,40 @@ def plan(inputs: Sequence[str], out: Path, suffix: str | None = None, compare: b
         compare: Whether each output gets a comparison beside it.
 
     Raises:
-        InputError: An input is not there or holds no image, or an output would be written twice, or over an input.
+        InputError: An input is not there or holds no image, or an output would be written twice, or over an input, or
+            ``out`` is named like an image and cannot be one.
     """
-    files = list(inputs)
-    if len(files) == 1 and Path(files[0]).is_file() and out.suffix.lower() in SUFFIXES and not out.is_dir():
+    files, is_file = list(inputs), _is_named_like_image(out) and not out.is_dir()
+    if is_file and len(files) == 1 and Path(files[0]).is_file():
+        _check_ending(out, suffix)
         jobs = [Job(Path(files[0]), out)]
     else:
         found = {path: place for word in files for path, place in _images(word, out)}
+        if is_file:
+            raise InputError(f'{out} is named like an image, and is for one input file alone: give a folder with -o.')
         jobs = [Job(path, out / _renamed(found[path], suffix)) for path in sorted(found)]
     _check_apart(jobs, compare)
     return jobs
+
+
+def _is_named_like_image(path: Path) -> bool:
+    return is_image(path) or path.suffix.lower() in (*SUFFIXES, *_FURTHER)
+
+
+def _check_ending(out: Path, suffix: str | None) -> None:
+    ending = out.suffix.lower()
+    if ending not in SUFFIXES:
+        raise InputError(f'{out} ends with {ending}, which is not written: use {", ".join(SUFFIXES)}.')
+    if suffix is not None and _SAME.get(suffix, suffix) != _SAME.get(ending, ending):
+        raise InputError(f'{out} ends with {ending}, and --format is {suffix[1:]}: leave one of the two out.')
 
 
 def _images(word: str, out: Path) -> Iterator[tuple[Path, Path]]:
     """Images that a word stands for, with their places under the output folder."""
     path = Path(word)
     if path.is_dir():
+        if path.resolve() == out.resolve():
+            raise InputError(f'{path} is an input, and would be full of outputs: give another folder with -o.')
         found = [(file, file.relative_to(path)) for file in _below(path, out)]
         if not found:
             raise InputError(f'{path} holds no image: give a folder with PNG, JPEG, TIFF or WebP files.')
@@ -67,7 +88,10 @@ def _images(word: str, out: Path) -> Iterator[tuple[Path, Path]]:
 
 def _matches(pattern: str, root: Path, out: Path) -> list[Path]:
     """Files that a pattern matches, but for those in the output folder where that is below the pattern's ``root``."""
-    matches = [match for match in map(Path, glob.glob(pattern, recursive=True)) if match.is_file()]  # noqa: PTH207 - absolute patterns too
+    found = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute patterns too
+    # By links to folders an image may be found any number of times: the shortest way to it counts.
+    ways = {match.parent.resolve() / match.name: match for match in sorted(found, key=_length, reverse=True)}
+    matches = [match for match in ways.values() if match.is_file()]
     if not matches:
         raise InputError(f'{pattern} matches no file: correct the pattern.')
     inside = out.resolve()
@@ -76,6 +100,10 @@ def _matches(pattern: str, root: Path, out: Path) -> list[Path]:
     if not matches:
         raise InputError(f'{pattern} matches only what is in {out}: give another folder with -o, or another pattern.')
     return matches
+
+
+def _length(path: Path) -> tuple[int, Path]:
+    return len(path.parts), path
 
 
 def _below(folder: Path, out: Path) -> Iterator[Path]:

@@ -59,6 +59,16 @@ def test_what_lies_in_the_output_folder_is_not_matched(photos):
                 plan([pattern], Path(out))
 
 
+def test_an_image_that_links_lead_to_counts_once(photos):
+    Path('photos/loop').symlink_to('.')
+    Path('photos/alias.jpg').symlink_to('b.jpg')
+    assert pairs(plan(['photos/**/*.jpg'], Path('out'))) == [
+        ('photos/alias.jpg', 'out/alias.jpg'),
+        ('photos/b.jpg', 'out/b.jpg'),
+    ]
+    assert len(plan(['photos'], Path('out'))) == 4
+
+
 def test_names_that_look_like_patterns(photos):
     Path('photos/[1].png').write_bytes(b'')
     assert pairs(plan(['photos/[1].png'], Path('out'))) == [('photos/[1].png', 'out/[1].png')]
@@ -66,6 +76,8 @@ def test_names_that_look_like_patterns(photos):
 
 def test_a_single_file_goes_to_a_file_or_into_a_folder(photos):
     assert plan(['photos/b.jpg'], Path('big.png')) == [Job(Path('photos/b.jpg'), Path('big.png'))]
+    assert plan(['photos/b.jpg'], Path('big.jpeg'), '.jpg') == [Job(Path('photos/b.jpg'), Path('big.jpeg'))]
+    assert pairs(plan(['photos/b.jpg'], Path('out.v2'))) == [('photos/b.jpg', 'out.v2/b.jpg')]
     assert pairs(plan(['photos/b.jpg'], Path('out'))) == [('photos/b.jpg', 'out/b.jpg')]
     Path('folder.png').mkdir()
     assert pairs(plan(['photos/b.jpg'], Path('folder.png'))) == [('photos/b.jpg', 'folder.png/b.jpg')]
@@ -77,7 +89,11 @@ def test_a_single_file_goes_to_a_file_or_into_a_folder(photos):
         (['nowhere'], 'out', None, 'nowhere does not exist'),
         (['photos/*.tif'], 'out', None, r'photos/\*.tif matches no file'),
         (['empty'], 'out', None, 'empty holds no image'),
-        (['photos'], 'photos', None, 'photos/a.PNG is an input, and would be written over'),
+        (['photos'], 'photos', '.webp', 'photos is an input, and would be full of outputs: give another folder'),
+        (['photos'], 'all.jpg', None, 'all.jpg is named like an image, and is for one input file alone: give a folder'),
+        (['photos/a.PNG', 'photos/b.jpg'], 'all.jpg', None, 'all.jpg is named like an image'),
+        (['photos/b.jpg'], 'b_x2.bmp', None, r'b_x2.bmp ends with \.bmp, which is not written: use \.png, \.jpg'),
+        (['photos/b.jpg'], 'b.png', '.webp', r'b.png ends with \.png, and --format is webp: leave one of the two out'),
         (['photos/b.jpg'], 'photos/b.jpg', None, 'photos/b.jpg is an input, and would be written over'),
         (['photos/b.jpg', 'more/b.png'], 'out', '.png', 'would both be written to out/b.png'),
     ],

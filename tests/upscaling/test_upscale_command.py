@@ -61,7 +61,7 @@ def test_a_file_gives_what_the_function_gives(photos, tiny, tmp_path):
         (['@a', '--scale', 5], '--scale is 5: use 2, 3, 4 or 8.'),
         (
             ['@a', '--weights', 'nowhere.pth'],
-            'nowhere.pth does not exist: give a file of weights, or one of the names x2, x3, x4, x3_blur-down.',
+            'nowhere.pth does not exist: give a file of weights, or one of the names x2, ',
         ),
         (['@a', '--weights', '@a'], 'a.png is damaged or not a checkpoint'),
         (['@a', '--shard', '3/2'], 'The shard is 3/2'),
