@@ -6,9 +6,7 @@ can put right into one sentence.
 """
 
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +14,9 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 1, 2, 130
+from bsr_plugin.interruption import EXIT_INTERRUPTED, ended_by_ctrl_c
+
+EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, EXIT_WRONG_INPUT = 0, 1, 1, 2
 
 
 def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
@@ -27,7 +27,7 @@ def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
         name = Path(sys.argv[0]).name
         # OpenCV's own lines on a damaged image say less than ours.
         os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
-        with _ended_by_ctrl_c(name):
+        with ended_by_ctrl_c(f'{name}: interrupted.'):
             import torch
 
             import basicsr.train  # noqa: F401
@@ -62,28 +62,6 @@ def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
         return status
 
     return program
-
-
-@contextmanager
-def _ended_by_ctrl_c(name: str) -> Iterator[None]:
-    """Has Ctrl-C end the process at once while it imports, when nothing has been begun.
-
-    A ``KeyboardInterrupt`` in the middle of an import comes out of some extension modules as an error of theirs.
-    """
-
-    def leave(number: int, frame: Any) -> None:
-        os.write(2, f'{name}: interrupted.\n'.encode())
-        os._exit(EXIT_INTERRUPTED)
-
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGINT, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @_program

@@ -11,7 +11,7 @@ PACKAGE = Path(bsr_plugin.__file__).parent
 
 #: Rooms and modules from the bottom to the top; each imports only from those above its line, and from itself.
 LAYERS = (
-    ('__version__', 'errors', 'progress', 'parallel', 'atomic', 'allocator', 'markdown', 'compat'),
+    ('__version__', 'errors', 'progress', 'parallel', 'atomic', 'allocator', 'markdown', 'compat', 'interruption'),
     ('pic', 'schema'),
     ('data',),
     ('archs', 'losses'),

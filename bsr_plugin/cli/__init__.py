@@ -13,8 +13,9 @@ from types import ModuleType
 import lmdb
 
 from bsr_plugin.atomic import check_replaceable
-from bsr_plugin.cli.output import EXIT_INTERRUPTED, EXIT_PARTLY, EXIT_WRONG_INPUT
+from bsr_plugin.cli.output import EXIT_PARTLY, EXIT_WRONG_INPUT
 from bsr_plugin.errors import InputError
+from bsr_plugin.interruption import EXIT_INTERRUPTED, ended_by_ctrl_c
 
 #: Sub-command -> (module in this package, what it does in one line).
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -61,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return EXIT_WRONG_INPUT
     name = words[0]
-    arguments = _command_parser(name).parse_args(words[1:])
+    with ended_by_ctrl_c(f'bsr {name}: interrupted'):
+        parser = _command_parser(name)
+    arguments = parser.parse_args(words[1:])
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='surrogateescape')  # file names that are not text are printed as they are
     try:

@@ -6,10 +6,8 @@ from pathlib import Path
 from bsr_plugin.atomic import write_text
 from bsr_plugin.cli.output import EXIT_DONE
 from bsr_plugin.errors import InputError
-from bsr_plugin.models.safetensors_file import SUFFIX, read
-from bsr_plugin.models.shipped import weights_file
-from bsr_plugin.weights.about import About
-from bsr_plugin.weights.card import card
+from bsr_plugin.interruption import ended_by_ctrl_c
+from bsr_plugin.weights import existing_file
 
 EXAMPLE = 'bsr card bsr_x2.safetensors'
 
@@ -24,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    file = weights_file(arguments.weights)
+    file = existing_file(arguments.weights)
+    with ended_by_ctrl_c('bsr card: interrupted'):
+        from bsr_plugin.models.safetensors_file import SUFFIX, read
+        from bsr_plugin.weights.about import About
+        from bsr_plugin.weights.card import card
     if file.suffix != SUFFIX:
         raise InputError(f'{file} is not a safetensors file: make one with bsr export {file} -o FILE{SUFFIX}.')
     out = arguments.out or file.with_suffix('.md')

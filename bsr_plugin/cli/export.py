@@ -3,22 +3,19 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
-from bsr_plugin.archs.bsr_arch import BSRNet
 from bsr_plugin.atomic import check_replaceable
 from bsr_plugin.cli.arguments import add_json
 from bsr_plugin.cli.output import EXIT_DONE, write_json
 from bsr_plugin.data.degradation import Degradation
-from bsr_plugin.data.image_file import list_images, read_image
-from bsr_plugin.data.sample import held_out_photographs
-from bsr_plugin.export.export import export, format_of
-from bsr_plugin.export.half_precision import LARGEST_LOSS, largest_loss
-from bsr_plugin.export.verification import FLOAT16_LIMIT, FLOAT32_LIMIT
-from bsr_plugin.models.load_network import bsrnet_in
-from bsr_plugin.models.weights import WeightsFile, open_weights
-from bsr_plugin.weights.about import About
-from bsr_plugin.weights.provenance import recipe_of, scores_of, training_set_of
+from bsr_plugin.interruption import ended_by_ctrl_c
+from bsr_plugin.weights import existing_file
+
+if TYPE_CHECKING:
+    from bsr_plugin.archs.bsr_arch import BSRNet
+    from bsr_plugin.models.weights import WeightsFile
+    from bsr_plugin.weights.about import About
 
 EXAMPLE = 'bsr export x2 -o bsr_x2.onnx'
 
@@ -48,9 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    form = format_of(arguments.out)
     check_replaceable(arguments.out)
-    file = open_weights(Path(arguments.weights))
+    path = existing_file(arguments.weights)
+    with ended_by_ctrl_c('bsr export: interrupted'):
+        from bsr_plugin.export.export import export, format_of
+        from bsr_plugin.export.verification import FLOAT16_LIMIT, FLOAT32_LIMIT
+        from bsr_plugin.models.load_network import bsrnet_in
+        from bsr_plugin.models.weights import open_weights
+    form = format_of(arguments.out)
+    file = open_weights(path)
     network = bsrnet_in(file, arguments.param_key).requires_grad_(False)
     about = _described(arguments, file, network)
     is_half = _is_half(arguments, network, about) if arguments.half is None else arguments.half
@@ -74,8 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def _described(arguments: argparse.Namespace, file: WeightsFile, network: BSRNet) -> About:
+def _described(arguments: argparse.Namespace, file: 'WeightsFile', network: 'BSRNet') -> 'About':
     """What the file that is exported says of itself, and what the command line adds."""
+    from bsr_plugin.weights.about import About
+    from bsr_plugin.weights.provenance import recipe_of, scores_of, training_set_of
+
     about = About.of(file, network)
     if arguments.recipe is not None:
         recipe, training_set = recipe_of(arguments.recipe), training_set_of(arguments.recipe)
@@ -88,10 +94,14 @@ def _described(arguments: argparse.Namespace, file: WeightsFile, network: BSRNet
     return about
 
 
-def _is_half(arguments: argparse.Namespace, network: BSRNet, about: About) -> bool:
+def _is_half(arguments: argparse.Namespace, network: 'BSRNet', about: 'About') -> bool:
     """Whether a file is in float16 where nobody says."""
     if arguments.out.suffix != '.safetensors':
         return False
+    from bsr_plugin.data.image_file import list_images, read_image
+    from bsr_plugin.data.sample import held_out_photographs
+    from bsr_plugin.export.half_precision import LARGEST_LOSS, largest_loss
+
     files = held_out_photographs() if arguments.images is None else list_images(arguments.images)
     loss = largest_loss(network, map(read_image, files), about.degradation or 'bicubic')
     print(f'float16 weights lose {loss:.4f} dB at most (limit {LARGEST_LOSS} dB).')

@@ -8,7 +8,7 @@ from typing import Any
 
 from bsr_plugin.atomic import write_text
 
-EXIT_DONE, EXIT_PARTLY, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_DONE, EXIT_PARTLY, EXIT_WRONG_INPUT = 0, 1, 2
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -4,7 +4,6 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -12,16 +11,16 @@ from bsr_plugin.allocator import keep_freed_memory
 from bsr_plugin.cli.arguments import add_json, add_shard
 from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, EXIT_WRONG_INPUT, count_of, write_json
 from bsr_plugin.errors import InputError
+from bsr_plugin.interruption import ended_by_ctrl_c
 from bsr_plugin.progress import progress
-from bsr_plugin.upscaling.files import FileSettings, Outcome, Watcher, upscale_files
-from bsr_plugin.upscaling.network import Device, Precision, load_network
 from bsr_plugin.upscaling.plan import Job, plan, shard_of
-from bsr_plugin.upscaling.reading import MAX_PIXELS, ImageFile
-from bsr_plugin.upscaling.strips import Tiling
-from bsr_plugin.upscaling.writing import QUALITY, SUFFIXES
+from bsr_plugin.upscaling.settings import MAX_PIXELS, QUALITY, SMALLEST_TILE, SUFFIXES, TILE, Device, Precision
+from bsr_plugin.upscaling.watching import Watcher
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+    from bsr_plugin.upscaling.files import Outcome
 
 EXAMPLE = 'bsr upscale photos -o photos_x2 --scale 2'
 
@@ -31,7 +30,10 @@ _NAMED = 5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    what = "image files, folders (with what is below), or patterns such as 'photos/**/*.jpg'"
+    what = (
+        'image files, folders (with what is below, but for links to folders), or patterns such as '
+        "'photos/**/*.jpg' (which follow links)"
+    )
     parser.add_argument('inputs', nargs='+', metavar='INPUT', help=what)
     out = 'folder of the results; for a single file also the file itself'
     parser.add_argument('-o', '--out', type=Path, required=True, metavar='OUT', help=out)
@@ -42,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', choices=get_args(Device), default='auto', help='default: the GPU if there is one')
     precision = 'default: bf16 where the device computes it and it loses less than 0.01 dB, which is measured'
     parser.add_argument('--precision', choices=get_args(Precision), default='auto', help=precision)
-    tile = f'side of a tile in LR pixels, which sets the memory (default {Tiling.tile})'
-    parser.add_argument('--tile', type=int, default=Tiling.tile, metavar='PIXELS', help=tile)
+    tile = f'side of a tile in LR pixels, which sets the memory (default {TILE})'
+    parser.add_argument('--tile', type=int, default=TILE, metavar='PIXELS', help=tile)
     kinds = [suffix.removeprefix('.') for suffix in SUFFIXES]
     parser.add_argument('--format', choices=kinds, help='of the results (default: that of the input, or png)')
     quality = f'of JPEG, WebP and AVIF, 1 to 100 (default {QUALITY})'
@@ -63,9 +65,13 @@ def run(arguments: argparse.Namespace) -> int:
     jobs = plan(arguments.inputs, arguments.out, suffix, arguments.compare)
     if arguments.shard is not None:
         jobs = shard_of(jobs, *arguments.shard)
+    with ended_by_ctrl_c('bsr upscale: interrupted'):
+        from bsr_plugin.upscaling.files import FileSettings, upscale_files
+        from bsr_plugin.upscaling.network import load_network
+        from bsr_plugin.upscaling.strips import Tiling
     keep_freed_memory()
     network = load_network(arguments.weights, arguments.scale, arguments.device, arguments.precision)
-    print(f'{count_of(len(jobs), "image")}, x{network.scale}, {network.name}, {network.precision}')
+    print(f'{count_of(len(jobs), "image")}, x{network.scale}, {network.name}, {network.precision}', flush=True)
     settings = FileSettings(
         self_ensemble=arguments.self_ensemble,
         tiling=Tiling(arguments.tile),
@@ -75,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         compare=arguments.compare,
     )
     began = time.perf_counter()
-    with _bar(jobs, network.scale, settings) as bar:
+    with _bar(jobs, network.scale) as bar:
         outcome = upscale_files(jobs, network, settings, _Shown(bar, len(jobs)))
     rate = outcome.pixels / 1e6 / (time.perf_counter() - began)
     content = {
@@ -97,22 +103,19 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.scale not in (None, 2, 3, 4, 8):
         raise InputError(f'--scale is {arguments.scale}: use 2, 3, 4 or 8.')
-    if arguments.tile < 16:
-        raise InputError(f'--tile is {arguments.tile}: use 16 or more.')
+    if arguments.tile < SMALLEST_TILE:
+        raise InputError(f'--tile is {arguments.tile}: use {SMALLEST_TILE} or more.')
     if not 1 <= arguments.quality <= 100:
         raise InputError(f'--quality is {arguments.quality}: use 1 to 100.')
     if arguments.max_pixels < 1:
         raise InputError(f'--max-pixels is {arguments.max_pixels}: use 1 or more.')
 
 
-def _bar(jobs: Sequence[Job], scale: int, settings: FileSettings) -> 'tqdm':
+def _bar(jobs: Sequence[Job], scale: int) -> 'tqdm':
     """A bar over the output pixels of all files, as far as their headers can be read."""
-    total = 0
-    if sys.stderr.isatty():
-        for job in jobs:
-            with suppress(InputError):
-                image = ImageFile(job.source, settings.max_pixels)
-                total += scale**2 * image.height * image.width
+    from bsr_plugin.upscaling.reading import pixels_of
+
+    total = scale**2 * sum(pixels_of(job.source) for job in jobs) if sys.stderr.isatty() else 0
     return progress(total=total, label='Upscaling', unit='px', unit_scale=True)
 
 
@@ -134,7 +137,7 @@ class _Shown(Watcher):
         print(f'bsr upscale: {reason}', file=sys.stderr)
 
 
-def _last_line(outcome: Outcome, rate: float) -> str:
+def _last_line(outcome: 'Outcome', rate: float) -> str:
     parts = [f'{count_of(len(outcome.done), "image")} upscaled']
     if outcome.done:
         parts[0] += f' ({rate:.2f} megapixels per second)'

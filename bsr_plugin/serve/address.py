@@ -2,7 +2,9 @@
 
 import errno
 import ipaddress
+import re
 import socket
+from collections.abc import Sequence
 
 from bsr_plugin.errors import InputError
 
@@ -65,3 +67,15 @@ def url_of(server: socket.socket) -> str:
 def is_loopback(server: socket.socket) -> bool:
     """Whether only this machine reaches a socket."""
     return ipaddress.ip_address(server.getsockname()[0]).is_loopback
+
+
+def checked_names(names: Sequence[str]) -> list[str]:
+    """Names of reverse proxies, in lower case.
+
+    Raises:
+        InputError: One is not a name alone.
+    """
+    for name in names:
+        if not re.fullmatch(r'[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*', name):
+            raise InputError(f'--allowed-host is {name!r}: give a name without scheme and port, as sr.example.org.')
+    return [name.lower() for name in names]

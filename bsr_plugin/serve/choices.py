@@ -7,7 +7,8 @@ from pathlib import Path
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.load_network import bsrnet_in
 from bsr_plugin.models.weights import open_weights
-from bsr_plugin.upscaling.network import Device, RGBNetwork, load_network
+from bsr_plugin.upscaling.network import RGBNetwork, load_network
+from bsr_plugin.upscaling.settings import Device
 from bsr_plugin.weights import names, weights_file
 from bsr_plugin.weights.about import About
 

@@ -38,7 +38,7 @@ LOOPBACK = ('localhost', '127.0.0.1', '::1', '[::1]')
 _REST = 1 << 20
 
 
-def guarded(app: 'ASGIApp', max_bytes: int, hosts: Sequence[str]) -> 'ASGIApp':
+def guarded(app: 'ASGIApp', max_bytes: int, hosts: Sequence[str], outside: Sequence[str] = ()) -> 'ASGIApp':
     """Wraps the page.
 
     Args:
@@ -46,8 +46,10 @@ def guarded(app: 'ASGIApp', max_bytes: int, hosts: Sequence[str]) -> 'ASGIApp':
         max_bytes: Size of the largest upload.
         hosts: Names that the server may be called by; others are what a page elsewhere calls it by that has its name
             point here (DNS rebinding). ``*`` allows all.
+        outside: Further names, those of a reverse proxy: its pages may send, too, whatever ``Host`` it passes on.
     """
-    return TrustedHostMiddleware(_Guard(app, max_bytes + _REST), allowed_hosts=list(hosts), www_redirect=False)
+    guard = _Guard(app, max_bytes + _REST, outside)
+    return TrustedHostMiddleware(guard, allowed_hosts=[*hosts, *outside], www_redirect=False)
 
 
 def hosts_at(server: socket.socket, name: str = 'localhost') -> list[str]:
@@ -64,8 +66,8 @@ def hosts_at(server: socket.socket, name: str = 'localhost') -> list[str]:
 class _Guard:
     """Refuses what other pages send, and bodies that are too large before they are read; adds headers to answers."""
 
-    def __init__(self, app: 'ASGIApp', max_body: int) -> None:
-        self._app, self._max_body = app, max_body
+    def __init__(self, app: 'ASGIApp', max_body: int, outside: Sequence[str]) -> None:
+        self._app, self._max_body, self._outside = app, max_body, outside
 
     async def __call__(self, scope: 'Scope', receive: 'Receive', send: 'Send') -> None:
         if scope['type'] != 'http':
@@ -73,7 +75,7 @@ class _Guard:
             return
         headers = Headers(scope=scope)
         refusal = None
-        if _is_from_another_page(headers):
+        if _is_from_another_page(headers, self._outside):
             refusal = PlainTextResponse('The request comes from another page.', status_code=403)
         elif 'transfer-encoding' in headers:
             refusal = PlainTextResponse('The request does not say how long it is.', status_code=411)
@@ -88,7 +90,10 @@ class _Guard:
         await (refusal or self._app)(scope, receive, send_with_headers)
 
 
-def _is_from_another_page(headers: Headers) -> bool:
+def _is_from_another_page(headers: Headers, outside: Sequence[str]) -> bool:
     """Whether a browser says so; programs, and pages that are merely opened, say nothing."""
     origin = headers.get('origin')
-    return origin is not None and origin.partition('://')[2] != headers.get('host')
+    if origin is None:
+        return False
+    place = origin.partition('://')[2]
+    return place != headers.get('host') and place.partition(':')[0] not in outside

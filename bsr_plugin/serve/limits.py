@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bsr_plugin.errors import InputError
-from bsr_plugin.upscaling.reading import ImageFile, TooManyPixelsError
+
+if TYPE_CHECKING:
+    from bsr_plugin.upscaling.reading import ImageFile
 
 #: As browsers count.
 _MB = 1 << 20
@@ -40,12 +43,15 @@ class Limits:
         return int(self.megapixels * 1e6)
 
 
-def open_upload(path: Path, limits: Limits) -> ImageFile:
+def open_upload(path: Path, limits: Limits) -> 'ImageFile':
     """Opens what was uploaded; reads no more than its header.
 
     Raises:
         InputError: It is no image that ``bsr upscale`` takes, or larger than the limits.
     """
+    # Limits are known without libvips.
+    from bsr_plugin.upscaling.reading import ImageFile, TooManyPixelsError
+
     size = path.stat().st_size if path.is_file() else 0
     if size > limits.bytes:
         raise InputError(

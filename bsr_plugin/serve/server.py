@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import gradio as gr
@@ -21,7 +21,9 @@ _EVERY = 60
 _GRACE = 1
 
 
-def build_app(page: gr.Blocks, jobs: Jobs, server: socket.socket, name: str = 'localhost') -> ASGIApp:
+def build_app(
+    page: gr.Blocks, jobs: Jobs, server: socket.socket, name: str = 'localhost', outside: Sequence[str] = ()
+) -> ASGIApp:
     """Puts the page behind its guard, as an ASGI application that removes old files while it runs.
 
     Args:
@@ -29,6 +31,7 @@ def build_app(page: gr.Blocks, jobs: Jobs, server: socket.socket, name: str = 'l
         jobs: What its files are known to.
         server: Where it will be reached.
         name: What it was asked to listen at.
+        outside: What a reverse proxy in front of it is called.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=_removing_old_files(jobs))
     host, port = server.getsockname()[:2]
@@ -48,7 +51,7 @@ def build_app(page: gr.Blocks, jobs: Jobs, server: socket.socket, name: str = 'l
         theme=_theme(),
         css=CSS,
     )
-    return guarded(app, jobs.limits.bytes, hosts_at(server, name))
+    return guarded(app, jobs.limits.bytes, hosts_at(server, name), outside)
 
 
 class PageServer(uvicorn.Server):

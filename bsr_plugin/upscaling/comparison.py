@@ -6,12 +6,9 @@ from pathlib import Path
 from bsr_plugin.atomic import replacing
 from bsr_plugin.errors import InputError
 from bsr_plugin.upscaling.libvips import first_line, pyvips
-from bsr_plugin.upscaling.reading import MAX_PIXELS, ImageFile
-
-
-def comparison_path(target: Path) -> Path:
-    """Where the comparison for an output is: ``x.jpg_bicubic_BSR.png`` for ``x.jpg``, beside which ``x.png`` may be."""
-    return target.with_name(f'{target.name}_bicubic_BSR.png')
+from bsr_plugin.upscaling.plan import comparison_path
+from bsr_plugin.upscaling.reading import ImageFile
+from bsr_plugin.upscaling.settings import MAX_PIXELS
 
 
 def write_comparison(source: Path, target: Path, scale: int, max_pixels: int = MAX_PIXELS) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.tiling import is_out_of_memory
-from bsr_plugin.upscaling.comparison import comparison_path, write_comparison
+from bsr_plugin.upscaling.comparison import write_comparison
 from bsr_plugin.upscaling.network import RGBNetwork
-from bsr_plugin.upscaling.plan import Job
-from bsr_plugin.upscaling.reading import MAX_PIXELS, ImageFile
+from bsr_plugin.upscaling.plan import Job, comparison_path
+from bsr_plugin.upscaling.reading import ImageFile
+from bsr_plugin.upscaling.settings import MAX_PIXELS, QUALITY
 from bsr_plugin.upscaling.strips import Tiling, upscale_strips
-from bsr_plugin.upscaling.writing import QUALITY, check_format, sample_type, writing
+from bsr_plugin.upscaling.watching import Watcher
+from bsr_plugin.upscaling.writing import check_format, sample_type, writing
 
 
 @dataclass(frozen=True)
@@ -51,19 +53,6 @@ class Outcome:
     skipped: list[Path] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
     pixels: int = 0
-
-
-class Watcher:
-    """Is told how the work goes on; this one does not care."""
-
-    def begin(self, job: Job) -> None:
-        """A file is next."""
-
-    def advance(self, pixels: float) -> None:
-        """So many output pixels are done, or need not be done."""
-
-    def failed(self, job: Job, reason: str) -> None:
-        """A file cannot be upscaled."""
 
 
 def upscale_files(

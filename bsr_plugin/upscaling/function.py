@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bsr_plugin.errors import InputError
-from bsr_plugin.upscaling.network import Device, Precision, load_network
+from bsr_plugin.upscaling.network import load_network
 from bsr_plugin.upscaling.pixels import BANDS
+from bsr_plugin.upscaling.settings import TILE, Device, Precision
 from bsr_plugin.upscaling.strips import Rows, Tiling, upscale_strips
 
 Sample = TypeVar('Sample', bound=np.generic)
@@ -28,7 +29,7 @@ def upscale(
     self_ensemble: bool = False,
     device: Device = 'auto',
     precision: Precision = 'auto',
-    tile: int = Tiling.tile,
+    tile: int = TILE,
 ) -> NDArray[Sample]: ...
 
 
@@ -41,7 +42,7 @@ def upscale(
     self_ensemble: bool = False,
     device: Device = 'auto',
     precision: Precision = 'auto',
-    tile: int = Tiling.tile,
+    tile: int = TILE,
 ) -> NDArray: ...
 
 
@@ -53,7 +54,7 @@ def upscale(
     self_ensemble: bool = False,
     device: Device = 'auto',
     precision: Precision = 'auto',
-    tile: int = Tiling.tile,
+    tile: int = TILE,
 ) -> NDArray:
     """Super-resolves an image.
 

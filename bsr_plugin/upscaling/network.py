@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol, get_args
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +19,8 @@ from bsr_plugin.models.load_network import network_in
 from bsr_plugin.models.padding import cropped, multiple_wanted_by, padded
 from bsr_plugin.models.weights import open_weights
 from bsr_plugin.upscaling.precision import LARGEST_LOSS, loss_of_bf16
+from bsr_plugin.upscaling.settings import Device, Precision
 from bsr_plugin.weights import existing_file, names
-
-Device = Literal['auto', 'cpu', 'cuda']
-Precision = Literal['auto', 'float32', 'bf16']
 
 #: Taken where neither a scale nor weights are named.
 DEFAULT_SCALE = 2

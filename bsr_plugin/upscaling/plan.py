@@ -7,8 +7,7 @@ from pathlib import Path
 
 from bsr_plugin.data.image_file import is_image
 from bsr_plugin.errors import InputError
-from bsr_plugin.upscaling.comparison import comparison_path
-from bsr_plugin.upscaling.writing import SUFFIXES
+from bsr_plugin.upscaling.settings import SUFFIXES
 
 #: Endings that are taken for images in folders, beside those of training images.
 _FURTHER = ('.avif', '.heic', '.heif')
@@ -128,6 +127,11 @@ def _renamed(place: Path, suffix: str | None) -> Path:
     if suffix is None:
         suffix = place.suffix if place.suffix.lower() in SUFFIXES else '.png'
     return place.with_suffix(suffix)
+
+
+def comparison_path(target: Path) -> Path:
+    """Where the comparison for an output is: ``x.jpg_bicubic_BSR.png`` for ``x.jpg``, beside which ``x.png`` may be."""
+    return target.with_name(f'{target.name}_bicubic_BSR.png')
 
 
 def _check_apart(jobs: Iterable[Job], compare: bool) -> None:

@@ -3,6 +3,7 @@
 import os
 import struct
 import threading
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -15,10 +16,8 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.upscaling.boxes import bits_of_jpeg2000, is_sequence
 from bsr_plugin.upscaling.libvips import first_line, pyvips
 from bsr_plugin.upscaling.pixels import BANDS
+from bsr_plugin.upscaling.settings import MAX_PIXELS
 from bsr_plugin.upscaling.tiff_exif import read_exif
-
-#: Pixels of the largest image that is read unless another number is given.
-MAX_PIXELS = 1 << 29
 
 #: libvips's names of grey and of RGB.
 _PLAIN = ('b-w', 'grey16', 'srgb', 'rgb', 'rgb16')
@@ -93,6 +92,18 @@ class ImageFile:
         return np.frombuffer(data, self.dtype).reshape(stop - start, self.width, self.bands)
 
 
+def pixels_of(path: Path) -> int:
+    """Pixels of an image by its header alone, whatever its format; 0 where that cannot be read."""
+    with suppress(Exception):  # libvips and Pillow raise whatever a damaged file makes them trip over
+        try:
+            image = pyvips.Image.new_from_source(pyvips.Source.new_from_file(os.fsencode(path)), '')
+            return int(image.width * image.height)
+        except pyvips.Error:
+            with _opened_by_pillow(path) as opened:
+                return opened.width * opened.height
+    return 0
+
+
 def _unreadable(path: Path, error: pyvips.Error) -> InputError:
     return InputError(f'{path} cannot be read ({first_line(error)}): remove it or put it right.')
 
@@ -129,12 +140,6 @@ def _is_heic(image: pyvips.Image) -> bool:
 
 def _through_pillow(path: Path, max_pixels: int) -> bytes:
     """What Pillow reads, as a PNG: for BMP, JPEG 2000 and others, and HEIC where pillow-heif is installed."""
-    try:
-        from pillow_heif import register_heif_opener
-
-        register_heif_opener()
-    except ImportError:
-        pass
     buffer = BytesIO()
     with _opened_by_pillow(path) as image:
         _check_size(path, *image.size, max_pixels)
@@ -155,6 +160,10 @@ def _through_pillow(path: Path, max_pixels: int) -> bytes:
 def _opened_by_pillow(path: Path) -> PillowImage.Image:
     """An image of any size: Pillow has one limit for all that the process opens, and here each has its own."""
     PillowImage.init()
+    with suppress(ImportError):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
     with _PILLOW_LIMIT:
         limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
         try:

@@ -13,6 +13,7 @@ from bsr_plugin.models.self_ensemble import x8
 from bsr_plugin.models.tiling import infer_strips, spans
 from bsr_plugin.upscaling.network import RGBNetwork
 from bsr_plugin.upscaling.pixels import for_all_bands, to_pixels, to_tensor
+from bsr_plugin.upscaling.settings import SMALLEST_TILE, TILE
 
 #: Gives the pixels (h, W, bands) of the rows from one to before another; no row is asked for twice, none left out.
 Rows = Callable[[int, int], NDArray]
@@ -31,13 +32,13 @@ class Tiling:
             that cutting changes nothing, up to ``LARGEST_OVERLAP`` and to a quarter of the tile.
     """
 
-    tile: int = 512
+    tile: int = TILE
     overlap: int | None = None
 
     def __post_init__(self) -> None:
         """Refuses tiles that cannot be, and those that would be mostly overlap."""
-        if not isinstance(self.tile, int | np.integer) or self.tile < 16:
-            raise InputError(f'The tile is {self.tile!r}: use a whole number of LR pixels, 16 or more.')
+        if not isinstance(self.tile, int | np.integer) or self.tile < SMALLEST_TILE:
+            raise InputError(f'The tile is {self.tile!r}: use a whole number of LR pixels, {SMALLEST_TILE} or more.')
 
     def overlap_for(self, network: RGBNetwork) -> int:
         """The overlap, which leaves at least half of the tile."""

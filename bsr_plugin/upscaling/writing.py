@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import struct
 import threading
 import zlib
@@ -17,12 +18,10 @@ from bsr_plugin.atomic import replacing
 from bsr_plugin.errors import InputError
 from bsr_plugin.upscaling.libvips import first_line, pyvips
 from bsr_plugin.upscaling.pixels import has_alpha
+from bsr_plugin.upscaling.settings import QUALITY, SUFFIXES
 from bsr_plugin.upscaling.tiff_exif import append_exif
 
-#: Quality of lossy formats, 1 to 100.
-QUALITY = 95
-
-#: Ending of a name -> libvips's operation.
+#: Ending of a name, one of SUFFIXES, -> libvips's operation.
 _SAVERS = {
     '.png': 'pngsave',
     '.jpg': 'jpegsave',
@@ -32,13 +31,14 @@ _SAVERS = {
     '.tiff': 'tiffsave',
     '.avif': 'heifsave',
 }
-SUFFIXES = tuple(_SAVERS)
 
 #: Longest side that a format can have.
 _LONGEST = {'jpegsave': 65_535, 'webpsave': 16_383, 'heifsave': 65_535}
 _EIGHT_BITS = ('jpegsave', 'webpsave')
 #: What is taken over from the file that was upscaled; the thumbnail of a photograph is not.
 _CARRIED = ('exif-', 'xmp-data', 'iptc-data', 'icc-profile-data', 'png-comment-', 'resolution-unit')
+#: What XMP says of the orientation, which has been carried out, as an attribute or as an element.
+_ORIENTATION = re.compile(rb'(\btiff:Orientation\s*(?:=\s*["\']|>)\s*)[2-8]')
 #: Pixels per millimetre: what libvips has where a file does not tell, and 72 pixels per inch.
 _UNKNOWN_DENSITY, _USUAL_DENSITY = 1.0, 72 / 25.4
 _PNG_COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -172,7 +172,9 @@ def _with_metadata_of(source: pyvips.Image, image: pyvips.Image) -> pyvips.Image
     image = image.copy(xres=density[0], yres=density[1])
     for name in source.get_fields():
         if name.startswith(_CARRIED) and not name.endswith('-Orientation'):
-            image.set_type(source.get_typeof(name), name, source.get(name))
+            value = source.get(name)
+            value = _ORIENTATION.sub(rb'\g<1>1', value) if name == 'xmp-data' else value
+            image.set_type(source.get_typeof(name), name, value)
     image.set_type(pyvips.GValue.gint_type, 'orientation', 1)
     return image
 

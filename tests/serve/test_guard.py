@@ -4,7 +4,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from bsr_plugin.serve.address import listen
+from bsr_plugin.errors import InputError
+from bsr_plugin.serve.address import checked_names, listen
 from bsr_plugin.serve.guard import LOOPBACK, guarded, hosts_at
 
 
@@ -12,9 +13,9 @@ async def length(request):
     return PlainTextResponse(str(len(await request.body())))
 
 
-def client_of(hosts):
+def client_of(hosts, outside=()):
     app = Starlette(routes=[Route('/', length, methods=['GET', 'POST'])])
-    return TestClient(guarded(app, 1000, hosts), base_url='http://127.0.0.1:7860')
+    return TestClient(guarded(app, 1000, hosts, outside), base_url='http://127.0.0.1:7860')
 
 
 @pytest.fixture
@@ -61,6 +62,27 @@ def test_the_address_and_the_name_that_were_asked_for_are_accepted():
         client = client_of(hosts_at(server, 'Workstation'))
     hosts = ['127.0.1.1:7860', 'workstation:7860', 'localhost:7860', '127.0.1.2:7860', 'evil.example']
     assert [client.get('/', headers={'host': host}).status_code for host in hosts] == [200, 200, 200, 400, 400]
+
+
+@pytest.mark.parametrize(
+    ('host', 'origin', 'status'),
+    [
+        ('sr.example.org', 'https://sr.example.org', 200),
+        ('127.0.0.1:7860', 'https://sr.example.org:8443', 200),  # a proxy that passes its own Host on
+        ('sr.example.org', 'https://evil.example', 403),
+        ('sr.example.org', 'https://sr.example.org.evil.example', 403),
+        ('evil.example', 'https://evil.example', 400),
+    ],
+)
+def test_a_reverse_proxy_by_its_name(host, origin, status):
+    client = client_of(LOOPBACK, checked_names(['SR.example.org']))
+    assert client.post('/', content=b'x', headers={'host': host, 'origin': origin}).status_code == status
+
+
+@pytest.mark.parametrize('name', ['https://sr.example.org', 'sr.example.org:443', '*', '*.example.org', ''])
+def test_names_of_a_proxy_are_names_alone(name):
+    with pytest.raises(InputError, match=r'--allowed-host is .*: give a name without scheme and port'):
+        checked_names([name])
 
 
 def test_a_server_for_other_machines_has_any_name():

@@ -10,15 +10,37 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from pillow_heif import register_heif_opener
 
 from bsr_plugin.upscaling.files import FileSettings, upscale_files
 from bsr_plugin.upscaling.libvips import pyvips
 from bsr_plugin.upscaling.plan import plan
+from bsr_plugin.upscaling.reading import pixels_of
 from tests.upscaling.conftest import Doubling, done, doubled, reason
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
 #: Where OpenCV has the bands of an image.
 BGR = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}
+
+
+@pytest.mark.parametrize('name', ['a.png', 'a.bmp', 'a.jp2', 'a.heic'])
+def test_sizes_are_told_by_the_header_alone(tmp_path, noise, name, monkeypatch):
+    register_heif_opener()
+    Image.fromarray(noise(64, 40, 3)).save(tmp_path / name)
+    monkeypatch.setattr('PIL.ImageFile.ImageFile.load', None)
+    assert pixels_of(tmp_path / name) == 64 * 40
+    (tmp_path / name).write_bytes(b'no image')
+    assert pixels_of(tmp_path / name) == pixels_of(tmp_path / 'nowhere.png') == 0
+
+
+@pytest.mark.parametrize('packet', ['<r tiff:Orientation="6" a="6"/>', '<tiff:Orientation>6</tiff:Orientation>'])
+def test_xmp_says_upright_of_what_was_turned(upscaled, tmp_path, noise, packet):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(noise(20, 30, 3)).save(tmp_path / 'in.jpg', exif=exif, xmp=packet.encode())
+    with Image.open(done(upscaled(tmp_path / 'in.jpg', 'out.jpg'))) as image:
+        assert image.size == (40, 60)
+        assert image.info['xmp'].decode() == packet.replace('6', '1', 1)
 
 
 @pytest.mark.parametrize('bands', [1, 2, 3, 4])

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -51,6 +52,17 @@ def test_a_file_gives_what_the_function_gives(photos, tiny, tmp_path):
     assert bsr(photos / 'a.png', '-o', tmp_path / 'x.png', '--weights', tiny, '--tile', 16) == 0
     pixels = np.asarray(Image.open(photos / 'a.png'))
     assert (np.asarray(Image.open(tmp_path / 'x.png')) == upscale(pixels, 2, weights=tiny, tile=16)).all()
+
+
+def test_the_first_line_is_there_before_the_first_image_is(photos, tiny, tmp_path):
+    code = (
+        'import os, sys; from bsr_plugin.cli import main; from bsr_plugin.upscaling import files\n'
+        'files.upscale_files = lambda *arguments: os._exit(7)\n'
+        'main(sys.argv[1:])'
+    )
+    words = ['upscale', photos, '-o', tmp_path / 'out', '--weights', tiny, '--device', 'cpu', '--precision', 'float32']
+    done = subprocess.run([sys.executable, '-c', code, *map(str, words)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (7, f'2 images, x2, {tiny}, float32\n')
 
 
 @pytest.mark.parametrize(
