@@ -37,10 +37,16 @@ REGISTERING = (
 _ON_DEMAND = {'load_model': 'bsr_plugin.weights', 'upscale': 'bsr_plugin.upscaling.function'}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _ON_DEMAND:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    return getattr(import_module(_ON_DEMAND[name]), name)
+if not TYPE_CHECKING:  # which would otherwise take any name for one of this package
+
+    def __getattr__(name: str) -> Any:
+        if name not in _ON_DEMAND:
+            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        return getattr(import_module(_ON_DEMAND[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ON_DEMAND})
 
 
 def register() -> None:

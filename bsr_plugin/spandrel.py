@@ -9,14 +9,13 @@ from typing import Any
 
 from bsr_plugin.archs.arguments import arguments_of
 from bsr_plugin.archs.bsr_arch import BSRNet
-from bsr_plugin.errors import InputError
 
 # After the toolbox, whose import makes that of torchvision possible where its build is not that of torch.
 try:
     from spandrel import MAIN_REGISTRY, Architecture, ArchRegistry, ArchSupport, ImageModelDescriptor, SizeRequirements
     from spandrel.util import KeyCondition
 except ImportError as error:
-    raise InputError("spandrel is not installed: pip install 'bsr-plugin[spandrel]'.") from error
+    raise ImportError('spandrel is not installed: pip install spandrel.', name='spandrel') from error
 
 
 class BSRArch(Architecture[BSRNet]):

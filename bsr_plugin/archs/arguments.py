@@ -65,7 +65,10 @@ def arguments_of_network(network: BSRNet) -> dict[str, Any]:
 def _check_convolutions(weights: Mapping[str, Tensor], *names: str) -> None:
     for name in names:
         if f'{name}.weight' not in weights or weights[f'{name}.weight'].dim() != 4:
-            raise InputError(f'the weights are not those of a BSRNet: the convolution {name} is missing')
+            raise InputError(
+                f'the weights are not those of a BSRNet: the convolution {name} is missing (for another network, use '
+                'basicsr/test.py, or an ONNX file of it)'
+            )
 
 
 def _direct_upscale(weights: Mapping[str, Tensor], num_in_ch: int) -> int | None:

@@ -1,6 +1,7 @@
 """The ``bsr`` command: one module per sub-command, imported only when it is called."""
 
 import argparse
+import codecs
 import errno
 import io
 import os
@@ -66,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = _command_parser(name)
     arguments = parser.parse_args(words[1:])
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors='surrogateescape')  # file names that are not text are printed as they are
+        codecs.register_error('bsr', _bytes_as_they_are)
+        sys.stdout.reconfigure(errors='bsr')
     try:
         _check_words(arguments)
         status = int(_module(name).run(arguments))
@@ -82,6 +84,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         sentence, status = _explained(error)
         print(f'bsr {name}: {sentence}', file=sys.stderr)
         return status
+
+
+def _bytes_as_they_are(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Has names of files that are not text printed as they are, and what the terminal does not know as escapes."""
+    if not isinstance(error, UnicodeEncodeError):
+        return codecs.lookup_error('surrogateescape')(error)
+    return b''.join(map(_encoded, error.object[error.start : error.end])), error.end
+
+
+def _encoded(letter: str) -> bytes:
+    is_byte = '\udc80' <= letter <= '\udcff'
+    return letter.encode('ascii', 'surrogateescape' if is_byte else 'backslashreplace')
 
 
 def _check_words(arguments: argparse.Namespace) -> None:

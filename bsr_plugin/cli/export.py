@@ -10,7 +10,7 @@ from bsr_plugin.cli.arguments import add_json
 from bsr_plugin.cli.output import EXIT_DONE, write_json
 from bsr_plugin.data.degradation import Degradation
 from bsr_plugin.interruption import ended_by_ctrl_c
-from bsr_plugin.weights import existing_file
+from bsr_plugin.weights import existing_file, open_bsrnet
 
 if TYPE_CHECKING:
     from bsr_plugin.archs.bsr_arch import BSRNet
@@ -22,7 +22,7 @@ EXAMPLE = 'bsr export x2 -o bsr_x2.onnx'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    weights = 'name of weights that ship, such as x2, or a file: checkpoint or safetensors'
+    weights = 'name of weights that ship, such as x2, or a file of a BSRNet: checkpoint or safetensors'
     parser.add_argument('weights', metavar='WEIGHTS', help=weights)
     out = 'the file, verified before it takes its place; its ending is the format: .onnx, .pt2 or .safetensors'
     parser.add_argument('-o', '--out', type=Path, required=True, metavar='FILE', help=out)
@@ -51,9 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         from bsr_plugin.export.export import export, format_of
         from bsr_plugin.export.verification import FLOAT16_LIMIT, FLOAT32_LIMIT
         from bsr_plugin.models.load_network import bsrnet_in
-        from bsr_plugin.models.weights import open_weights
     form = format_of(arguments.out)
-    file = open_weights(path)
+    file = replace(open_bsrnet(path), option='--param-key')
     network = bsrnet_in(file, arguments.param_key).requires_grad_(False)
     about = _described(arguments, file, network)
     is_half = _is_half(arguments, network, about) if arguments.half is None else arguments.half

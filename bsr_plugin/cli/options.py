@@ -31,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json_schema(), end='')
         return 0
     if not arguments.file:
+        if arguments.force_yml or arguments.is_train is not None or arguments.elsewhere:
+            raise InputError('There is no option file to check: name it first, before --force_yml.')
         from bsr_plugin.options.reference import reference
 
         print(reference(), end='')

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         from bsr_plugin.upscaling.strips import Tiling
     keep_freed_memory()
     network = load_network(arguments.weights, arguments.scale, arguments.device, arguments.precision)
-    print(f'{count_of(len(jobs), "image")}, x{network.scale}, {network.name}, {network.precision}', flush=True)
+    print(f'{count_of(len(jobs), "image")}, x{network.scale}, weights {network.name}, {network.precision}', flush=True)
     settings = FileSettings(
         self_ensemble=arguments.self_ensemble,
         tiling=Tiling(arguments.tile),

@@ -23,7 +23,7 @@ def check_installed() -> None:
     """Raises ``InputError`` if a package that ONNX needs is not installed."""
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise InputError(f"ONNX needs {', '.join(missing)}: pip install 'bsr-plugin[export]'.")
+        raise InputError(f"ONNX needs {', '.join(missing)}: pip install -e '.[export]' in the clone.")
 
 
 def encode(network: BSRNet, about: About) -> bytes:

@@ -22,12 +22,14 @@ class WeightsFile:
             hold too, is the entry ``None``.
         network: Type and arguments of the network; empty in files that do not tell, as those of ``SRModel``.
         said: What else the file says, by name, such as ``versions``.
+        option: How the user names an entry, in errors.
     """
 
     path: Path
     entries: Mapping[str | None, Mapping[str, Tensor]]
     network: Mapping[str, Any]
     said: Mapping[str, Any] = field(default_factory=dict)
+    option: str = 'path.param_key_g'
 
     def weights(self, param_key: str | None) -> dict[str, Tensor]:
         """The weights of an entry by name, without the prefix ``module.`` of parallel training.
@@ -38,9 +40,10 @@ class WeightsFile:
         if param_key not in self.entries:
             named = ' or '.join(str(name) for name in self.entries if name is not None)
             if param_key is None:
-                raise InputError(f'{self.path} is not a bare state dict: set path.param_key_g to {named}')
-            fix = named or '~, because it is a bare state dict'
-            raise InputError(f'{self.path} has no entry {param_key}: set path.param_key_g to {fix}')
+                raise InputError(f'{self.path} is not a bare state dict: set {self.option} to {named}')
+            none = 'set path.param_key_g to ~' if self.option == 'path.param_key_g' else f'leave {self.option} out'
+            fix = f'set {self.option} to {named}' if named else f'{none}, because it is a bare state dict'
+            raise InputError(f'{self.path} has no entry {param_key}: {fix}')
         weights = {name.removeprefix('module.'): value for name, value in self.entries[param_key].items()}
         broken = [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
         if broken:

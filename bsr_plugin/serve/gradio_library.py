@@ -10,7 +10,7 @@ from bsr_plugin.errors import InputError
 def check_installed() -> None:
     """Raises ``InputError`` if Gradio is not installed; does not import it, which takes seconds."""
     if find_spec('gradio') is None:
-        raise InputError("Gradio is not installed: pip install 'bsr-plugin[serve]'.")
+        raise InputError("Gradio is not installed: pip install -e '.[serve]' in the clone.")
 
 
 def prepare_gradio(folder: Path) -> None:

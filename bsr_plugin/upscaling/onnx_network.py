@@ -33,7 +33,7 @@ class OnnxNetwork:
         try:
             import onnxruntime
         except ImportError:
-            raise InputError(f"{path} needs ONNX Runtime: pip install 'bsr-plugin[export]'.") from None
+            raise InputError(f'{path} needs ONNX Runtime: pip install onnxruntime.') from None
         provider = 'CUDAExecutionProvider' if device.type == 'cuda' else 'CPUExecutionProvider'
         if provider not in onnxruntime.get_available_providers():
             if not or_cpu:

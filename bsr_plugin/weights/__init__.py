@@ -13,8 +13,9 @@ from bsr_plugin.models.shipped import names, weights_file
 
 if TYPE_CHECKING:
     from bsr_plugin.archs.bsr_arch import BSRNet
+    from bsr_plugin.models.weights import WeightsFile
 
-__all__ = ['existing_file', 'load_model', 'names', 'weights_file']
+__all__ = ['existing_file', 'load_model', 'names', 'open_bsrnet', 'weights_file']
 
 
 def load_model(name_or_file: str | os.PathLike[str]) -> 'BSRNet':
@@ -24,16 +25,33 @@ def load_model(name_or_file: str | os.PathLike[str]) -> 'BSRNet':
     gives (N, 3, s * H, s * W) in the same range, not clipped; s is its attribute ``upscale``.
 
     Args:
-        name_or_file: A name of :func:`names`, such as ``x2``; or a file: safetensors, or a checkpoint of BSRModel or
-            SRModel.
+        name_or_file: A name of :func:`names`, such as ``x2``; or a file with a BSRNet: safetensors, or a checkpoint of
+            BSRModel or SRModel.
 
     Raises:
         InputError: There are no such weights, or the file is missing, damaged, refused, or holds another network.
     """
     # torch and the toolbox take seconds to import; names are known without them.
-    from bsr_plugin.models.load_network import load_bsrnet
+    from bsr_plugin.models.load_network import bsrnet_in
 
-    return load_bsrnet(existing_file(name_or_file)).float()  # whatever torch's default type is
+    return bsrnet_in(open_bsrnet(existing_file(name_or_file))).float()  # whatever torch's default type is
+
+
+def open_bsrnet(path: Path) -> 'WeightsFile':
+    """Reads a file of weights, which does not say that they are another network's.
+
+    Raises:
+        InputError: It does, or the file is damaged, refused, or holds no weights.
+    """
+    from bsr_plugin.models.weights import open_weights
+
+    file = open_weights(path)
+    kind = file.network.get('type', 'BSRNet')
+    if kind != 'BSRNet':
+        raise InputError(
+            f'{path} holds the weights of {kind}, not of BSRNet: use basicsr/test.py for it, or an ONNX file of it.'
+        )
+    return file
 
 
 def existing_file(name_or_file: str | os.PathLike[str]) -> Path:

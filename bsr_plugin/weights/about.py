@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from bsr_plugin.archs.arguments import arguments_of_network
 from bsr_plugin.archs.bsr_arch import BSRNet
 from bsr_plugin.data.degradation import Degradation
-from bsr_plugin.errors import InputError
+from bsr_plugin.errors import InputError, is_number
 from bsr_plugin.models.safetensors_file import decoded
 from bsr_plugin.models.weights import WeightsFile
 
@@ -100,10 +100,18 @@ class About:
         """Undoes :meth:`header`; ``path`` is the file in errors.
 
         Raises:
-            InputError: Something is missing, or cannot be.
+            InputError: Something is missing, or cannot be, or the network is not a BSRNet.
         """
+        if 'network_g' not in header:
+            raise InputError(
+                f'{path} does not say what it holds: bsr export {path} -o FILE.safetensors makes one that does'
+            )
         named = {each.name for each in fields(cls)}
-        return _checked({name: decoded(text) for name, text in header.items() if name in named}, path)
+        about = _checked({name: decoded(text) for name, text in header.items() if name in named}, path)
+        network = about.network_g
+        if network.get('type') != 'BSRNet' or not is_number(network.get('img_range')):
+            raise InputError(f'{path} says of itself what cannot be: network_g: it lacks the type BSRNet or img_range')
+        return about
 
     def header(self) -> dict[str, str]:
         """As strings: words as they are, anything else as JSON. What is not known is left out."""

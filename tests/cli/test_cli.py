@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
+from pages import ROOT
 
 from bsr_plugin import __version__
 from bsr_plugin.cli import COMMANDS, main
@@ -218,3 +219,21 @@ def test_prepare_says_what_it_leaves_out(photographs, tmp_path, capsys):
 def test_bicubic_does_not_wait_for_a_pipe(photographs, capsys):
     os.mkfifo(photographs / 'x.png')
     assert 'x.png cannot be read (a FIFO' in wrong(capsys, 'bicubic', photographs, '--scale', 2)
+
+
+@pytest.mark.parametrize('words', [['--force_yml', 'a:b=c', 'FILE.yml'], ['--train'], ['--elsewhere']])
+def test_options_without_a_file_to_check(capsys, words):
+    assert wrong(capsys, 'options', *words) == (
+        'bsr options: There is no option file to check: name it first, before --force_yml.\n'
+    )
+
+
+@pytest.mark.parametrize(('encoding', 'printed'), [('ascii', b'\\u540d\xe9'), ('utf-8', '名'.encode() + b'\xe9')])
+def test_names_are_printed_whatever_the_terminal_knows(tmp_path, encoding, printed):
+    file = os.fsencode(tmp_path / '名') + b'\xe9.yml'
+    with open(file, 'w') as options:
+        options.write((ROOT / 'options/test_BSR_x2.yml').read_text())
+    words = [sys.executable, '-m', 'bsr_plugin', 'options', '--elsewhere', file]
+    environment = {**os.environ, 'PYTHONIOENCODING': encoding}
+    done = subprocess.run(words, env=environment, capture_output=True)
+    assert done.stdout == os.fsencode(tmp_path) + b'/' + printed + b'.yml: nothing wrong, for a test\n', done.stderr

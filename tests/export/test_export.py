@@ -154,5 +154,5 @@ def test_other_endings_and_missing_packages_get_a_sentence(tmp_path, monkeypatch
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None if 'onnx' in name else find(name))
     with pytest.raises(InputError) as caught:
         export(network, about_of(network, tmp_path), tmp_path / 'net.onnx')
-    assert str(caught.value) == "ONNX needs onnx, onnxruntime, onnxscript: pip install 'bsr-plugin[export]'."
+    assert str(caught.value) == "ONNX needs onnx, onnxruntime, onnxscript: pip install -e '.[export]' in the clone."
     assert list(tmp_path.iterdir()) == []

@@ -108,7 +108,7 @@ def test_a_port_that_is_taken(capsys):
 
 def test_without_gradio_the_extra_is_named(capsys, monkeypatch):
     monkeypatch.setattr('bsr_plugin.serve.gradio_library.find_spec', lambda name: None)
-    assert wrong(capsys) == "bsr serve: Gradio is not installed: pip install 'bsr-plugin[serve]'.\n"
+    assert wrong(capsys) == "bsr serve: Gradio is not installed: pip install -e '.[serve]' in the clone.\n"
 
 
 def test_help_does_not_import_gradio(programs, tmp_path):

@@ -30,7 +30,7 @@ def test_a_folder_with_a_bad_file_is_partly_done(photos, tiny, tmp_path, capsys)
     out, figures = tmp_path / 'out', tmp_path / 'figures.json'
     assert bsr(photos, '-o', out, '--weights', tiny, '--json', figures) == 1
     said = capsys.readouterr()
-    assert said.out.startswith(f'3 images, x2, {tiny}, float32\n')
+    assert said.out.startswith(f'3 images, x2, weights {tiny}, float32\n')
     assert said.out.endswith(f', 1 failed: {photos / "bad.png"}\n')
     assert said.err.startswith(f'bsr upscale: {photos / "bad.png"} cannot be read (')
     told = json.loads(figures.read_text())
@@ -62,7 +62,7 @@ def test_the_first_line_is_there_before_the_first_image_is(photos, tiny, tmp_pat
     )
     words = ['upscale', photos, '-o', tmp_path / 'out', '--weights', tiny, '--device', 'cpu', '--precision', 'float32']
     done = subprocess.run([sys.executable, '-c', code, *map(str, words)], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (7, f'2 images, x2, {tiny}, float32\n')
+    assert (done.returncode, done.stdout) == (7, f'2 images, x2, weights {tiny}, float32\n')
 
 
 @pytest.mark.parametrize(

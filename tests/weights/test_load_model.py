@@ -52,9 +52,23 @@ def test_it_is_float32_whatever_the_default_is(ships):
     assert torch.equal(loaded(image), ships(image))
 
 
+def test_the_package_lists_what_it_offers():
+    assert {'load_model', 'upscale', 'register'} <= set(dir(bsr_plugin))
+    with pytest.raises(AttributeError, match="has no attribute 'upscael'"):
+        bsr_plugin.upscael  # noqa: B018
+
+
 def test_what_is_neither_a_name_nor_a_file(ships):
     with pytest.raises(InputError, match=r'^x5 does not exist: give a file of weights, or one of the names x2\.$'):
         load_model('x5')
+
+
+def test_other_networks_have_a_way_out(tmp_path):
+    torch.save({'params': {'head.weight': torch.zeros(3)}, 'network_g': {'type': 'EDSR'}}, tmp_path / 'told.pth')
+    torch.save({'params': {'head.weight': torch.zeros(3)}}, tmp_path / 'untold.pth')
+    for name, sentence in (('told', 'holds the weights of EDSR'), ('untold', 'are not those of a BSRNet')):
+        with pytest.raises(InputError, match=rf'{name}\.pth.* {sentence}.* use basicsr/test\.py.* ONNX'):
+            load_model(tmp_path / f'{name}.pth')
 
 
 @pytest.mark.parametrize('kind', [str, Path])
