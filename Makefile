@@ -1,6 +1,6 @@
 # make demo   a small BSR trained, tested and compared with bicubic: minutes on a CPU
 # make env    the environment in .venv        make test    every check and the whole test suite (WORKERS=8)
-# make lint   style and types alone           make clean   removes what make made
+# make lint   style and types alone           make clean   removes the environment and what was built
 # make docs   the site in build/docs          make figures   the pictures and tables of README and docs
 # make browser   Chromium and ChromeDriver, which the tests of the report's page drive; needs apt-get and root
 # make model NAME=x3   one of the models that ship, trained again (options/pretrained/models.mk)

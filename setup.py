@@ -43,6 +43,10 @@ setup(
     version=read_version(),
     description='Balanced single-image super resolution (BSR) for the BasicSR toolbox',
     license='MIT',
+    classifiers=[  # fcntl, which locks stores, is on no other
+        'Operating System :: MacOS',
+        'Operating System :: POSIX :: Linux',
+    ],
     python_requires='>=3.10,<3.14',
     packages=find_packages(include=['bsr_plugin', 'bsr_plugin.*']),
     package_data={
@@ -71,7 +75,7 @@ setup(
         'requests>=2.31',
         'safetensors>=0.4.3',
         'scikit-image>=0.22',
-        'scipy>=1.11',
+        'scipy>=1.11,<2',  # which has scipy.ndimage.filters, that basicsr imports
         'tb-nightly>=2.17a0',  # TensorBoard, in the distribution that basicsr asks for
         'torch>=2.6',
         'torchvision>=0.21',
