@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from filelock import BaseFileLock, FileLock, Timeout
 _REPEATED = 234
 #: Seconds after which one that waits for a lock says so.
 _PATIENCE = 30.0
+#: Seconds after which a temporary file of another host is taken for abandoned.
+_ABANDONED = 86_400.0
 
 logger = logging.getLogger('bsr_plugin.atomic')
 
@@ -37,7 +40,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     A reader sees the old file or the whole new one, never a part. If the block raises, the temporary file is
     removed and ``path`` is as it was. If the program is killed, the next one on the same host to write ``path`` removes
-    it. Folders that are missing are made.
+    it, or one on another host after a day. Folders that are missing are made.
 
     Raises:
         OSError: There is a folder, a device or the like at ``path``, or the file cannot be written; the error's
@@ -122,13 +125,15 @@ def write_bytes(path: str | os.PathLike[str], content: bytes | memoryview) -> No
 def remove_left_overs(folder: Path, name: str | None = None) -> None:
     """Removes the temporary files of programs that were killed; those of living ones are locked and stay.
 
-    Those of other hosts stay, too: their locks may not be seen here. ``name`` is the file they were to become; any by
-    default.
+    Those of other hosts, whose locks may not be seen here, stay until nothing has been written to them for a day.
+    ``name`` is the file they were to become; any by default.
     """
-    for left_over in folder.glob(f'.{glob.escape(_shortened(name)) if name else "*"}.{host()}.*.tmp'):
+    for left_over in folder.glob(f'.{glob.escape(_shortened(name)) if name else "*"}.*.tmp'):
         with suppress(OSError), left_over.open('r+b') as file:  # in use, gone meanwhile, or no locks here
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            left_over.unlink()
+            is_own = left_over.name.split('.')[-3] == host()
+            if is_own or time.time() - left_over.stat().st_mtime > _ABANDONED:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left_over.unlink()
 
 
 def host() -> str:

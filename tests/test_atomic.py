@@ -104,6 +104,11 @@ def test_what_programs_on_other_hosts_write_stays(tmp_path, monkeypatch):
     remove_left_overs(tmp_path)
     assert names(tmp_path) == [writing.name, 'page.txt']
     assert left_over.name != writing.name
+    # After a day without a word it is taken for abandoned.
+    long_ago = time.time() - 86_500
+    os.utime(writing, (long_ago, long_ago))
+    remove_left_overs(tmp_path)
+    assert names(tmp_path) == ['page.txt']
 
 
 def test_one_that_waits_for_long_says_what_for(tmp_path, monkeypatch, caplog):

@@ -67,7 +67,7 @@ def _check_convolutions(weights: Mapping[str, Tensor], *names: str) -> None:
         if f'{name}.weight' not in weights or weights[f'{name}.weight'].dim() != 4:
             raise InputError(
                 f'the weights are not those of a BSRNet: the convolution {name} is missing (for another network, use '
-                'basicsr/test.py, or an ONNX file of it)'
+                'a checkpoint of BSRModel, which names it, or an ONNX file of it)'
             )
 
 

@@ -165,7 +165,8 @@ def _loaded(
 
         return OnnxNetwork(path, device, or_cpu)
     file = open_weights(path)
-    return TorchNetwork(network_in(file), name, device, precision, file.network)
+    # Float32 whatever torch's default type is.
+    return TorchNetwork(network_in(file).float(), name, device, precision, file.network)
 
 
 def _found(weights: str | os.PathLike[str] | None, scale: int | None) -> tuple[str, Path]:

@@ -49,7 +49,8 @@ def open_bsrnet(path: Path) -> 'WeightsFile':
     kind = file.network.get('type', 'BSRNet')
     if kind != 'BSRNet':
         raise InputError(
-            f'{path} holds the weights of {kind}, not of BSRNet: use basicsr/test.py for it, or an ONNX file of it.'
+            f'{path} holds the weights of {kind}, not of BSRNet, which this is for; bsr upscale and basicsr/test.py take '
+            'them.'
         )
     return file
 

@@ -66,8 +66,11 @@ def test_what_is_neither_a_name_nor_a_file(ships):
 def test_other_networks_have_a_way_out(tmp_path):
     torch.save({'params': {'head.weight': torch.zeros(3)}, 'network_g': {'type': 'EDSR'}}, tmp_path / 'told.pth')
     torch.save({'params': {'head.weight': torch.zeros(3)}}, tmp_path / 'untold.pth')
-    for name, sentence in (('told', 'holds the weights of EDSR'), ('untold', 'are not those of a BSRNet')):
-        with pytest.raises(InputError, match=rf'{name}\.pth.* {sentence}.* use basicsr/test\.py.* ONNX'):
+    for name, sentence in (
+        ('told', r'holds the weights of EDSR, not of BSRNet.*; bsr upscale and basicsr/test\.py take them'),
+        ('untold', 'are not those of a BSRNet.* use a checkpoint of BSRModel, which names it, or an ONNX file'),
+    ):
+        with pytest.raises(InputError, match=rf'{name}\.pth.* {sentence}'):
             load_model(tmp_path / f'{name}.pth')
 
 
