@@ -49,8 +49,8 @@ def open_bsrnet(path: Path) -> 'WeightsFile':
     kind = file.network.get('type', 'BSRNet')
     if kind != 'BSRNet':
         raise InputError(
-            f'{path} holds the weights of {kind}, not of BSRNet, which this is for; bsr upscale and basicsr/test.py take '
-            'them.'
+            f'{path} holds the weights of {kind}, not of BSRNet, which this is for; bsr upscale and basicsr/test.py '
+            'take them.'
         )
     return file
 
