@@ -82,7 +82,7 @@ def wrong(capsys, *words):
 @pytest.mark.parametrize(
     ('words', 'sentence'),
     [
-        (['--weights', 'nowhere.pth'], 'nowhere.pth is not a file of weights'),
+        (['--weights', 'nowhere.pth'], 'nowhere.pth does not exist: give a file of weights'),
         (['--weights', 'a\0b'], 'contains a NUL character'),
         (['--weights', '/dev/null'], '/dev/null is not a file of weights'),
         (['--weights', 'x' * 5000], 'cannot be used (File name too long)'),
