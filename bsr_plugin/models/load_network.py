@@ -22,7 +22,8 @@ def load_bsrnet(path: Path, param_key: str | None = None, network: Mapping[str, 
 
     Args:
         path: A file of BSRModel or SRModel, or a bare state dict.
-        param_key: Which entry; ``None`` takes ``params_ema``, or else ``params``, or else the bare state dict.
+        param_key: Which entry; ``None`` takes ``params_ema``, or else ``params``, or else the only one, or the bare state
+            dict.
         network: Type and arguments that the caller knows of.
 
     Raises:
@@ -85,7 +86,9 @@ def network_in(file: WeightsFile) -> nn.Module:
 
 
 def _best_entry(file: WeightsFile) -> str | None:
-    return next((key for key in ('params_ema', 'params') if key in file.entries), None)
+    """The averaged weights, or the trained ones, or the only ones whatever they are called."""
+    named = next((key for key in ('params_ema', 'params') if key in file.entries), None)
+    return next(iter(file.entries)) if named is None and len(file.entries) == 1 else named
 
 
 def _plain(value: Any) -> Any:

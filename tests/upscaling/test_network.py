@@ -38,7 +38,8 @@ def test_other_kinds_of_checkpoints(tmp_path):
     safetensors_file.write(tmp_path / 'net.safetensors', net.state_dict(), {})
     image = torch.rand(1, 3, 6, 5)
     expected = load_network(tmp_path / 'stock.pth', device='cpu')(image)
-    for name in ('bare.pth', 'net.safetensors'):
+    torch.save({'state_dict': net.state_dict(), 'epoch': 3}, tmp_path / 'lightning.pth')
+    for name in ('bare.pth', 'lightning.pth', 'net.safetensors'):
         assert torch.equal(load_network(tmp_path / name, device='cpu')(image), expected)
 
 
