@@ -22,8 +22,8 @@ def load_bsrnet(path: Path, param_key: str | None = None, network: Mapping[str, 
 
     Args:
         path: A file of BSRModel or SRModel, or a bare state dict.
-        param_key: Which entry; ``None`` takes ``params_ema``, or else ``params``, or else the only one, or the bare state
-            dict.
+        param_key: Which entry; ``None`` takes ``params_ema``, or else ``params``, or else the only one, or the bare
+            state dict.
         network: Type and arguments that the caller knows of.
 
     Raises:
