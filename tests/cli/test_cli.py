@@ -1,10 +1,10 @@
 """The command line: every command explains itself, works, and answers wrong input with one sentence and status 2."""
 
+import io
 import json
 import math
 import os
 import re
-import subprocess
 import sys
 
 import cv2
@@ -178,13 +178,14 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.bmp', '.jp2', '.gif'])
-def test_of_a_damaged_image_nothing_but_the_sentence_is_said(tmp_path, suffix):
+def test_of_a_damaged_image_nothing_but_the_sentence_is_said(tmp_path, capfd, suffix):
+    """Neither by Python nor by the libraries in C, which write where the interpreter does not see it."""
     whole = cv2.imencode(suffix, np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8))[1].tobytes()
     (tmp_path / f'cut{suffix}').write_bytes(whole[: len(whole) // 2])
-    command = [sys.executable, '-m', 'bsr_plugin', 'bicubic', str(tmp_path), '--scale', '2']
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert (done.returncode, done.stdout) == (2, '')
-    assert re.fullmatch(rf'bsr bicubic: .*cut\{suffix} .*: remove it or put it right\.\n', done.stderr)
+    assert main(['bicubic', str(tmp_path), '--scale', '2']) == 2
+    said = capfd.readouterr()
+    assert said.out == ''
+    assert re.fullmatch(rf'bsr bicubic: .*cut\{suffix} .*: remove it or put it right\.\n', said.err)
 
 
 def test_prepare_says_what_it_leaves_out(photographs, tmp_path, capsys):
@@ -229,11 +230,12 @@ def test_options_without_a_file_to_check(capsys, words):
 
 
 @pytest.mark.parametrize(('encoding', 'printed'), [('ascii', b'\\u540d\xe9'), ('utf-8', '名'.encode() + b'\xe9')])
-def test_names_are_printed_whatever_the_terminal_knows(tmp_path, encoding, printed):
+def test_names_are_printed_whatever_the_terminal_knows(tmp_path, monkeypatch, encoding, printed):
     file = os.fsencode(tmp_path / '名') + b'\xe9.yml'
     with open(file, 'w') as options:
         options.write((ROOT / 'options/test_BSR_x2.yml').read_text())
-    words = [sys.executable, '-m', 'bsr_plugin', 'options', '--elsewhere', file]
-    environment = {**os.environ, 'PYTHONIOENCODING': encoding}
-    done = subprocess.run(words, env=environment, capture_output=True)
-    assert done.stdout == os.fsencode(tmp_path) + b'/' + printed + b'.yml: nothing wrong, for a test\n', done.stderr
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
+    monkeypatch.setattr(sys, 'stdout', terminal)
+    assert main(['options', '--elsewhere', os.fsdecode(file)]) == 0
+    said = terminal.buffer.getvalue()
+    assert said == os.fsencode(tmp_path) + b'/' + printed + b'.yml: nothing wrong, for a test\n'

@@ -46,5 +46,5 @@ def test_without_any(monkeypatch):
     monkeypatch.setattr(choices, 'names', list)
     with pytest.raises(InputError, match='No weights ship with this version of bsr_plugin: give --weights FILE'):
         load_choices([], 'cpu')
-    with pytest.raises(InputError, match=r'nowhere\.pth is not a file of weights'):
+    with pytest.raises(InputError, match=r'nowhere\.pth does not exist: give a file of weights'):
         load_choices(['nowhere.pth'], 'cpu')

@@ -72,7 +72,7 @@ def datasets(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize('name', ['equal_seconds_291_x2', 'network_291_x2', 'long_291_x2'])
+@pytest.mark.parametrize('name', ['equal_seconds_291_x2', 'long_291_x2'])
 def test_a_dry_run_ends_with_a_table(datasets, tmp_path, capsys, monkeypatch, name):
     monkeypatch.setattr(timing, '_ROUNDS', 1)
     text = (STUDIES / f'{name}.yml').read_text()
