@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     'options': ('options', 'Checks option files, or prints the option reference or the JSON Schema for editors.'),
     'sample': ('sample', 'Writes the photographs that scikit-image ships, split for training and testing.'),
     'pic': ('pic', 'Shows how the patches of a data set are spread over the intervals of PIC.'),
-    'info': ('info', 'Versions, machine, and what of the engine is fast here: for the report of a bug.'),
+    'info': ('info', 'Versions, machine, and what of the engine is fast here: for bug reports.'),
     'bench': ('bench', 'Measures data, training and upscaling on this machine.'),
     'compare': ('compare', 'Compares test results with bicubic interpolation, in figures and in a picture.'),
     'report': ('report', "Test results beside the paper's: one page, and tables as Markdown, CSV and LaTeX."),

@@ -1,4 +1,4 @@
-"""``bsr info``: versions, machine, and what of the engine is fast here; what a report of a bug needs."""
+"""``bsr info``: versions, machine, and what of the engine is fast here; what a bug report needs."""
 
 import argparse
 import sys

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--quality', type=int, default=QUALITY, metavar='Q', help=quality)
     parser.add_argument('--compare', action='store_true', help='also write bicubic | BSR, side by side')
     add_shard(parser, 'upscale part I of N, beside others that do the rest')
-    parser.add_argument('--overwrite', action='store_true', help='make anew what is there and whole')
+    parser.add_argument('--overwrite', action='store_true', help='regenerate outputs that already exist')
     most = f'refuse larger inputs (default {MAX_PIXELS:,})'
     parser.add_argument('--max-pixels', type=int, default=MAX_PIXELS, metavar='N', help=most)
     add_json(parser)
