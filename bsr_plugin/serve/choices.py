@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bsr_plugin.archs.bsr_arch import BSRNet
 from bsr_plugin.errors import InputError
-from bsr_plugin.models.load_network import bsrnet_in
+from bsr_plugin.models.load_network import network_in
 from bsr_plugin.models.weights import open_weights
 from bsr_plugin.upscaling.network import RGBNetwork, load_network
 from bsr_plugin.upscaling.settings import Device
@@ -59,7 +60,12 @@ def _facts(name: str, path: Path, network: RGBNetwork) -> Iterator[str]:
         yield 'ONNX'
         return
     file = open_weights(path)
-    about = About.of(file, bsrnet_in(file))
+    net = network_in(file)
+    if not isinstance(net, BSRNet):
+        yield type(net).__name__
+        yield f'{sum(weight.numel() for weight in net.parameters()):,} parameters'
+        return
+    about = About.of(file, net)
     yield f'{about.parameters:,} parameters'
     if about.degradation not in (None, 'bicubic'):
         yield f'for {about.degradation} images'

@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 import torch
+from basicsr.archs import build_network
 
 from bsr_plugin import load_model
 from bsr_plugin.cli import main
@@ -34,6 +35,17 @@ def test_onnx_files(tiny, tmp_path):
     assert main(['export', str(tiny), '-o', str(tmp_path / 'net.onnx')]) == 0
     (choice,) = load_choices([str(tmp_path / 'net.onnx')], 'cpu')
     assert (choice.name, choice.line, choice.network.scale) == ('net', 'x2, ONNX', 2)
+
+
+def test_a_network_of_the_toolbox(tmp_path):
+    network = {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 4, 'num_block': 1, 'upscale': 3}
+    net = build_network(dict(network))
+    torch.save({'params': net.state_dict(), 'network_g': network}, tmp_path / 'edsr.pth')
+    (choice,) = load_choices([str(tmp_path / 'edsr.pth')], 'cpu')
+    # Convolutions of 3 x 3 with a bias: 3 to 4, three of 4 to 4, 4 to 4 x 9 before the shuffle, and 4 to 3.
+    weights = sum(9 * here * there + there for here, there in ((3, 4), (4, 4), (4, 4), (4, 4), (4, 36), (4, 3)))
+    assert (choice.name, choice.line) == ('edsr', f'x3, EDSR, {weights:,} parameters')
+    assert choice.network(torch.zeros(1, 3, 5, 6)).shape == (1, 3, 15, 18)
 
 
 def test_two_files_of_one_name(tiny, tmp_path):
