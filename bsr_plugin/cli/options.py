@@ -26,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: A file is wrong; one line for each problem of each file.
     """
     if arguments.schema:
+        if arguments.file:
+            raise InputError(f'--schema prints the schema of all option files: leave {arguments.file[0]} or it out.')
         from bsr_plugin.options.json_schema import json_schema
 
         print(json_schema(), end='')

@@ -140,6 +140,7 @@ class CheckpointedModel(SRModel):
                 **({} if self.position is None else {'position': self.position}),
                 'manual_seed': self.opt.get('manual_seed'),
                 'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
+                'optimizer_types': [type(optimizer).__name__ for optimizer in self.optimizers],
                 'schedulers': [scheduler.state_dict() for scheduler in self.schedulers],
                 'warmup_iter': self.opt['train'].get('warmup_iter', -1),
                 'weights': self._weight_files,
@@ -196,7 +197,11 @@ class CheckpointedModel(SRModel):
         net.load_state_dict(weights, strict=strict)
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
-        """Goes on as if the run had never stopped, from a state of this model or of SRModel, which has less in it."""
+        """Goes on as if the run had never stopped, from a state of this model or of SRModel, which has less in it.
+
+        Raises:
+            InputError: The state holds the moments of an optimizer of another type.
+        """
         for sentence in resume_state.get('skipped', []):
             get_root_logger().warning(sentence)
         self._resume_optimizers(resume_state)

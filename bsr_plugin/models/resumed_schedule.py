@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from bsr_plugin.errors import InputError
 from bsr_plugin.models.training_state import plain
 
 #: How an optimizer computes, not what.
@@ -50,8 +51,18 @@ def resumed(
         state: A training state of this model or of SRModel.
         index: Which optimizer of the state it is.
         train: The section ``train`` of the options.
+
+    Raises:
+        InputError: The state holds the moments of an optimizer of another type.
     """
     saved, position = state['optimizers'][index], state['schedulers'][index]
+    kind = type(optimizer).__name__
+    kind_before = state['optimizer_types'][index] if 'optimizer_types' in state else kind
+    if kind_before != kind:
+        raise InputError(
+            f'train.optim_g.type makes {kind}, and the moments in the training state are those of {kind_before}: set the '
+            "type back, or begin a new run from this one's weights with path.pretrain_network_g."
+        )
     pairs = [*zip(saved['param_groups'], optimizer.param_groups, strict=True)]
     of_groups = [each for pair in pairs for each in _changes_of_group(*pair)]
     warmup = train.get('warmup_iter', -1)

@@ -8,6 +8,7 @@ import torch
 from basicsr.models.lr_scheduler import MultiStepRestartLR
 from torch import nn
 
+from bsr_plugin.errors import InputError
 from bsr_plugin.models.resumed_schedule import learning_rates, resumed
 from bsr_plugin.models.training_state import lay_out_like_parameters, plain
 
@@ -126,6 +127,23 @@ def test_moments_that_a_state_does_not_hold_are_not_asked_for(build, batches, wa
         f'train.optim_g.amsgrad is {not saved} and was {saved} in the training state: the run goes on with the values '
         f'of the options, but with train.optim_g.amsgrad {saved}, as the saved moments need it.'
     ]
+
+
+def test_the_moments_of_another_optimizer_are_refused(build, batches, monkeypatch):
+    model = build(**section())
+    run(model, batches(5), 1, 5)
+    model.save(0, 5)
+    # The released toolbox has Adam alone, its repository others.
+    monkeypatch.setattr(torch.optim, 'Adam', torch.optim.NAdam)
+    with pytest.raises(InputError, match=r'optim_g.type makes NAdam, and .* are those of Adam: set the type back'):
+        build(resume=5, **section())
+
+
+def test_a_state_of_srmodel_does_not_tell_the_optimizer(build, batches):
+    model = build(model_type='SRModel', **section())
+    run(model, batches(5), 1, 5)
+    model.save(0, 5)
+    assert build(resume=5, **section()).iteration == 5
 
 
 def test_a_run_that_ends_earlier_than_its_state_is_over(build, batches):

@@ -41,3 +41,8 @@ def test_every_problem_of_every_file_is_printed(file, capsys, tmp_path):
 def test_folders_are_looked_for_on_this_machine(file, capsys):
     assert main(['options', file]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 4
+
+
+def test_the_schema_is_not_that_of_a_file(file, capsys):
+    assert main(['options', '--schema', str(file)]) == 2
+    assert f'leave {file} or it out' in capsys.readouterr().err
