@@ -43,11 +43,15 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: The study file or its options are wrong, or the folder is in use or holds runs of other options.
     """
+    from bsr_plugin.options.machine import absent_sets, left_out
     from bsr_plugin.report.study_build import build_study_report
     from bsr_plugin.study.folder import CellFolder
     from bsr_plugin.study.planning import plan_study
 
     plan = plan_study(arguments.file)
+    test_sets = plan.cells[0].test_on(plan.test_sets)
+    for key in absent_sets(test_sets):
+        print(left_out(test_sets['datasets'][key]))
     if arguments.list:
         plan = _as_far_as_timed(plan, arguments.out)
         print(_listing([CellFolder(arguments.out or Path(), cell) for cell in plan.cells], bool(arguments.out)))
@@ -125,4 +129,6 @@ def _state(folder: 'CellFolder', has_folder: bool) -> str:
         return total
     if folder.is_changed():
         return 'of other options'
-    return 'done' if folder.is_done() else f'{folder.iteration():,} of {total}'
+    if folder.record() is not None:
+        return f'to be tested on {", ".join(sets)}' if (sets := folder.untested()) else 'done'
+    return f'{folder.iteration():,} of {total}'

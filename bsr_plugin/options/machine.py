@@ -31,6 +31,12 @@ def absent_sets(options: Options) -> list[str]:
     return [key for key, found in absences.items() if found and all(found)]
 
 
+def left_out(dataset: Options) -> str:
+    """Says that a test goes without a set whose folders do not exist."""
+    folder = dataset.get('dataroot_gt') or dataset.get('dataroot_lq')
+    return f'{dataset["name"]} is left out: there is no folder {folder}.'
+
+
 def _folders(datasets: Mapping[str, Options]) -> Iterator[Problem]:
     for key, dataset in datasets.items():
         for root in _roots(dataset):

@@ -16,7 +16,7 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.markdown import markdown_row, markdown_table, markdown_text
 from bsr_plugin.report.study_figures import claims_figure, learning_curves_figure
 from bsr_plugin.report.study_table_parts import StudyTable, sets_of
-from bsr_plugin.report.study_tables import study_tables
+from bsr_plugin.report.study_tables import CLAIMS, study_tables
 from bsr_plugin.report.study_times import seconds_table
 from bsr_plugin.report.style import svg_file
 from bsr_plugin.report.template import source
@@ -44,7 +44,8 @@ class KeptStudy:
 def keep_study(folder: Path, result: StudyResult) -> None:
     """Keeps what a study has found, without the figures of single images."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_study(folder, replace(result, images={}))
+    tests = result.tests and replace(result.tests, images={})
+    write_study(folder, replace(result, images={}, tests=tests))
     about = folder / 'about.md'
     if not about.exists():
         write_text(about, f'{result.name}.\n')
@@ -112,13 +113,13 @@ def _figures(study: KeptStudy) -> Iterator[tuple[Path, str]]:
 def _section(study: KeptStudy, base: Path, figures: list[Path]) -> dict[str, Any]:
     """What the template shows of a study."""
     tables = study_tables(study.result)
-    claims = [table for table in tables if table.title == 'Claims']
+    claims = [table for table in tables if table.title == CLAIMS]
     titles = {'claims': 'Differences of the claims', 'curves': 'Learning curves'}
     return {
         'title': study.result.name,
         'about': study.about,
         'measured': _measured(study.result),
-        'claims': [markdown_row([markdown_text(word) for word in row]) for table in claims for row in table.rows],
+        'claims': [line for table in claims for line in _words(table)],
         'figures': [
             {'title': titles[path.stem], 'path': path.resolve().relative_to(base).as_posix()}
             for path in figures
@@ -131,7 +132,7 @@ def _section(study: KeptStudy, base: Path, figures: list[Path]) -> dict[str, Any
 def _shown(result: StudyResult, tables: list[StudyTable]) -> list[StudyTable]:
     """The tables of the metric that decides, and those without one; the claims stand before them."""
     metric = main_metric(result.metrics)
-    shown = [table for table in tables if table.title != 'Claims' and table.metric in (metric, None)]
+    shown = [table for table in tables if table.title != CLAIMS and table.metric in (metric, None)]
     # Whether the seconds were equal.
     seconds = seconds_table(result) if result.budget else None
     return [*shown, seconds] if seconds else shown
@@ -150,6 +151,20 @@ def _measured(result: StudyResult) -> str:
 
 
 def _table(table: StudyTable) -> dict[str, Any]:
-    heads, *rows = ([markdown_text(word) for word in row] for row in (table.heads, *table.rows))
     title, below = map(markdown_text, (table.title, table.below))
-    return {'title': title, 'below': below, 'rows': markdown_table(heads, rows)}
+    return {'title': title, 'below': below, 'rows': _lines(table)}
+
+
+def _lines(table: StudyTable) -> list[str]:
+    heads, *rows = _cells(table)
+    return markdown_table(heads, rows)
+
+
+def _words(table: StudyTable) -> list[str]:
+    """The lines of a table of sentences, flush left, and of q."""
+    heads, *rows = _cells(table)
+    return [markdown_row(row) for row in (heads, ['---:' if head == 'q' else '---' for head in heads], *rows)]
+
+
+def _cells(table: StudyTable) -> list[list[str]]:
+    return [[markdown_text(word) for word in row] for row in (table.heads, *table.rows)]

@@ -57,7 +57,10 @@ def _latex_words(text: str) -> str:
 
 
 def study_to_csv(result: StudyResult) -> str:
-    """One line for each figure at full length: of sets, of images, of single runs, differences, and claims."""
+    """One line for each figure at full length: of sets, of images, of single runs, differences, and claims.
+
+    The kinds of those on test sets begin with ``test``.
+    """
     text = io.StringIO()
     lines = csv.DictWriter(text, _CSV_COLUMNS, lineterminator='\n')
     lines.writeheader()
@@ -83,6 +86,8 @@ def _lines(result: StudyResult) -> Iterator[dict[str, Any]]:
                     yield {**_line('run', variant, name, metric, run), 'seed': seed}
     yield from (_difference('difference', each) for each in result.differences)
     yield from _quarters(result)
+    if result.tests:
+        yield from ({**each, 'kind': f'test {each["kind"]}'} for each in _lines(result.tests))
     for claim in result.comparisons:
         yield {'kind': 'claim', 'variant': claim.better, 'reference': claim.than, 'claim': claim.says,
                'verdict': claim.verdict}  # fmt: skip

@@ -30,13 +30,17 @@ def render_study(result: StudyResult, tables: list[StudyTable]) -> str:
         result: The study.
         tables: Its tables.
     """
-    parts = {
-        'tables': tables,
+    parts: dict[str, list[Any]] = {
+        'tables': [*tables],
         'differences': list(_plots(result, 'differences')),
         'curves': list(_plots(result, 'curves')),
         'times': _times(result),
-        'images': list(_images(result)),
+        'images': list(_images(result, 'images')),
     }
+    if result.tests:
+        plots = _plots(result.tests, 'differences', 'test-')
+        parts['differences'] += [{**plot, 'title': f'{plot["title"]}, test sets'} for plot in plots]
+        parts['images'] += _images(result.tests, 'test-images')
     seeds = ', '.join(map(str, result.seeds))
     return rendered(
         'study.html',
@@ -53,6 +57,14 @@ def _warnings(result: StudyResult) -> list[str]:
     warnings = []
     if result.done != result.planned:
         warnings.append(f'{result.done} of {result.planned} runs are done: n says of how many seeds a figure is.')
+    if result.tests and result.tests.done != result.done:
+        warnings.append(f'{result.tests.done} of {result.done} runs were tested on the test sets.')
+    warnings += _warnings_of_images(result) + (_warnings_of_images(result.tests) if result.tests else [])
+    return warnings
+
+
+def _warnings_of_images(result: StudyResult) -> list[str]:
+    warnings = []
     for name in dict.fromkeys(name for sets in result.images.values() for name in sets):
         if images := _not_in_all_runs(result, name):
             sentence = f'{name} was not the same for all runs, and their means do not compare'
@@ -71,13 +83,13 @@ def _not_in_all_runs(result: StudyResult, name: str) -> list[str]:
     return [image for image in images if any(runs_with(each, image) < len(result.values[each]) for each in of_variants)]
 
 
-def _plots(result: StudyResult, section: str) -> Iterator[dict[str, Any]]:
+def _plots(result: StudyResult, section: str, prefix: str = '') -> Iterator[dict[str, Any]]:
     """A plot for each metric."""
     draw = {'differences': differences_figure, 'curves': learning_curves_figure}[section]
     for number, metric in enumerate(result.metrics):
         figure: Figure | None = draw(result, metric, PAGE)
         if figure:
-            svg = Markup(inline_svg(figure, f'{section}-{number}'))
+            svg = Markup(inline_svg(figure, f'{prefix}{section}-{number}'))
             yield {'title': label_of(metric, result.metrics), 'svg': svg}
 
 
@@ -89,7 +101,7 @@ def _times(result: StudyResult) -> list[StudyTable]:
     return [table, *reach_tables(result.times.reach, result, 'seconds')]
 
 
-def _images(result: StudyResult) -> Iterator[dict[str, Any]]:
+def _images(result: StudyResult, anchor: str) -> Iterator[dict[str, Any]]:
     """A table for each set: mean and standard deviation of every variant on every image."""
     done = [variant for variant, images in result.images.items() if images]
     for number, (name, images) in enumerate((result.images[done[0]] if done else {}).items()):
@@ -99,7 +111,7 @@ def _images(result: StudyResult) -> Iterator[dict[str, Any]]:
             for image in images
         ]
         heads = ['Image', *(f'{variant} {label_of(metric, result.metrics)}' for variant, metric in columns)]
-        yield {'id': f'images-{number}', 'title': f'{name}: {len(rows)} images', 'heads': heads, 'rows': rows}
+        yield {'id': f'{anchor}-{number}', 'title': f'{name}: {len(rows)} images', 'heads': heads, 'rows': rows}
 
 
 def _image_cell(result: StudyResult, variant: str, name: str, image: str, metric: str) -> Mapping[str, str | None]:

@@ -1,6 +1,7 @@
 """A study's tables: claims, figures of every variant, differences from the reference, iterations to its figure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bsr_plugin.report.study_budget import budget_tables
@@ -19,15 +20,23 @@ from bsr_plugin.study.record import ALL_SETS
 from bsr_plugin.study.results import Reach, StudyResult
 from bsr_plugin.study.statistics import false_discovery_rates
 
+#: Title of the table of the claims.
+CLAIMS = 'Claims'
+
 
 def study_tables(result: StudyResult) -> list[StudyTable]:
-    """All tables: the claims; for every metric figures and differences; the iterations to the reference's PSNR."""
+    """All tables: the claims; for every metric figures and differences; the iterations to the reference's PSNR; and the
+    differences of the claims, figures and differences on the test sets.
+    """
     tables = _claims(result)
     for metric in result.metrics:
         tables += [_figures(result, metric), *_differences(result, metric)]
     if result.budget is None:
-        return [*tables, *reach_tables(result.reach, result, 'iterations')]
-    return [*tables, *budget_tables(result.budget, result)]
+        tables += reach_tables(result.reach, result, 'iterations')
+    else:
+        tables += budget_tables(result.budget, result)
+    of_tests = study_tables(result.tests) if result.tests else []
+    return tables + [replace(each, title=f'{each.title}, test sets') for each in of_tests if each.title != CLAIMS]
 
 
 def _figures(result: StudyResult, metric: str) -> StudyTable:
@@ -62,23 +71,34 @@ def _claims(result: StudyResult) -> list[StudyTable]:
         return []
     sets, options = sets_of(result), result.metrics[metric]
     label = label_of(metric, result.metrics)
-    deciding = [decisive(each.differences, result.metrics) for each in result.comparisons]
-    rates = false_discovery_rates([each.p if each else None for each in deciding])
-    verdicts = [
-        [each.says, f'{each.better} vs {each.than}', each.verdict, '' if rate is None else f'{rate:.2g}']
-        for each, rate in zip(result.comparisons, rates, strict=True)
-    ]
+    heads, rows = ['claim', 'variants'], [[each.says, f'{each.better} vs {each.than}'] for each in result.comparisons]
+    for where, found in (('here', result), (_where(result.tests), result.tests)):
+        if found is not None:
+            heads += [where, 'q']
+            rows = [[*row, *verdict] for row, verdict in zip(rows, _verdicts(found), strict=True)]
     by = f'By the difference in {label}, {ALL_SETS}' if ALL_SETS in sets else f'By the difference in {label}'
     below = (
         f'{by}, with its 95 % confidence interval. q is the p-value corrected for the number of claims (Benjamini and '
         'Hochberg): of those with q up to 0.05 one in twenty is expected to be chance.'
     )
-    tables = [StudyTable('Claims', ['claim', 'variants', 'here', 'q'], verdicts, below)]
+    tables = [StudyTable(CLAIMS, heads, rows, below)]
     pairs = {(each.better, each.than): each for each in result.comparisons}
     rows = [[f'{better} vs {than}', *_row(pairs[better, than], metric, options, sets)] for better, than in pairs]
     rows = [row for row in rows if row[-1] != '0']
     title = f'{label}, difference between the variants of the claims'
     return [*tables, StudyTable(title, ['variants', *sets, 'n'], rows, PAIRED, metric)] if rows else tables
+
+
+def _where(tests: StudyResult | None) -> str:
+    return f'on {" and ".join(name for name in sets_of(tests) if name != ALL_SETS)}' if tests else ''
+
+
+def _verdicts(result: StudyResult) -> list[tuple[str, str]]:
+    """Of each claim the verdict and q."""
+    deciding = [decisive(each.differences, result.metrics) for each in result.comparisons]
+    rates = false_discovery_rates([each.p if each else None for each in deciding])
+    shown = ('' if rate is None else f'{rate:.2g}' for rate in rates)
+    return [(each.verdict, rate) for each, rate in zip(result.comparisons, shown, strict=True)]
 
 
 def _row(claim: Claim, metric: str, options: Mapping[str, Any], sets: Sequence[str]) -> list[str]:

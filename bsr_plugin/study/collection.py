@@ -14,7 +14,7 @@ from bsr_plugin.study.timing import Rates
 
 
 class Collection:
-    """The runs that are done; each is read once.
+    """The runs that are trained and tested; each is read once, or as long as it is still to be tested on test sets.
 
     Args:
         plan: The study.
@@ -25,14 +25,17 @@ class Collection:
         self._plan = plan
         self._folders = folders
         self._runs: dict[Path, RunRecord] = {}
+        self._done: set[Path] = set()
         self._finished = 0.0
 
     def result(self) -> StudyResult:
         """What the runs that are done by now have found."""
         for folder in self._folders:
-            if folder.path not in self._runs and (record := folder.record()) is not None:
+            if folder.path not in self._done and (record := folder.record()) is not None:
                 self._runs[folder.path] = record.with_mean_of_sets()
                 self._finished = max(self._finished, folder.done_at())
+                if not folder.untested():
+                    self._done.add(folder.path)
         result = study_result(self._plan, list(self._runs.values()))
         day = datetime.datetime.fromtimestamp(self._finished, datetime.timezone.utc).date().isoformat()
         times = replace(result.times, finished=day if self._runs else None)

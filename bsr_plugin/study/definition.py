@@ -43,6 +43,9 @@ class Study(Section):
     seconds: Positive | None = None
     """Seconds of training for every run, in place of `train.total_iter`: each variant is timed first, and gets the
     iterations that fit. What the base counts in iterations keeps its share; validations are at the quarters."""
+    test_sets: Annotated[list[dict[str, Any]], Field(default_factory=list)]
+    """Data sets, each with its `name`, that nothing is chosen by: final networks are tested on them, also those of runs
+    that are done, and their figures stand apart from those of the validation sets."""
     comparisons: Annotated[list[Comparison], Field(default_factory=list)]
     """Claims that the study tells of, each with a sentence; what a run does is not changed by them."""
 

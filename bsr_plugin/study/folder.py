@@ -3,12 +3,13 @@
 A study's folder has one for each run, ``runs/VARIANT/SEED/``::
 
     train.yml, test.yml   options, written out in full; the run belongs to them
+    test_sets.yml         options of the test on the study's test sets
     output.log            what its processes printed
     experiments/NAME/     checkpoints and log, NAME being VARIANT_SEED
     tb_logger/NAME/       TensorBoard log
     validations/N.json    figures of a validation that a killed process did not write down
     results/NAME/         the final test: metrics.json
-    record.json           all that the study keeps of the run; written last
+    record.json           all that the study keeps of the run; written last, and anew after the test on the test sets
 
 Once the record is there, nothing else is needed: it makes the run a done one, also by itself, in another study's folder
 or on another machine.
@@ -16,6 +17,8 @@ or on another machine.
 
 import json
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +30,21 @@ from bsr_plugin.evaluation.training_log import Record, read_log
 from bsr_plugin.models.checkpoint import states_in
 from bsr_plugin.models.resume import newest_readable
 from bsr_plugin.options.loader import read_options
+from bsr_plugin.options.machine import absent_sets
 from bsr_plugin.study.learning_curves import seconds_per_iteration
 from bsr_plugin.study.planning import Cell, Options, as_file
-from bsr_plugin.study.record import FILE_NAME, RunRecord, digest_of, read_record, write_record
+from bsr_plugin.study.record import (
+    FILE_NAME,
+    RunRecord,
+    SetRecord,
+    digest_of,
+    digest_of_set,
+    read_record,
+    write_record,
+)
+
+#: The network that a training ends with.
+_FINAL = 'net_g_latest.pth'
 
 
 class CellFolder:
@@ -57,8 +72,10 @@ class CellFolder:
 
     def test_options(self, weights: str) -> Options:
         """The options of a test of one of the run's networks, such as ``net_g_latest.pth``."""
-        path = {**self.cell.test['path'], 'pretrain_network_g': str(self.models / weights)}
-        return {**self.cell.test, 'path': path}
+        return self._with_weights(self.cell.test, weights)
+
+    def _with_weights(self, test: Options, weights: str) -> Options:
+        return {**test, 'path': {**test['path'], 'pretrain_network_g': str(self.models / weights)}}
 
     def is_changed(self) -> bool:
         """Whether the folder belongs to other options than those of the study."""
@@ -67,14 +84,14 @@ class CellFolder:
         kept = {file: read_options(file) for file in (self.train_file, self.test_file) if file.is_file()}
         for options in kept.values():
             options.pop('bsr_plugin', None)
-        own = {self.train_file: self.cell.train, self.test_file: self.test_options('net_g_latest.pth')}
+        own = {self.train_file: self.cell.train, self.test_file: self.test_options(_FINAL)}
         return any(_without_weights(options) != _without_weights(own[file]) for file, options in kept.items())
 
     def write_options(self) -> None:
         """Writes the option files."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.train_file, as_file(self.cell.train))
-        write_text(self.test_file, as_file(self.test_options('net_g_latest.pth')))
+        write_text(self.test_file, as_file(self.test_options(_FINAL)))
 
     def remove(self) -> None:
         """Removes the folder and all that is in it."""
@@ -156,13 +173,51 @@ class CellFolder:
     # Results
 
     def record(self) -> RunRecord | None:
-        """What the run found; ``None`` while it is not done."""
+        """What the run found, with the study's test sets alone; ``None`` while it is not trained and tested."""
         record = read_record(self._record)
-        return record if record is not None and record.options == digest_of(self.cell) else None
+        if record is None or record.options != digest_of(self.cell):
+            return None
+        digests = {name: digest_of_set(options) for name, options in self.cell.test_sets.items()}
+        tests = {name: each for name, each in record.tests.items() if each.options == digests.get(name)}
+        return replace(record, tests=tests)
 
     def is_done(self) -> bool:
-        """Whether there is a record of the run, with the options of the study."""
-        return self.record() is not None
+        """Whether there is a record of the run, with the options of the study, and no test set is left."""
+        return self.record() is not None and not self.untested()
+
+    def untested(self) -> list[str]:
+        """The test sets on this machine that the final network has not been tested on; none where it is gone."""
+        record = self.record()
+        if record is None or not (self.models / _FINAL).is_file():
+            return []
+        sets = self.cell.test_on([name for name in self.cell.test_sets if name not in record.tests])
+        absent = absent_sets(sets)
+        return [dataset['name'] for key, dataset in sets['datasets'].items() if key not in absent]
+
+    def write_options_of(self, test_sets: Sequence[str]) -> Path:
+        """Writes the option file of a test on test sets."""
+        file = self.path / 'test_sets.yml'
+        write_text(file, as_file(self._with_weights(self.cell.test_on(test_sets), _FINAL)))
+        return file
+
+    def record_tests(self) -> None:
+        """Adds to the record what a test on test sets measured.
+
+        Raises:
+            InputError: The results are missing or damaged.
+        """
+        record = self.record()
+        if record is None:
+            raise InputError(f'{self.path} has no record: run bsr study again.')
+        measured = {
+            part.name: SetRecord(
+                digest_of_set(self.cell.test_sets[part.name]),
+                dict(part.mean),
+                {image.name: dict(image.values) for image in part.images},
+            )
+            for part in read_results(self.results).sets
+        }
+        write_record(self._record, replace(record, tests={**record.tests, **measured}))
 
     def done_at(self) -> float:
         """When the record was written, in seconds since the epoch."""
@@ -196,14 +251,20 @@ class CellFolder:
         """Removes the results of tests that were not finished."""
         shutil.rmtree(self.results.parent, ignore_errors=True)
 
-    def incomplete(self, results: Path) -> str | None:
-        """Why results do not serve: one sentence; ``None`` where every image of every set was measured."""
+    def incomplete(self, results: Path, sets: Sequence[str] | None = None) -> str | None:
+        """Why results do not serve: one sentence; ``None`` where every image of every set was measured.
+
+        Args:
+            results: Folder of the results.
+            sets: Names of the sets; ``None`` for the validation sets.
+        """
         try:
             result = read_results(results)
         except InputError as error:
             return str(error)
         there = {part.name for part in result.sets}
-        missing = [f'{name} was not measured.' for name in self.cell.sets if name not in there]
+        expected = self.cell.sets if sets is None else sets
+        missing = [f'{name} was not measured.' for name in expected if name not in there]
         return next(iter([*missing, *result.left_out]), None)
 
 

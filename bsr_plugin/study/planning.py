@@ -37,12 +37,14 @@ class Cell:
         seed: Its ``manual_seed``.
         train: Options of its training.
         test: Options of its test; ``path.pretrain_network_g`` is still open.
+        test_sets: Name -> section of each set that only the final network is tested on.
     """
 
     variant: str
     seed: int
     train: Options
     test: Options
+    test_sets: Mapping[str, Options] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -59,6 +61,10 @@ class Cell:
         """Names of its validation sets."""
         return [dataset['name'] for dataset in self.test['datasets'].values()]
 
+    def test_on(self, names: Sequence[str]) -> Options:
+        """Options of a test on some of the test sets."""
+        return _on(self.test, [self.test_sets[name] for name in names])
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -71,6 +77,7 @@ class Plan:
         seeds: The seeds, in order.
         cells: The runs: all variants of the first seed, then those of the next.
         comparisons: The claims that its result tells of.
+        test_sets: Names of the sets that only the final networks are tested on.
         seconds: Seconds of training for every run; ``None`` leaves the iterations as the options give them.
         rates: Variant -> iterations per second that make iterations of the seconds; empty until they are known.
     """
@@ -81,6 +88,7 @@ class Plan:
     seeds: tuple[int, ...]
     cells: tuple[Cell, ...]
     comparisons: tuple[Comparison, ...] = ()
+    test_sets: tuple[str, ...] = ()
     seconds: float | None = None
     rates: Mapping[str, float] = field(default_factory=dict)
 
@@ -101,23 +109,39 @@ def plan_study(path: Path, check_paths: bool = True) -> Plan:
     options = {name: changed(base, given) for name, given in changes.items()}
     if not problems:
         checked = {name: training_options(given, name, max(study.seeds)) for name, given in options.items()}
-        problems = _by_variant({name: _problems(train, check_paths) for name, train in checked.items()})
+        problems = _by_variant(
+            {name: _problems(train, study.test_sets, check_paths) for name, train in checked.items()}
+        )
     problems = problems or list(_incomparable(options, study.reference))
     if problems:
         raise InputError('\n'.join(f'{path}: {each}' for each in problems))
-    cells = []
+    cells, sets = [], {dataset['name']: dataset for dataset in study.test_sets}
     for seed in study.seeds:
         for name in study.variants:
             train = training_options(options[name], name, seed)
-            cells.append(Cell(name, seed, train, test_options(train)))
-    names, seeds = tuple(study.variants), tuple(study.seeds)
-    return Plan(study.name, study.reference, names, seeds, tuple(cells), tuple(study.comparisons), study.seconds)
+            cells.append(Cell(name, seed, train, test_options(train), sets))
+    return Plan(
+        name=study.name,
+        reference=study.reference,
+        variants=tuple(study.variants),
+        seeds=tuple(study.seeds),
+        cells=tuple(cells),
+        comparisons=tuple(study.comparisons),
+        test_sets=tuple(sets),
+        seconds=study.seconds,
+    )
 
 
-def _problems(train: Options, check_paths: bool) -> list[str]:
-    """One line for each problem of a variant's options, for the training and then for the test."""
+def _problems(train: Options, test_sets: Sequence[Options], check_paths: bool) -> list[str]:
+    """One line for each problem of a variant's options, for the training and then for the tests."""
     found = [*_lacks(train), *check_options(train, True, check_paths)]
-    return found or check_options(test_options(train), False, check_paths)
+    found = found or check_options(test_options(train), False, check_paths)
+    if found or not test_sets:
+        return found
+    test = test_options(train)
+    # Together, so that no two sets have one name.
+    together = _on(test, [*test['datasets'].values(), *test_sets])
+    return [f'test_sets: {problem}' for problem in check_options(together, False, check_paths)]
 
 
 def _by_variant(problems: Mapping[str, Sequence[str]]) -> list[str]:
@@ -197,6 +221,11 @@ def test_options(train: Options) -> Options:
         },
         'val': {key: value for key, value in train['val'].items() if key != 'val_freq'},
     }
+
+
+def _on(test: Options, sets: Sequence[Options]) -> Options:
+    """The options of a test on other sets."""
+    return {**test, 'datasets': {f'test_{number}': dataset for number, dataset in enumerate(sets, 1)}}
 
 
 def as_file(options: Options) -> str:

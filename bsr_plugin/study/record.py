@@ -2,21 +2,38 @@
 
 import hashlib
 import json
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import field, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from bsr_plugin.atomic import write_text
 from bsr_plugin.study.learning_curves import mean_over_sets
-from bsr_plugin.study.planning import Cell
+from bsr_plugin.study.planning import Cell, Options
 
 FILE_NAME = 'record.json'
 FORMAT = 1
 
 #: What stands in the place of a set's name for the mean over all of them.
 ALL_SETS = 'mean of all sets'
+
+
+@dataclass(frozen=True, config=ConfigDict(ser_json_inf_nan='strings'))
+class SetRecord:
+    """What a final network reaches on a test set.
+
+    Attributes:
+        options: Digest of the set's section.
+        means: Metric -> mean over the images.
+        images: Image -> metric -> value.
+    """
+
+    options: str
+    means: dict[str, float]
+    images: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True, config=ConfigDict(ser_json_inf_nan='strings'))
@@ -33,6 +50,7 @@ class RunRecord:
         seconds_per_iteration: Time of an iteration; ``None`` where the log does not tell.
         versions: Package -> version.
         machine: The machine that it ended on, in a line; ``None`` where it is not known.
+        tests: Test set -> what the final network reaches on it.
         format: Version of this file's form.
     """
 
@@ -45,6 +63,7 @@ class RunRecord:
     seconds_per_iteration: float | None
     versions: dict[str, str]
     machine: str | None = None
+    tests: dict[str, SetRecord] = field(default_factory=dict)
     format: int = FORMAT
 
     def with_mean_of_sets(self) -> 'RunRecord':
@@ -56,11 +75,28 @@ class RunRecord:
         curve = {metric: mean_over_sets([each[metric] for each in curves]) for metric in values[0]}
         return replace(self, means={**self.means, ALL_SETS: mean}, curves={**self.curves, ALL_SETS: curve})
 
+    def on_test_sets(self, names: Sequence[str]) -> 'RunRecord | None':
+        """The same with the figures of test sets in the place of all others; ``None`` unless it has those of each."""
+        if not names or any(name not in self.tests for name in names):
+            return None
+        means = {name: self.tests[name].means for name in names}
+        images = {name: self.tests[name].images for name in names}
+        nothing: dict[str, dict[int, float]] = {metric: {} for metric in next(iter(means.values()))}
+        return replace(self, means=means, images=images, curves=dict.fromkeys(names, nothing)).with_mean_of_sets()
+
 
 def digest_of(cell: Cell) -> str:
     """Digest of a run's options, wherever its study lies."""
-    text = json.dumps([cell.train, cell.test], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _digest([cell.train, cell.test])
+
+
+def digest_of_set(options: Options) -> str:
+    """Digest of the section of a test set."""
+    return _digest(options)
+
+
+def _digest(options: Any) -> str:
+    return hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def write_record(file: Path, record: RunRecord) -> None:

@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -85,6 +85,7 @@ class StudyResult:
         times: What depends on the machine.
         comparisons: The claims of the study file, and whether they hold.
         budget: Iterations, and figures at each quarter, of a study of equal seconds; ``None`` for another.
+        tests: The same on the test sets alone, of the runs that were tested on them; ``None`` where there are none.
         format: Version of this file's form.
     """
 
@@ -104,6 +105,7 @@ class StudyResult:
     times: Times
     comparisons: list[Claim] = field(default_factory=list)
     budget: Budget | None = None
+    tests: 'StudyResult | None' = None
     format: int = FORMAT
 
 
@@ -138,7 +140,17 @@ def study_result(plan: Plan, runs: Sequence[RunRecord]) -> StudyResult:
         times=_times(of_variant, reach),
         comparisons=[claim(each, of_variant, metrics) for each in plan.comparisons],
         budget=budget(plan, of_variant),
+        tests=_on_test_sets(plan, done),
     )
+
+
+def _on_test_sets(plan: Plan, runs: Sequence[RunRecord]) -> StudyResult | None:
+    sets = [name for name in plan.test_sets if any(name in run.tests for run in runs)]
+    tested = [found for run in runs if (found := run.on_test_sets(sets))]
+    if not tested:
+        return None
+    result = study_result(replace(plan, test_sets=(), seconds=None), tested)
+    return replace(result, curves={name: {} for name in plan.variants}, reach=[], times=Times())
 
 
 def _by_set(runs: Sequence[RunRecord]) -> dict[str, dict[str, Figure]]:

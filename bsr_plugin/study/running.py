@@ -139,13 +139,17 @@ def course_of(folder: CellFolder) -> Course:
     folder.write_options()
     if not is_free(folder.path):
         raise RunFailedError('an earlier process is still at work there: end it, and start again')
-    folder.forget_what_cannot_be_resumed()
-    iteration = folder.unrecorded_validation()
-    if iteration is not None:
-        yield from _validated_again(folder, iteration)
-    check_status(*(yield Job('train', ('-opt', str(folder.train_file), '--auto_resume'))))
-    yield from _tested(folder, folder.test_file, folder.results)
-    folder.mark_done()
+    if folder.record() is None:
+        folder.forget_what_cannot_be_resumed()
+        iteration = folder.unrecorded_validation()
+        if iteration is not None:
+            yield from _validated_again(folder, iteration)
+        check_status(*(yield Job('train', ('-opt', str(folder.train_file), '--auto_resume'))))
+        yield from _tested(folder, folder.test_file, folder.results)
+        folder.mark_done()
+    if sets := folder.untested():
+        yield from _tested(folder, folder.write_options_of(sets), folder.results, sets)
+        folder.record_tests()
 
 
 def _validated_again(folder: CellFolder, iteration: int) -> Course:
@@ -159,11 +163,11 @@ def _validated_again(folder: CellFolder, iteration: int) -> Course:
     folder.clear_results()
 
 
-def _tested(folder: CellFolder, options: Path, results: Path) -> Course:
-    """A test whose results are complete."""
+def _tested(folder: CellFolder, options: Path, results: Path, sets: Sequence[str] | None = None) -> Course:
+    """A test whose results are complete: on some of the test sets, or on the validation sets."""
     folder.clear_results()
     status, last_line = yield Job('test', ('-opt', str(options)))
-    if incomplete := folder.incomplete(results):
+    if incomplete := folder.incomplete(results, sets):
         raise RunFailedError(last_line if status else incomplete)
     check_status(status, last_line)
 

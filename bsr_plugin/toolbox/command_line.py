@@ -14,7 +14,7 @@ import torch
 
 from bsr_plugin.models.shipped import weights_file
 from bsr_plugin.options.check import load_options
-from bsr_plugin.options.machine import absent_sets
+from bsr_plugin.options.machine import absent_sets, left_out
 
 _DEBUG_FREQUENCIES = (('val', 'val_freq', 8), ('logger', 'print_freq', 1), ('logger', 'save_checkpoint_freq', 8))
 
@@ -62,9 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _leave_out_absent_sets(options: dict[str, Any]) -> None:
     for key in absent_sets(options):
-        dataset = options['datasets'].pop(key)
-        folder = dataset.get('dataroot_gt') or dataset.get('dataroot_lq')
-        print(f'{dataset["name"]} is left out: there is no folder {folder}.', flush=True)
+        print(left_out(options['datasets'].pop(key)), flush=True)
 
 
 def _join_processes(options: dict[str, Any], launcher: str) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -20,8 +21,8 @@ from bsr_plugin.report.study_times import seconds_table
 from bsr_plugin.study.definition import Comparison
 from bsr_plugin.study.planning import Plan
 from bsr_plugin.study.quarters import Budget
-from bsr_plugin.study.record import ALL_SETS, RunRecord
-from bsr_plugin.study.results import Times, study_result, write_study
+from bsr_plugin.study.record import ALL_SETS, RunRecord, SetRecord
+from bsr_plugin.study.results import Times, read_study_result, study_result, write_study
 
 METRICS = {
     'psnr_y': {'type': 'calculate_psnr', 'crop_border': 2, 'test_y_channel': True},
@@ -96,6 +97,66 @@ def test_claims_come_first_in_the_tables_and_on_the_page(tmp_path):
     nothing = study(left_out=[('plain', 1), ('plain', 2)], comparisons=claims)
     assert [row[2:] for row in study_tables(nothing)[0].rows] == [['not measured', '']] * 2
     assert study_tables(nothing)[1].title == 'PSNR-Y of the final networks'
+
+
+def on_test_sets(level, left_out=()):
+    """The study, and its networks on two test sets."""
+    claims = (Comparison(says='It brings +0.2 dB.', better='with_#1', than='plain'),)
+    cell = SimpleNamespace(test={'val': {'metrics': METRICS}})
+    plan = Plan('A <study>', 'plain', tuple(LEVELS), (1, 2), (cell,) * 4, claims, ('BSD100', 'Urban100'))
+    runs = []
+    for name, seed in [(name, seed) for name in LEVELS for seed in (1, 2)]:
+        value = 27 + 0.1 * seed + (level + 0.04 * seed) * (name != 'plain')
+        means = {'BSD100': {'psnr_y': value, 'niqe': 3.0}, 'Urban100': {'psnr_y': value - 2, 'niqe': 4.0}}
+        tests = {} if (name, seed) in left_out else {
+            key: SetRecord('digest', own, {'img_001': own}) for key, own in means.items()
+        }  # fmt: skip
+        runs.append(replace(run(name, seed, 0.25), tests=tests))
+    return study_result(plan, runs)
+
+
+def test_test_sets_have_a_verdict_and_tables_of_their_own(tmp_path):
+    result = on_test_sets(level=0.3)
+    tables = {table.title: table for table in study_tables(result)}
+    titles = list(tables)
+    assert titles[5:] == [
+        'niqe, difference from plain', 'Iterations to the final PSNR-Y of plain',
+        'PSNR-Y, difference between the variants of the claims, test sets', 'PSNR-Y of the final networks, test sets',
+        'PSNR-Y, difference from plain, test sets', 'niqe of the final networks, test sets',
+        'niqe, difference from plain, test sets',
+    ]  # fmt: skip
+    claims = tables['Claims']
+    assert claims.heads == ['claim', 'variants', 'here', 'q', 'on BSD100 and Urban100', 'q']
+    # Differences 0.34 and 0.38: mean 0.36, standard error 0.02, t of one degree of freedom 12.7062, p by arctan.
+    low, high = (f'{0.36 + sign * 12.7062 * 0.02:+.3f}' for sign in (-1, 1))
+    verdict = f'holds here by +0.360 [{low}, {high}] dB (2 seeds)'
+    assert claims.rows[0][2].startswith('holds here by +0.265 ')
+    assert claims.rows[0][4:] == [verdict, f'{1 - 2 / math.pi * math.atan(18):.2g}']
+    # The validation sets are as without test sets, and their mean has no test set in it.
+    alone = {table.title: table for table in study_tables(study())}
+    assert all(tables[title] == table for title, table in alone.items())
+    figures = tables['PSNR-Y of the final networks, test sets']
+    assert figures.heads == ['variant', 'BSD100', 'Urban100', 'mean of all sets', 'n']
+    assert figures.rows[0] == ['plain', '27.150 ± 0.071', '25.150 ± 0.071', '26.150 ± 0.071', '2']
+    build_study_report(result, tmp_path)
+    lines = list(csv.DictReader((tmp_path / 'tables.csv').open()))
+    kinds = {'figure', 'image', 'run', 'difference', 'claim', 'comparison'}
+    assert {line['kind'] for line in lines} == kinds | {f'test {kind}' for kind in kinds}
+    (of_claim,) = [line for line in lines if line['kind'] == 'test claim']
+    assert of_claim['verdict'] == verdict
+    page = (tmp_path / 'index.html').read_text()
+    assert '<h3>PSNR-Y, test sets</h3>' in page
+    assert re.findall(r'id="((?:test-)?images-\d)"', page) == ['images-0', 'images-1', 'test-images-0', 'test-images-1']
+    assert 'were tested' not in page
+    write_study(tmp_path, result)
+    assert read_study_result(tmp_path) == result
+
+
+def test_runs_that_were_not_tested_are_left_out_of_the_test_sets():
+    result = on_test_sets(level=0.3, left_out=[('plain', 2)])
+    assert _warnings(result) == ['3 of 4 runs were tested on the test sets.']
+    assert result.tests.comparisons[0].verdict == 'cannot be told apart: +0.340 dB (1 seed)'
+    assert on_test_sets(0.3, [(name, seed) for name in LEVELS for seed in (1, 2)]).tests is None
 
 
 def test_a_study_that_is_not_finished_says_n(tmp_path):
