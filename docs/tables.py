@@ -100,17 +100,18 @@ def _of_the_paper(degradation: str) -> list[dict[str, str]]:
 
 def quality() -> str:
     """PSNR-Y of the weights that ship, by what their files say; bicubic by Table 2 of the paper."""
+    sets = ('Set5', 'Set14', 'BSD100', 'Urban100')
     bicubic = {(int(row['scale']), row['dataset']): row['psnr'] for row in _of_the_paper('bicubic')}
     rows: list[Row] = []
     for name in weights.names():
         with safe_open(weights.weights_file(name), 'pt') as file:
             said = file.metadata()
         if said['degradation'] == 'bicubic':
-            rows.append((f'{name}, bicubic', '', *(bicubic[int(said['scale']), part] for part in ('Set5', 'Set14'))))
-        scores = [json.loads(said['scores'])[part]['psnr_y']['mean'] for part in ('Set5', 'Set14')]
+            rows.append((f'{name}, bicubic', '', *(bicubic[int(said['scale']), part] for part in sets)))
+        scores = [json.loads(said['scores'])[part]['psnr_y']['mean'] for part in sets]
         size = f'{int(said["parameters"]) / 1e6:.2f} M'
         rows.append((f'{name.replace("_", ", ")}, BSR', size, *(f'{score:.2f}' for score in scores)))
-    return markdown(('', 'parameters', 'Set5', 'Set14'), rows)
+    return markdown(('', 'parameters', *sets), rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {

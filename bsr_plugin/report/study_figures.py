@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bsr_plugin.report.study_table_parts import label_of, sets_of
+from bsr_plugin.report.study_table_parts import label_of, names_of, sets_of
 from bsr_plugin.report.style import PRINT, Palette, new_figure, plain_axes
 from bsr_plugin.study.differences import Difference
 from bsr_plugin.study.learning_curves import MeanCurve
@@ -132,6 +132,8 @@ def differences_figure(result: StudyResult, metric: str, palette: Palette = PRIN
 def claims_figure(result: StudyResult, metric: str, palette: Palette = PRINT) -> Figure | None:
     """A forest plot of the claims: the difference of their variants on the mean of all sets, or on the only one.
 
+    That on the test sets stands below each.
+
     Args:
         result: The study.
         metric: The metric.
@@ -140,24 +142,40 @@ def claims_figure(result: StudyResult, metric: str, palette: Palette = PRINT) ->
     Returns:
         ``None`` where nothing has been measured for any claim.
     """
+    found = _of_claims(result, metric)
+    on_tests = _of_claims(result.tests, metric) if result.tests else {}
+    if not found:
+        return None
+    figure = new_figure(8, 0.9 + (0.4 if on_tests else 0.28) * len(found), palette)
+    axes = figure.add_subplot()
+    plain_axes(axes, palette)
+    axes.axvline(0, color=palette.muted, lw=1, zorder=1)
+    for row, (pair, each) in enumerate(found.items()):
+        _draw_difference(axes, each, row - 0.13 * bool(on_tests), palette.of(0))
+        if pair in on_tests:
+            _draw_difference(axes, on_tests[pair], row + 0.17, palette.of(1))
+    _label_rows(axes, [f'{better} vs {than}' for better, than in found], palette)
+    axes.set_xlabel(f'{label_of(metric, result.metrics)} difference, {next(iter(found.values())).set}')
+    if result.tests and on_tests:
+        texts = 'validation sets', names_of(result.tests)
+        lines = [
+            axes.plot([], [], color=palette.of(number), lw=2, marker='o', ms=6, label=text)[0]
+            for number, text in enumerate(texts)
+        ]
+        figure.legend(handles=lines, loc='outside upper right', ncols=2, frameon=False, fontsize=9,
+                      labelcolor=palette.ink)  # fmt: skip
+    return figure
+
+
+def _of_claims(result: StudyResult, metric: str) -> dict[tuple[str, str], Difference]:
+    """The two variants of a claim -> their difference on the mean of all sets, or on the only one."""
     name = next(reversed(sets_of(result)), None)
-    found = {
+    return {
         (claim.better, claim.than): each
         for claim in result.comparisons
         for each in claim.differences
         if (each.set, each.metric) == (name, metric) and each.mean is not None
     }
-    if not found or name is None:
-        return None
-    figure = new_figure(8, 0.9 + 0.28 * len(found), palette)
-    axes = figure.add_subplot()
-    plain_axes(axes, palette)
-    axes.axvline(0, color=palette.muted, lw=1, zorder=1)
-    for row, each in enumerate(found.values()):
-        _draw_difference(axes, each, row, palette.of(0))
-    _label_rows(axes, [f'{better} vs {than}' for better, than in found], palette)
-    axes.set_xlabel(f'{label_of(metric, result.metrics)} difference, {name}')
-    return figure
 
 
 def _label_rows(axes: Axes, labels: Sequence[str], palette: Palette) -> None:
@@ -168,7 +186,7 @@ def _label_rows(axes: Axes, labels: Sequence[str], palette: Palette) -> None:
     axes.locator_params(axis='x', nbins=6)
 
 
-def _draw_difference(axes: Axes, difference: Difference, row: int, colour: str) -> None:
+def _draw_difference(axes: Axes, difference: Difference, row: float, colour: str) -> None:
     if difference.low is not None and difference.high is not None:
         axes.plot([difference.low, difference.high], [row, row], color=colour, lw=2, solid_capstyle='butt')
     if difference.mean is not None:

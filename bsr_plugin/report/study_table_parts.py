@@ -58,6 +58,12 @@ def sets_of(result: StudyResult) -> list[str]:
     return [*sets, ALL_SETS] if len(sets) > 1 else sets
 
 
+def names_of(result: StudyResult) -> str:
+    """The names of the sets in words."""
+    *others, last = [name for name in sets_of(result) if name != ALL_SETS] or ['']
+    return f'{", ".join(others)} and {last}' if others else last
+
+
 def figure_of(result: StudyResult, variant: str, name: str, metric: str) -> Figure | None:
     """The figure of a variant on a set; ``None`` where no run of it is done."""
     figures = result.means.get(variant) if name == ALL_SETS else result.variants.get(variant, {}).get(name)

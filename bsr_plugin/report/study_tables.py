@@ -12,6 +12,7 @@ from bsr_plugin.report.study_table_parts import (
     figure_of,
     interval_text,
     label_of,
+    names_of,
     places_of,
     sets_of,
 )
@@ -72,10 +73,9 @@ def _claims(result: StudyResult) -> list[StudyTable]:
     sets, options = sets_of(result), result.metrics[metric]
     label = label_of(metric, result.metrics)
     heads, rows = ['claim', 'variants'], [[each.says, f'{each.better} vs {each.than}'] for each in result.comparisons]
-    for where, found in (('here', result), (_where(result.tests), result.tests)):
-        if found is not None:
-            heads += [where, 'q']
-            rows = [[*row, *verdict] for row, verdict in zip(rows, _verdicts(found), strict=True)]
+    for found in filter(None, (result, result.tests)):
+        heads += ['here' if found is result else f'on {names_of(found)}', 'q']
+        rows = [[*row, *verdict] for row, verdict in zip(rows, _verdicts(found), strict=True)]
     by = f'By the difference in {label}, {ALL_SETS}' if ALL_SETS in sets else f'By the difference in {label}'
     below = (
         f'{by}, with its 95 % confidence interval. q is the p-value corrected for the number of claims (Benjamini and '
@@ -87,10 +87,6 @@ def _claims(result: StudyResult) -> list[StudyTable]:
     rows = [row for row in rows if row[-1] != '0']
     title = f'{label}, difference between the variants of the claims'
     return [*tables, StudyTable(title, ['variants', *sets, 'n'], rows, PAIRED, metric)] if rows else tables
-
-
-def _where(tests: StudyResult | None) -> str:
-    return f'on {" and ".join(name for name in sets_of(tests) if name != ALL_SETS)}' if tests else ''
 
 
 def _verdicts(result: StudyResult) -> list[tuple[str, str]]:

@@ -206,7 +206,7 @@ class CellFolder:
         Raises:
             InputError: The results are missing or damaged.
         """
-        record = self.record()
+        record = read_record(self._record)
         if record is None:
             raise InputError(f'{self.path} has no record: run bsr study again.')
         measured = {

@@ -20,6 +20,7 @@ class Progress:
     """
 
     def __init__(self, folders: Sequence[CellFolder]) -> None:
+        self._done = {folder.path for folder in folders if folder.is_done()}
         self._reached = {folder.path: _iteration(folder) for folder in folders}
         self._total = sum(folder.cell.iterations for folder in folders)
         self._begun, self._at_begin = time.monotonic(), self._sum
@@ -40,6 +41,7 @@ class Progress:
     def done(self, folder: CellFolder) -> None:
         """Tells that a run is done."""
         self._reached[folder.path] = folder.cell.iterations
+        self._done.add(folder.path)
         self._tell(f'{folder.cell.label}: done')
 
     def failed(self, folder: CellFolder, sentence: str) -> None:
@@ -64,7 +66,8 @@ class Progress:
         """
         rate = (self._sum - self._at_begin) / seconds if seconds else 0
         left = f', about {tqdm.format_interval((self._total - self._sum) / rate)} left' if rate else ''
-        return f'{self._sum:,} of {self._total:,} iterations{left}'
+        runs = f'{len(self._done)} of {len(self._reached)} runs done'
+        return f'{self._sum:,} of {self._total:,} iterations, {runs}{left}'
 
     def close(self) -> None:
         """Leaves the bar as it is."""
@@ -76,4 +79,4 @@ class Progress:
 
 
 def _iteration(folder: CellFolder) -> int:
-    return folder.cell.iterations if folder.is_done() else folder.iteration()
+    return folder.cell.iterations if folder.record() is not None else folder.iteration()

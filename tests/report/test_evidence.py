@@ -94,6 +94,12 @@ def test_claims_are_drawn_where_their_intervals_are():
     drawn = [list(line.get_xdata()) for line in claims_figure(result(), 'psnr').axes[0].lines]
     assert drawn[1:] == [[0.05 - 0.02, 0.05 + 0.02], [0.05]]
     assert claims_figure(replace(result(), comparisons=[]), 'psnr') is None
+    tested = replace(result(), tests=result(difference=0.25))
+    figure = claims_figure(tested, 'psnr')
+    assert [list(line.get_xdata()) for line in figure.axes[0].lines][1:5] == [
+        [0.05 - 0.02, 0.05 + 0.02], [0.05], [0.25 - 0.02, 0.25 + 0.02], [0.25]
+    ]  # fmt: skip
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ['validation sets', 'Set5 and Set14']
 
 
 def test_what_is_missing_is_one_sentence(studies, capsys):

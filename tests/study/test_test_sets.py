@@ -89,7 +89,9 @@ def test_only_what_is_new_or_changed_is_tested(trained, again, test_set, results
     assert changed.untested() == ['Third']
     assert list(changed.record().tests) == ['Fourth']
     # What the study no longer asks for is kept, and not told.
-    assert again(test_set).record().tests.keys() == {'Third'}
+    assert again(another).record().tests.keys() == {'Fourth'}
+    measure(again({**test_set, 'name': 'Fifth'}), results, psnr=35.0)
+    assert again(test_set, another).record().tests.keys() == {'Third', 'Fourth'}
 
 
 def test_a_run_whose_network_is_gone_is_done_without(trained, again, test_set):

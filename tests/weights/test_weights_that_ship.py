@@ -98,7 +98,9 @@ def test_file_recipe_and_registry_agree(name):
 def test_the_readme_says_what_the_file_says(name):
     with safe_open(weights_file(name), 'pt') as file:
         said = file.metadata()
-    scores = [json.loads(said['scores'])[part]['psnr_y']['mean'] for part in ('Set5', 'Set14')]
+    scores = json.loads(said['scores'])
+    means = [f'{scores[part]["psnr_y"]["mean"]:.2f}' for part in ('Set5', 'Set14', 'BSD100', 'Urban100')]
+    assert [len(part['psnr_y']['images']) for part in scores.values()] == [5, 14, 100, 100]
     size = f'{int(said["parameters"]) / 1e6:.2f} M'
-    row = f'| {name.replace("_", ", ")}, BSR | {size} | {scores[0]:.2f} | {scores[1]:.2f} |'
+    row = f'| {name.replace("_", ", ")}, BSR | {size} | {" | ".join(means)} |'
     assert row in (ROOT / 'README.md').read_text().splitlines()
