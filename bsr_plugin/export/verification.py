@@ -32,7 +32,7 @@ class Difference:
         """Raises ``InputError`` if a file of this precision must not differ so much."""
         found, limit = (self.largest, FLOAT32_LIMIT) if precision == 'float32' else (self.most, FLOAT16_LIMIT)
         if not found < limit:
-            fix = 'export it without --half' if precision == 'float16' else 'the exporter is at fault'
+            fix = 'export it with --no-half' if precision == 'float16' else 'the exporter is at fault'
             raise InputError(
                 f'{path} was not written: its output would differ from the network by {found:.3g} grey levels, '
                 f'{limit:g} or more: {fix}.'
