@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.schema:
         if arguments.file:
-            raise InputError(f'--schema prints the schema of all option files: leave {arguments.file[0]} or it out.')
+            raise InputError(f'--schema is for all option files at once: leave out either it or {arguments.file[0]}.')
         from bsr_plugin.options.json_schema import json_schema
 
         print(json_schema(), end='')

@@ -211,9 +211,9 @@ def test_options(train: Options) -> Options:
     """The option file of a run's test: its final network, the moving average if it has one, on its validation sets."""
     sets = [dataset for key, dataset in train['datasets'].items() if key.startswith('val')]
     averaged = float(train['train'].get('ema_decay') or 0) > 0
-    return {
+    test = {
         **{key: train[key] for key in _SHARED if key in train},
-        'datasets': {f'test_{number}': dataset for number, dataset in enumerate(sets, 1)},
+        'datasets': {},
         'path': {
             'pretrain_network_g': None,
             'param_key_g': 'params_ema' if averaged else 'params',
@@ -221,6 +221,7 @@ def test_options(train: Options) -> Options:
         },
         'val': {key: value for key, value in train['val'].items() if key != 'val_freq'},
     }
+    return _on(test, sets)
 
 
 def _on(test: Options, sets: Sequence[Options]) -> Options:

@@ -45,4 +45,4 @@ def test_folders_are_looked_for_on_this_machine(file, capsys):
 
 def test_the_schema_is_not_that_of_a_file(file, capsys):
     assert main(['options', '--schema', str(file)]) == 2
-    assert f'leave {file} or it out' in capsys.readouterr().err
+    assert f'leave out either it or {file}.' in capsys.readouterr().err

@@ -18,7 +18,7 @@ from bsr_plugin.study.claims import Claim
 from bsr_plugin.study.differences import Difference
 from bsr_plugin.study.learning_curves import MeanCurve
 from bsr_plugin.study.record import ALL_SETS
-from bsr_plugin.study.results import StudyResult, Times
+from bsr_plugin.study.results import StudyResult, Times, read_study_result
 from bsr_plugin.study.statistics import Figure
 
 DOCS = Path(__file__).parents[2] / 'docs'
@@ -137,6 +137,22 @@ def texts(svg):
     root = ElementTree.fromstring(svg)
     words = [each.text for each in root.iter('{http://www.w3.org/2000/svg}text')]
     return sorted(word for word in words if not re.fullmatch('[−+]?[0-9.,]+', word)), svg.count('<path')  # noqa: RUF001
+
+
+@pytest.mark.parametrize('page', ['README.md', 'docs/studies/introduction.md'])
+def test_figures_in_sentences_are_those_of_the_studies(page):
+    text = ' '.join((DOCS.parent / page).read_text().split())
+    for study, scale in (('samplers_291_x2', 'x2'), ('claims_291_x4', 'x4')):
+        (found,) = [
+            each
+            for claim in read_study_result(DOCS / 'studies' / study).tests.comparisons
+            if (claim.better, claim.than) == ('half_spread', 'uniform')
+            for each in claim.differences
+            if (each.set, each.metric) == (ALL_SETS, 'psnr_y')
+        ]
+        assert f'{found.mean:.3f}' in text
+        if page == 'README.md':
+            assert f'{found.mean:.3f} [{found.low:+.3f}, {found.high:+.3f}] dB at {scale}' in text
 
 
 def test_what_is_kept_names_no_machine_and_no_folder():
