@@ -1,8 +1,13 @@
 import os
 import random
+import signal
 
 # One thread for each process, also for those that tests start: there are as many test processes as cores.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+# What runs in the background of a script ignores Ctrl-C, and so would all programs that tests start there.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np
 import pytest
