@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='the page, a Markdown file')
     take = (
         'first take what the runs of a study that are done have found, on the machine that they were made on, into '
-        'STUDIES/<name of the study file>; repeatable'
+        'STUDIES/<name of the study file>, and the records of its runs; repeatable'
     )
     parser.add_argument('--take', action='append', default=[], metavar='STUDY.yml=DIR', help=take)
 
@@ -36,8 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise InputError(
                 f'--take {word}: write it as STUDY.yml=DIR, DIR being the folder of a study with its runs.'
             )
-        result = collected(Path(file), Path(folder))
-        keep_study(arguments.studies / Path(file).stem, result)
+        runs, kept = collected(Path(file), Path(folder)), arguments.studies / Path(file).stem
+        result = runs.result()
+        keep_study(kept, result)
+        runs.keep_records(kept)
         print(f'{Path(file).stem}: {result.done} of {result.planned} runs')
     for path in build_evidence(arguments.studies, arguments.out):
         print(path)

@@ -17,6 +17,7 @@ or on another machine.
 
 import json
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,7 @@ from bsr_plugin.study.record import (
     FILE_NAME,
     RunRecord,
     SetRecord,
+    day_of,
     digest_of,
     digest_of_set,
     read_record,
@@ -66,7 +68,7 @@ class CellFolder:
         self.log = self.path / 'tb_logger' / name
         self.results = self.path / 'results' / name
         self._validations = self.path / 'validations'
-        self._record = self.path / FILE_NAME
+        self.record_file = self.path / FILE_NAME
 
     # Options
 
@@ -79,7 +81,7 @@ class CellFolder:
 
     def is_changed(self) -> bool:
         """Whether the folder belongs to other options than those of the study."""
-        if (record := read_record(self._record)) is not None and record.options != digest_of(self.cell):
+        if (record := read_record(self.record_file)) is not None and record.options != digest_of(self.cell):
             return True
         kept = {file: read_options(file) for file in (self.train_file, self.test_file) if file.is_file()}
         for options in kept.values():
@@ -96,7 +98,7 @@ class CellFolder:
     def remove(self) -> None:
         """Removes the folder and all that is in it."""
         # First, so that what is left of it never counts.
-        self._record.unlink(missing_ok=True)
+        self.record_file.unlink(missing_ok=True)
         shutil.rmtree(self.path)
 
     # Training
@@ -174,7 +176,7 @@ class CellFolder:
 
     def record(self) -> RunRecord | None:
         """What the run found, with the study's test sets alone; ``None`` while it is not trained and tested."""
-        record = read_record(self._record)
+        record = read_record(self.record_file)
         if record is None or record.options != digest_of(self.cell):
             return None
         digests = {name: digest_of_set(options) for name, options in self.cell.test_sets.items()}
@@ -206,7 +208,7 @@ class CellFolder:
         Raises:
             InputError: The results are missing or damaged.
         """
-        record = read_record(self._record)
+        record = read_record(self.record_file)
         if record is None:
             raise InputError(f'{self.path} has no record: run bsr study again.')
         measured = {
@@ -217,11 +219,7 @@ class CellFolder:
             )
             for part in read_results(self.results).sets
         }
-        write_record(self._record, replace(record, tests={**record.tests, **measured}))
-
-    def done_at(self) -> float:
-        """When the record was written, in seconds since the epoch."""
-        return self._record.stat().st_mtime
+        write_record(self.record_file, replace(record, tests={**record.tests, **measured}))
 
     def mark_done(self) -> None:
         """Records what the final test measured, and the learning curves.
@@ -244,8 +242,9 @@ class CellFolder:
             seconds_per_iteration=seconds_per_iteration(log_lines[0]) if log_lines else None,
             versions=result.versions,
             machine=in_a_line(),
+            finished=day_of(time.time()),
         )
-        write_record(self._record, record)
+        write_record(self.record_file, record)
 
     def clear_results(self) -> None:
         """Removes the results of tests that were not finished."""

@@ -1,5 +1,6 @@
 """``record.json``: all that a study keeps of a run that is done, apart from its checkpoints."""
 
+import datetime
 import hashlib
 import json
 from collections.abc import Sequence
@@ -51,6 +52,7 @@ class RunRecord:
         versions: Package -> version.
         machine: The machine that it ended on, in a line; ``None`` where it is not known.
         tests: Test set -> what the final network reaches on it.
+        finished: Day on which it was done, in UTC and as ISO 8601 writes it; ``None`` where it is not known.
         format: Version of this file's form.
     """
 
@@ -64,6 +66,7 @@ class RunRecord:
     versions: dict[str, str]
     machine: str | None = None
     tests: dict[str, SetRecord] = field(default_factory=dict)
+    finished: str | None = None
     format: int = FORMAT
 
     def with_mean_of_sets(self) -> 'RunRecord':
@@ -74,6 +77,10 @@ class RunRecord:
         mean = {metric: sum(each[metric] for each in values) / len(values) for metric in values[0]}
         curve = {metric: mean_over_sets([each[metric] for each in curves]) for metric in values[0]}
         return replace(self, means={**self.means, ALL_SETS: mean}, curves={**self.curves, ALL_SETS: curve})
+
+    def without_images(self) -> 'RunRecord':
+        """The same without the figures of single images, which are most of a record."""
+        return replace(self, images={}, tests={name: replace(each, images={}) for name, each in self.tests.items()})
 
     def on_test_sets(self, names: Sequence[str]) -> 'RunRecord | None':
         """The same with the figures of test sets in the place of all others; ``None`` unless it has those of each."""
@@ -99,16 +106,25 @@ def _digest(options: Any) -> str:
     return hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def day_of(seconds: float) -> str:
+    """The day of a time in seconds since the epoch, in UTC and as ISO 8601 writes it."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).date().isoformat()
+
+
 def write_record(file: Path, record: RunRecord) -> None:
     """Writes a record, whole or not at all."""
     write_text(file, _ADAPTER.dump_json(record, indent=1).decode() + '\n')
 
 
 def read_record(file: Path) -> RunRecord | None:
-    """Reads a record; ``None`` where there is none, or one that is damaged or of another version."""
+    """Reads a record; ``None`` where there is none, or one that is damaged or of another version.
+
+    One that does not tell when the run was done is of the day on which its file was written.
+    """
     try:
         content = json.loads(file.read_bytes())
-        return _ADAPTER.validate_python(content) if content['format'] == FORMAT else None
+        record = _ADAPTER.validate_python(content) if content['format'] == FORMAT else None
+        return record and replace(record, finished=record.finished or day_of(file.stat().st_mtime))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

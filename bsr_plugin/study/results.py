@@ -227,7 +227,9 @@ def _times(runs: Mapping[str, Sequence[RunRecord]], reach: Sequence[Reach]) -> T
             in_seconds.append(
                 Reach(each.variant, each.reference, each.set, each.metric, seeds, _median(seeds.values()))
             )
-    return Times(pace, in_seconds, machine=_machines([run.machine for own in runs.values() for run in own]))
+    done = [run for own in runs.values() for run in own]
+    days = [run.finished for run in done if run.finished]
+    return Times(pace, in_seconds, _machines([run.machine for run in done]), finished=max(days, default=None))
 
 
 def _machines(of_runs: Sequence[str | None]) -> str | None:

@@ -169,16 +169,16 @@ def test_half_of_a_record_does_not_count(folder, results):
     folder.mark_done()
     file = folder.path / 'record.json'
     whole = json.loads(file.read_text())
-    without = [{key: value for key, value in whole.items() if key != left_out} for left_out in whole]
-    # Machines and test sets were not always kept.
-    without = [each for each in without if 'machine' in each and 'tests' in each]
-    of_before = {key: value for key, value in whole.items() if key not in ('machine', 'tests')}
+    not_always_kept = {'machine', 'tests', 'finished'}
+    without = [{key: whole[key] for key in whole.keys() - {left_out}} for left_out in whole.keys() - not_always_kept]
+    of_before = {key: whole[key] for key in whole.keys() - not_always_kept}
     for text in ('', '{', '[]', '{}', file.read_text()[:-9], *map(json.dumps, [*without, {**whole, 'format': 0}])):
         file.write_text(text)
         assert not folder.is_done(), text
     file.write_text(json.dumps(of_before))
     assert folder.record().machine is None
     assert folder.record().tests == {}
+    assert folder.record().finished == whole['finished']
 
 
 def test_two_studies_on_one_folder_are_refused(tmp_path):

@@ -1,7 +1,11 @@
 """``bsr study`` before the first run begins, and after the last."""
 
 import datetime
+import json
+import os
 import re
+import shutil
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -63,11 +67,46 @@ def test_what_a_study_has_found_is_taken_while_it_is_at_work(study_file, results
     results(folder)
     folder.mark_done()
     with locked(out):
-        found = collected(file, out)
+        found = collected(file, out).result()
     assert (found.done, found.planned) == (1, 4)
     assert found.times.finished == datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     assert re.search(r'\d+ cores?, torch', found.times.machine)
     assert not (out / 'study.json').exists()
+
+
+def test_a_study_goes_on_elsewhere_from_the_records_that_are_kept(study_file, results, validations, tmp_path, capsys):
+    file, out, docs, there = study_file(), tmp_path / 'out', tmp_path / 'docs/studies', tmp_path / 'there'
+    folders = [CellFolder(out, cell) for cell in plan_study(file).cells]
+    for psnr, folder in enumerate(folders[:3], start=30):
+        folder.write_options()
+        results(folder, psnr=psnr)
+        validations(folder, [10, 20])
+        folder.mark_done()
+    for folder in folders[:3]:  # as those before a record told its day
+        record = json.loads(folder.record_file.read_text())
+        del record['finished']
+        folder.record_file.write_text(json.dumps(record))
+        os.utime(folder.record_file, (1_783_000_000, 1_783_000_000))
+    found = collected(file, out).result()
+    assert found.times.finished == '2026-07-02'
+    stale = docs / 'study/runs/a_variant_of_old/1/record.json'
+    for text in (docs / 'introduction.md', docs / 'open.md', stale):
+        text.parent.mkdir(parents=True, exist_ok=True)
+        text.write_text('{}\n')
+    take = ['--out', str(docs.parent / 'evidence.md'), '--take', f'{file}={out}']
+    assert main(['evidence', str(docs), *take]) == 0
+    assert 'study: 3 of 4 runs' in capsys.readouterr().out
+    assert not stale.exists()
+    assert '"a"' not in (docs / 'study/runs/rfs/1/record.json').read_text()
+
+    shutil.copytree(docs / 'study/runs', there / 'runs')
+    assert main(['study', str(file), '--out', str(there), '--list']) == 0
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()[1:-1]] == [*['done'] * 3, '0']
+    again = collected(file, there).result()
+    assert again == replace(found, images={name: {} for name in found.variants})
+    # The page can be made from the records that it keeps itself.
+    assert main(['evidence', str(docs), *take[:2], '--take', f'{file}={docs / "study"}']) == 0
+    assert collected(file, docs / 'study').result() == again
 
 
 def test_a_study_of_equal_seconds_is_taken_with_the_rates_of_its_folder(study_file, tmp_path):
@@ -78,7 +117,7 @@ def test_a_study_of_equal_seconds_is_taken_with_the_rates_of_its_folder(study_fi
     rates = Rates(out, plan_study(file))
     for name, rate in (('rfs', 4.0), ('uniform', 5.0)):
         rates.keep(name, rate)
-    assert collected(file, out).budget.iterations == {'rfs': 32, 'uniform': 40}
+    assert collected(file, out).result().budget.iterations == {'rfs': 32, 'uniform': 40}
 
 
 def test_equal_seconds_are_listed_with_the_iterations_that_are_known(study_file, tmp_path, capsys):
