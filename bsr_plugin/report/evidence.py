@@ -1,8 +1,8 @@
 """``docs/evidence.md``: what the studies that are kept in the repository have found.
 
 The folder of the studies holds ``introduction.md`` and ``open.md``, and for each study a folder of its own with
-``study.json`` and ``about.md``, its question; figures are drawn into it. Texts are written by hand, figures never. A study
-that was taken with its runs has their records, too, ``runs/``, from which it goes on elsewhere.
+``study.json`` and ``about.md``, its question; figures are drawn into it. Texts are written by hand, figures never. What
+was taken with its runs has their records, too, in ``runs/``, from which the study goes on elsewhere.
 """
 
 from collections.abc import Iterator
