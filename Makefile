@@ -32,6 +32,8 @@ $(made): $(sources)
 	@command -v "$(PYTHON)" > /dev/null || { echo "There is no interpreter $(PYTHON): name one with PYTHON=python3.11." >&2; exit 2; }
 	@"$(PYTHON)" -c "import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v[:2] <= (3, 13) else \
 	'bsr_plugin needs Python 3.10 to 3.13, and $(PYTHON) is %d.%d: name another with PYTHON=python3.11.' % v[:2])"
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null || { echo "$(PYTHON) cannot make environments: install ensurepip and venv \
+	(Debian: python3-venv)." >&2; exit 2; }
 	@# An environment that was complete is brought up to date; any other is made anew.
 	@if [ -f "$@" ]; then rm "$@"; else rm -rf $(venv) && "$(PYTHON)" -m venv $(venv); fi
 	$(pip) install -q $(pins) pip setuptools wheel
@@ -55,8 +57,8 @@ demo: env
 	$(python) basicsr/test.py -opt options/sample/test_BSR_sample_x2.yml
 	$(if $(ships),$(python) basicsr/test.py -opt options/sample/test_BSR_sample_x2_shipped.yml)
 	$(bsr) report $(results) $(if $(ships),$(results)_shipped) --out demo
-	$(bsr) compare $(results)/$(pictures) --label "what three minutes give" \
-		$(if $(ships),--beside "what ships=$(results)_shipped/$(pictures)") --hr $(sample)/test --scale 2 \
+	$(bsr) compare $(results)/$(pictures) --label "trained for three minutes" \
+		$(if $(ships),--beside "pretrained=$(results)_shipped/$(pictures)") --hr $(sample)/test --scale 2 \
 		--picture demo/crops.png --name demo --images "held-out photographs"
 
 include options/pretrained/models.mk

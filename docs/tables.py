@@ -1,8 +1,8 @@
 """Writes the tables of README and docs anew: ``python docs/tables.py``, a part of ``make figures``.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. It is made of what ``bsr bench`` and
-``bsr study`` have measured (``docs/benchmarks/*.json``, ``docs/studies/*/study.json``), and of what the weights that
-ship say of themselves.
+``bsr study`` have measured (``docs/benchmarks/*.json``, ``docs/studies/*/study.json``), and of the metadata of the
+pretrained weights.
 """
 
 import csv
@@ -99,7 +99,7 @@ def _of_the_paper(degradation: str) -> list[dict[str, str]]:
 
 
 def quality() -> str:
-    """PSNR-Y of the weights that ship, by what their files say; bicubic by Table 2 of the paper."""
+    """PSNR-Y of the pretrained weights, by what their files say; bicubic by Table 2 of the paper."""
     sets = ('Set5', 'Set14', 'BSD100', 'Urban100')
     bicubic = {(int(row['scale']), row['dataset']): row['psnr'] for row in _of_the_paper('bicubic')}
     rows: list[Row] = []

@@ -1,4 +1,4 @@
-"""``make demo``: what it runs, with and without weights that ship."""
+"""``make demo``: what it runs, with and without pretrained weights."""
 
 import os
 import subprocess
@@ -29,8 +29,8 @@ def test_what_ships_is_tested_and_shown_if_it_ships(ships):
     assert tested == [str(file.relative_to(ROOT)) for file in (OWN, *([SHIPPED] if ships else []))]
     report, compare = lines[-2:]
     assert ('results/BSR_sample_x2_shipped' in report) == bool(ships)
-    assert ('--beside "what ships=results/BSR_sample_x2_shipped/visualization/held-out"' in compare) == bool(ships)
-    assert 'compare results/BSR_sample_x2/visualization/held-out --label "what three minutes give"' in compare
+    assert ('--beside "pretrained=results/BSR_sample_x2_shipped/visualization/held-out"' in compare) == bool(ships)
+    assert 'compare results/BSR_sample_x2/visualization/held-out --label "trained for three minutes"' in compare
     assert '--name demo --images "held-out photographs"' in compare
 
 

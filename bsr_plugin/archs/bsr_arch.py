@@ -65,11 +65,11 @@ class BSRNet(nn.Module):
 
         I_SR = shuffle(conv_last(conv_fuse([F_0, A_1 F_1, ..., A_n F_n])))
 
-    A new network is nearest-neighbour upsampling, with features and gradients of one size in all groups; see
+    At initialisation it is nearest-neighbour upsampling, with features and gradients of one scale in all groups; see
     ``bsr_plugin.archs.balanced_init`` for how and why.
 
     Any batch, height and width of at least 1 is accepted. Nothing depends on the size in Python, so the network can be
-    compiled, scripted, traced and exported with free sizes. Under autocast the result is float32, as precise as what
+    compiled, scripted, traced and exported with dynamic sizes. Under autocast the result is float32, as precise as what
     the convolutions compute in: a small trained network in bf16 is off by 0.24 of 255 grey levels (root mean square),
     less than what rounding to 8 bits adds, and loses 0.003 dB on Set5. Both ends in float32 bring back 0.001 dB of it,
     so the precision is left to autocast.
@@ -92,9 +92,9 @@ class BSRNet(nn.Module):
 
     Attributes:
         upscale (int): Factor from LR to HR.
-        receptive_field (int): Largest distance in LR pixels, along a row or a column, from the LR pixel that an output
-            pixel lies in to an input pixel it depends on. Tiles that overlap their neighbours by it on each side give
-            the result of the whole image.
+        receptive_field_radius (int): Largest distance in LR pixels, along a row or a column, from the LR pixel that an
+            output pixel lies in to an input pixel it depends on. Tiles that overlap their neighbours by it on each side
+            give the result of the whole image.
 
     Raises:
         InputError: An argument is out of its range; the message names it and what would be accepted.
@@ -158,7 +158,7 @@ class BSRNet(nn.Module):
         # conv_first, two per RB, the attention's convolution, and the reconstruction: a 3x3 convolution on the LR grid,
         # and those on finer grids, which together reach less than one LR pixel beyond the own one's edge.
         reconstruction = 1 if self.direct else 2
-        self.receptive_field = 1 + 2 * num_group * num_block + int(attention == 'spatial') + reconstruction
+        self.receptive_field_radius = 1 + 2 * num_group * num_block + int(attention == 'spatial') + reconstruction
 
     def forward(self, x: Tensor) -> Tensor:
         """Super-resolves a batch.

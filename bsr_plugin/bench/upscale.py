@@ -29,7 +29,7 @@ from bsr_plugin.progress import progress
 from bsr_plugin.upscaling.network import TorchNetwork
 from bsr_plugin.upscaling.onnx_network import OnnxNetwork
 from bsr_plugin.weights import load_model, names
-from bsr_plugin.weights.about import About
+from bsr_plugin.weights.about import WeightsMetadata
 
 ROUNDS = 5
 #: BasicSR's networks that are measured beside.
@@ -154,7 +154,7 @@ def _ours(net: BSRNet, device: torch.device, folder: Path, macs: dict[str, float
 
 
 def _through_onnx(net: BSRNet, folder: Path) -> Callable[[Tensor], Tensor]:
-    about = About(
+    about = WeightsMetadata(
         {'type': 'BSRNet', **arguments_of_network(net)}, net.upscale, sum(map(Tensor.numel, net.parameters()))
     )
     path = folder / 'bsr.onnx'

@@ -20,17 +20,17 @@ from bsr_plugin.interruption import EXIT_INTERRUPTED, ended_by_ctrl_c
 
 #: Sub-command -> (module in this package, what it does in one line).
 COMMANDS: dict[str, tuple[str, str]] = {
-    'download': ('download', 'Brings the data sets of the paper into the folders where options expect them.'),
-    'prepare': ('prepare', 'Makes HR store, LR store and PIC index from a folder of HR images.'),
-    'upscale': ('upscale', 'Makes images of any kind and size two to four times as large.'),
-    'serve': ('serve', 'A local page: drop an image, compare with bicubic interpolation, download.'),
+    'download': ('download', "Downloads the paper's data sets into the folders that option files name."),
+    'prepare': ('prepare', 'Makes the HR store, the LR store and the PIC index from a folder of HR images.'),
+    'upscale': ('upscale', 'Upscales images of any format and size by 2, 3, 4 or 8.'),
+    'serve': ('serve', 'A local web page: drop an image, compare with bicubic interpolation, download.'),
     'bicubic': ('bicubic', "The paper's baseline: PSNR-Y and SSIM-Y of bicubic interpolation."),
     'export': ('export', 'Writes a network as ONNX, torch.export or safetensors file, and verifies it.'),
     'card': ('card', 'Writes the model card of a safetensors file.'),
     'options': ('options', 'Checks option files, or prints the option reference or the JSON Schema for editors.'),
     'sample': ('sample', 'Writes the photographs that scikit-image ships, split for training and testing.'),
     'pic': ('pic', 'Shows how the patches of a data set are spread over the intervals of PIC.'),
-    'info': ('info', 'Versions, machine, and what of the engine is fast here: for bug reports.'),
+    'info': ('info', 'Versions, hardware, and which options of the engine are fast here: for bug reports.'),
     'bench': ('bench', 'Measures data, training and upscaling on this machine.'),
     'compare': ('compare', 'Compares test results with bicubic interpolation, in figures and in a picture.'),
     'report': ('report', "Test results beside the paper's: one page, and tables as Markdown, CSV and LaTeX."),
@@ -107,6 +107,15 @@ def _check_words(arguments: argparse.Namespace) -> None:
     for name in ('json', 'picture'):
         if path := getattr(arguments, name, None):
             check_replaceable(path)
+            _check_is_no_other(name, path, arguments)
+
+
+def _check_is_no_other(name: str, path: Path, arguments: argparse.Namespace) -> None:
+    """Refuses an output that is a file which another argument names."""
+    for other, value in vars(arguments).items():
+        for word in value if isinstance(value, list | tuple) else [value]:
+            if other != name and isinstance(word, str | Path) and os.path.realpath(word) == os.path.realpath(path):
+                raise InputError(f'--{name} is {path}, which would be written over: name another file.')
 
 
 def _explained(error: InputError | OSError | lmdb.Error) -> tuple[str, int]:

@@ -15,14 +15,14 @@ from bsr_plugin.weights import existing_file, open_bsrnet
 if TYPE_CHECKING:
     from bsr_plugin.archs.bsr_arch import BSRNet
     from bsr_plugin.models.weights import WeightsFile
-    from bsr_plugin.weights.about import About
+    from bsr_plugin.weights.about import WeightsMetadata
 
 EXAMPLE = 'bsr export x2 -o bsr_x2.onnx'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    weights = 'name of weights that ship, such as x2, or a file of a BSRNet: checkpoint or safetensors'
+    weights = 'name of pretrained weights, such as x2, or a file of a BSRNet: checkpoint or safetensors'
     parser.add_argument('weights', metavar='WEIGHTS', help=weights)
     out = 'the file, verified before it takes its place; its ending is the format: .onnx, .pt2 or .safetensors'
     parser.add_argument('-o', '--out', type=Path, required=True, metavar='FILE', help=out)
@@ -76,12 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def _described(arguments: argparse.Namespace, file: 'WeightsFile', network: 'BSRNet') -> 'About':
+def _described(arguments: argparse.Namespace, file: 'WeightsFile', network: 'BSRNet') -> 'WeightsMetadata':
     """What the file that is exported says of itself, and what the command line adds."""
-    from bsr_plugin.weights.about import About
+    from bsr_plugin.weights.about import WeightsMetadata
     from bsr_plugin.weights.provenance import recipe_of, scores_of, training_set_of
 
-    about = About.of(file, network)
+    about = WeightsMetadata.of(file, network)
     if arguments.recipe is not None:
         recipe, training_set = recipe_of(arguments.recipe), training_set_of(arguments.recipe)
         about = replace(about, recipe=recipe, training_set=training_set)
@@ -93,7 +93,7 @@ def _described(arguments: argparse.Namespace, file: 'WeightsFile', network: 'BSR
     return about
 
 
-def _is_half(arguments: argparse.Namespace, network: 'BSRNet', about: 'About') -> bool:
+def _is_half(arguments: argparse.Namespace, network: 'BSRNet', about: 'WeightsMetadata') -> bool:
     """Whether a file is in float16 where nobody says."""
     if arguments.out.suffix != '.safetensors':
         return False

@@ -25,7 +25,7 @@ EXAMPLE = 'bsr serve --weights x2 models/net_g_latest.pth --open'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    weights = 'names of weights that ship, checkpoints, safetensors or ONNX files (default: all that ship)'
+    weights = 'names of pretrained weights, checkpoints, safetensors or ONNX files (default: all that ship)'
     parser.add_argument('--weights', nargs='+', default=[], metavar='NAME|FILE', help=weights)
     host = 'address to listen at (default 127.0.0.1, which only this machine reaches)'
     parser.add_argument('--host', default='127.0.0.1', help=host)

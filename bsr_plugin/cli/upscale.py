@@ -1,6 +1,7 @@
-"""``bsr upscale``: image files, folders and patterns to images two to four times as large."""
+"""``bsr upscale``: upscales image files, folders and glob patterns."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from bsr_plugin.cli.output import EXIT_DONE, EXIT_PARTLY, EXIT_WRONG_INPUT, coun
 from bsr_plugin.errors import InputError
 from bsr_plugin.interruption import ended_by_ctrl_c
 from bsr_plugin.progress import progress
-from bsr_plugin.upscaling.plan import Job, plan, shard_of
+from bsr_plugin.upscaling.plan import Job, comparison_path, plan, shard_of
 from bsr_plugin.upscaling.settings import MAX_PIXELS, QUALITY, SMALLEST_TILE, SUFFIXES, TILE, Device, Precision
 from bsr_plugin.upscaling.watching import Watcher
 
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out = 'folder of the results; for a single file also the file itself'
     parser.add_argument('-o', '--out', type=Path, required=True, metavar='OUT', help=out)
     parser.add_argument('--scale', type=int, help='factor (default: that of the weights, or 2)')
-    weights = 'name of weights that ship, or a checkpoint, safetensors or ONNX file'
+    weights = 'name of pretrained weights, or a checkpoint, safetensors or ONNX file'
     parser.add_argument('--weights', metavar='NAME|FILE', help=f'{weights} (default: those that ship for the scale)')
     parser.add_argument('--self-ensemble', action='store_true', help='mean over eight flips and rotations')
     parser.add_argument('--device', choices=get_args(Device), default='auto', help='default: the GPU if there is one')
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     suffix = f'.{arguments.format}' if arguments.format else None
     jobs = plan(arguments.inputs, arguments.out, suffix, arguments.compare)
+    _check_json(arguments.json, jobs)
     if arguments.shard is not None:
         jobs = shard_of(jobs, *arguments.shard)
     with ended_by_ctrl_c('bsr upscale: interrupted'):
@@ -109,6 +111,13 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(f'--quality is {arguments.quality}: use 1 to 100.')
     if arguments.max_pixels < 1:
         raise InputError(f'--max-pixels is {arguments.max_pixels}: use 1 or more.')
+
+
+def _check_json(file: Path | None, jobs: Sequence[Job]) -> None:
+    if file is not None:
+        images = {path for job in jobs for path in (job.source, job.target, comparison_path(job.target))}
+        if os.path.realpath(file) in map(os.path.realpath, images):
+            raise InputError(f'--json is {file}, which is one of the images: name another file.')
 
 
 def _bar(jobs: Sequence[Job], scale: int) -> 'tqdm':

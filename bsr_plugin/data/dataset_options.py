@@ -143,7 +143,7 @@ class ImportanceOptions(Section):
     """How far `sampling: importance` may go from uniform sampling."""
 
     uniform_share: Real = ImportanceRule.uniform_share
-    """Share of uniform sampling in the law, above 0 and up to 1; no weight is above its inverse."""
+    """Share of uniform sampling in the distribution, above 0 and up to 1; no weight is above its inverse."""
     max_weight: Real | None = ImportanceRule.max_weight
     """What weights are clipped to, at least 1, at the price of a bias; ~ does not clip."""
 
@@ -155,8 +155,8 @@ class SamplingOptions(Section):
     """rfs: batches with the same number of patches from every PIC interval, or as `pic_balance` says; uniform: patches
     as they come, the ablation "w/o RFS"; importance: intervals in proportion to their probability under uniform times
     their loss in the epochs before, and patches weighted so that the expected gradient stays that of uniform (BSRModel
-    alone); band: uniform, but for a share from a band of each image's own quantiles; rejection: the paper's loop as it
-    is written, with the law of rfs and much slower."""
+    only); band: uniform, except for a share from a band of each image's own quantiles; rejection: the paper's loop as
+    written, with the distribution of rfs but much slower."""
     pic_bins: Whole = IntervalRule.bins
     """Number p of PIC intervals; 1 to 256."""
     pic_quantile: Real = IntervalRule.quantile
@@ -174,7 +174,7 @@ class SamplingOptions(Section):
     size."""
     pic_balance: Strength = BalanceRule.start
     """Strength t of rfs and rejection, 0 to 1: an interval of probability P under uniform sampling is drawn in
-    proportion to P^(1 - t). 0 has uniform's shares of the intervals, and is the law of uniform with
+    proportion to P^(1 - t). 0 has uniform's shares of the intervals, and equals uniform with
     `num_candidates: all` and `image_choice: share`; 1 draws all intervals alike;
     `{from: 0, to: 1, between: [0, 20000]}` is linear in the iteration."""
     pic_importance: ImportanceOptions = ImportanceOptions()

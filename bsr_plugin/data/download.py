@@ -102,7 +102,7 @@ def _transfer(url: str, part: Path) -> bool:
         if answer.status_code >= 500:
             answer.raise_for_status()
         if answer.status_code not in (requests.codes.ok, requests.codes.partial_content):
-            raise InputError(f'{url} cannot be had: the server answers {answer.status_code} {answer.reason}.')
+            raise InputError(f'{url} cannot be downloaded: the server answers {answer.status_code} {answer.reason}.')
         # A server that cannot begin in the middle sends everything.
         begin = have if answer.status_code == requests.codes.partial_content else 0
         length = answer.headers.get('Content-Length')

@@ -85,7 +85,7 @@ def decode(data: bytes | memoryview, name: str) -> NDArray[np.uint8]:
     except cv2.error:
         image = None
     if image is None:
-        raise InputError(f'{name} is not an image that can be read: remove it or put it right.')
+        raise InputError(f'{name} is not a readable image: remove or replace it.')
     pixels = _to_bgr8(np.asarray(image), name)
     if header.orientation in _MIRRORED:
         pixels = pixels[:, ::-1]
@@ -125,13 +125,13 @@ def _read_header(source: Path | BytesIO, name: str, thoroughly: bool = False) ->
     try:
         with Image.open(source) as image:
             (width, height), refusal = image.size, _refusal(image)
-            orientation = _orientation(image.info.get('exif') or _exif_behind_pixels(image))
+            orientation = _orientation(image.info.get('exif') or exif_behind_pixels(image))
             if thoroughly and image.format == 'PNG':
                 image.verify()  # libpng, inside OpenCV, writes what it finds on standard error
     except UnidentifiedImageError as error:
-        raise InputError(f'{name} is not an image that can be read: remove it or put it right.') from error
+        raise InputError(f'{name} is not a readable image: remove or replace it.') from error
     except Exception as error:  # Pillow raises whatever a damaged file makes it trip over
-        raise InputError(f'{name} cannot be read ({error}): remove it or put it right.') from error
+        raise InputError(f'{name} cannot be read ({error}): remove or replace it.') from error
     if refusal:
         raise InputError(f'{name} {refusal}')
     return _Header(width, height, orientation)
@@ -150,7 +150,7 @@ def _refusal(image: Image.Image) -> str:
         return _refusal_of_jpeg2000(image)
     if image.format == 'PNG' and 'transparency' in image.info and image.mode in _GREY:
         return 'is translucent: flatten its alpha channel first.'  # OpenCV leaves this transparency out
-    if isinstance(image, PpmImageFile) and (largest := _largest_sample(image)) not in (None, 255, 65535):
+    if isinstance(image, PpmImageFile) and (largest := largest_sample(image)) not in (None, 255, 65535):
         return f'has samples up to {largest}: convert it to 8 or 16 bits first.'  # OpenCV does not scale them
     return ''
 
@@ -178,7 +178,7 @@ def _refusal_of_jpeg2000(image: Jpeg2KImageFile) -> str:
     )
 
 
-def _largest_sample(image: PpmImageFile) -> int | None:
+def largest_sample(image: PpmImageFile) -> int | None:
     """The number that stands for white in a PGM or PPM; ``None`` for other images of Netpbm."""
     assert image.fp is not None
     image.fp.seek(0)
@@ -186,7 +186,7 @@ def _largest_sample(image: PpmImageFile) -> int | None:
     return int(header[3]) if header[0] in (b'P2', b'P3', b'P5', b'P6') else None
 
 
-def _exif_behind_pixels(image: Image.Image) -> bytes:
+def exif_behind_pixels(image: Image.Image) -> bytes:
     """The EXIF data that a PNG may have behind its pixels, where Pillow looks only once it has decoded them."""
     if not isinstance(image, PngImageFile):
         return b''

@@ -13,7 +13,7 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.export import onnx_file, program_file, weights_file
 from bsr_plugin.export.half_precision import half
 from bsr_plugin.export.verification import Difference, difference
-from bsr_plugin.weights.about import About, Precision
+from bsr_plugin.weights.about import Precision, WeightsMetadata
 
 
 class Format(NamedTuple):
@@ -26,7 +26,7 @@ class Format(NamedTuple):
     """
 
     name: str
-    encode: Callable[[BSRNet, About], bytes]
+    encode: Callable[[BSRNet, WeightsMetadata], bytes]
     run: Callable[[Path], Callable[[Tensor], Tensor]]
 
 
@@ -44,7 +44,7 @@ class Exported:
 
     path: Path
     size: int
-    about: About
+    about: WeightsMetadata
     difference: Difference
 
 
@@ -57,7 +57,7 @@ def format_of(path: Path) -> Format:
     return FORMATS[path.suffix]
 
 
-def export(network: BSRNet, about: About, path: Path, precision: Precision = 'float32') -> Exported:
+def export(network: BSRNet, about: WeightsMetadata, path: Path, precision: Precision = 'float32') -> Exported:
     """Writes a file whose name says its format; it replaces one that is there only when it has been verified.
 
     Args:

@@ -1,4 +1,4 @@
-"""ONNX with free batch, height and width: (N, C, H, W) to (N, C, s * H, s * W), both in [0, img_range]."""
+"""ONNX with dynamic batch size, height and width: (N, C, H, W) to (N, C, s * H, s * W), both in [0, img_range]."""
 
 import importlib.util
 import warnings
@@ -11,7 +11,7 @@ from torch import Tensor
 from bsr_plugin.archs.bsr_arch import BSRNet
 from bsr_plugin.errors import InputError
 from bsr_plugin.export.sizes import EXAMPLE_SIZE, dynamic_shapes
-from bsr_plugin.weights.about import About
+from bsr_plugin.weights.about import WeightsMetadata
 
 #: ONNX Runtime of 2023 and later reads it.
 OPSET = 18
@@ -26,7 +26,7 @@ def check_installed() -> None:
         raise InputError(f"ONNX needs {', '.join(missing)}: pip install -e '.[export]' in the clone.")
 
 
-def encode(network: BSRNet, about: About) -> bytes:
+def encode(network: BSRNet, about: WeightsMetadata) -> bytes:
     """The file's content; input and output have the type of the weights.
 
     Raises:

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from bsr_plugin.archs.bsr_arch import BSRNet
 from bsr_plugin.export.sizes import EXAMPLE_SIZE, dynamic_shapes
-from bsr_plugin.weights.about import About
+from bsr_plugin.weights.about import WeightsMetadata
 
 #: The file inside the archive that holds the metadata: ``torch.export.load(file, extra_files={'about.json': ''})``.
 ABOUT_FILE = 'about.json'
 
 
-def encode(network: BSRNet, about: About) -> bytes:
+def encode(network: BSRNet, about: WeightsMetadata) -> bytes:
     """The file's content; input and output have the type of the weights."""
     example = torch.zeros(EXAMPLE_SIZE[0], network.num_in_ch, *EXAMPLE_SIZE[1:], dtype=network.conv_first.weight.dtype)
     program = torch.export.export(network, (example,), dynamic_shapes=dynamic_shapes())

@@ -273,7 +273,12 @@ class BSRModel(CheckpointedModel):
         try:
             super().validation(dataloader, current_iter, tb_logger, save_img)
         except _ValidationBrokenOff:
-            get_root_logger().warning('Validation broken off; it is made when the training is resumed.')
+            get_root_logger().warning('Validation interrupted; it is repeated when the training is resumed.')
+        except InputError:
+            # An image that cannot be read ends the run, which goes on from here once it is mended.
+            if self.is_train and self.opt.get('world_size', 1) == 1:
+                self.save_once()
+            raise
         else:
             self.remember_validation(name)
         self._shown = None
@@ -294,7 +299,7 @@ class BSRModel(CheckpointedModel):
             raise _ValidationBrokenOff
         net = self.net_g_ema if hasattr(self, 'net_g_ema') else self.get_bare_model(self.net_g)
         multiple = self.engine.multiple_of or multiple_wanted_by(net, self.opt['network_g'])
-        infer = partial(self._tiler, net, reach=getattr(net, 'receptive_field', None), multiple=multiple)
+        infer = partial(self._tiler, net, reach=getattr(net, 'receptive_field_radius', None), multiple=multiple)
         was_training = net.training
         net.eval()
         try:

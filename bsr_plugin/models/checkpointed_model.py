@@ -1,5 +1,6 @@
 """SRModel with checkpoints that cannot be lost: whole, verified, complete, safe to load."""
 
+import math
 from collections.abc import Mapping
 from inspect import signature
 from pathlib import Path
@@ -52,6 +53,7 @@ class CheckpointedModel(SRModel):
         self.epoch, self.iteration = 0, 0
         #: Where the run is in its data, as its batches say; ``None`` where they do not.
         self.position: Mapping[str, int] | None = None
+        self._has_loaded_average = False
         self._saved_iteration: int | None = None
         self._saved_state: dict[str, Any] | None = None
         #: Names of the sets validated with the weights as they are.
@@ -186,6 +188,8 @@ class CheckpointedModel(SRModel):
                 for another network.
         """
         file = open_weights(Path(load_path))
+        if net is getattr(self, 'net_g_ema', None):
+            self._has_loaded_average = param_key in file.entries
         if net is getattr(self, 'net_g_ema', None) and param_key not in file.entries:
             # The toolbox asks for the average; a file without one starts it from the weights.
             param_key = self.opt['path'].get('param_key_g', 'params')
@@ -207,8 +211,10 @@ class CheckpointedModel(SRModel):
         self._resume_optimizers(resume_state)
         self.epoch, self.iteration = resume_state['epoch'], resume_state['iter']
         self._saved_iteration = self.iteration
+        # SRModel's states say nothing of the warm-up of an average that they have: it is over.
+        known = resume_state.get('parts', {'ema': {'updates': self.iteration}} if self._has_loaded_average else {})
         for name, part in self.parts.items():
-            part.load_state_dict(resume_state.get('parts', {}).get(name, {}))
+            part.load_state_dict(known.get(name, {}))
         self._validated = [*resume_state.get('validated', [])]
         self._resume_best(resume_state.get('best_metric_results', {}))
         random_states = resume_state.get('random', [])
@@ -219,8 +225,19 @@ class CheckpointedModel(SRModel):
             for folder in (self._models, self._states):
                 remove_left_overs(folder)
             path = Path(self.opt['path']['resume_state']).resolve()
-            if 'validated' in resume_state and path.parent == self._states.resolve():
+            is_own = path.parent == self._states.resolve()
+            if is_own and not self.opt.get('auto_resume'):
+                self._set_aside_later_states()
+            if 'validated' in resume_state and is_own:
                 self._saved_state = {key: value for key, value in resume_state.items() if key != 'skipped'}
+
+    def _set_aside_later_states(self) -> None:
+        """Renames the states of the branch that a run leaves by going back: ``--auto_resume`` would return to it."""
+        for iteration, path in checkpoint.states_in(self._states).items():
+            if iteration > self.iteration:
+                aside = path.with_name(f'{path.name}.abandoned')
+                path.replace(aside)
+                get_root_logger().warning('%s is of the branch that this run leaves: renamed to %s.', path, aside.name)
 
     def _resume_optimizers(self, state: dict[str, Any]) -> None:
         pairs = enumerate(zip(self.optimizers, self.schedulers, strict=True))
@@ -246,10 +263,18 @@ class CheckpointedModel(SRModel):
             known.update({metric: dict(record) for metric, record in records.items() if metric in known})
         path = self._models / f'net_g_{BEST}.pth'
         record = checkpoint.read(path).get(BEST) if self.engine.keep_best and path.is_file() else None
-        if record and record['metric'] == self.engine.keep_best:
+        if not record or record['metric'] != self.engine.keep_best:
+            self._forget_best()
+        elif self.opt.get('auto_resume') or record['iter'] <= self.iteration:
             # Written after the state it came with: better than what the state knows if the run was killed in between.
             self._initialize_best_metric_results(record['dataset'])
             super()._update_best_metric_result(record['dataset'], record['metric'], record['val'], record['iter'])
+
+    def _forget_best(self) -> None:
+        """Has the next validation be the best one by the metric whose best weights are to be kept and are not there."""
+        for records in getattr(self, 'best_metric_results', {}).values():
+            if record := records.get(self.engine.keep_best):
+                record |= {'val': math.inf if record['better'] == 'lower' else -math.inf, 'iter': -1}
 
     def _update_best_metric_result(self, dataset_name: str, metric: str, val: float, current_iter: int) -> None:
         """Notes a value as BasicSR does, and keeps the weights if it is the best by the metric asked for."""

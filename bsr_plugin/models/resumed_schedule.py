@@ -60,7 +60,7 @@ def resumed(
     kind_before = state['optimizer_types'][index] if 'optimizer_types' in state else kind
     if kind_before != kind:
         raise InputError(
-            f'train.optim_g.type makes {kind}, and the moments in the training state are those of {kind_before}: set '
+            f'train.optim_g.type is {kind}, but the training state has the moments of {kind_before}: set '
             "the type back, or begin a new run from this one's weights with path.pretrain_network_g."
         )
     pairs = [*zip(saved['param_groups'], optimizer.param_groups, strict=True)]

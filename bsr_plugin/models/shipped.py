@@ -1,4 +1,4 @@
-"""The weights that ship with this package: ``bsr_plugin/weights/bsr_*.safetensors``, known by short names."""
+"""The pretrained weights of this package: ``bsr_plugin/weights/bsr_*.safetensors``, known by short names."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ def file_of(name: str) -> Path:
 
 
 def names() -> list[str]:
-    """The names of the weights that ship with this installation."""
+    """The names of the pretrained weights of this installation."""
     return [name for name in NAMES if file_of(name).is_file()]
 
 

@@ -21,14 +21,14 @@ class WeightsFile:
         entries: Name of an entry, such as ``params``, -> weights by name; a bare state dict, which safetensors files
             hold too, is the entry ``None``.
         network: Type and arguments of the network; empty in files that do not tell, as those of ``SRModel``.
-        said: What else the file says, by name, such as ``versions``.
+        metadata: What else the file says, by name, such as ``versions``.
         option: How the user names an entry, in errors.
     """
 
     path: Path
     entries: Mapping[str | None, Mapping[str, Tensor]]
     network: Mapping[str, Any]
-    said: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     option: str = 'path.param_key_g'
 
     def weights(self, param_key: str | None) -> dict[str, Tensor]:
@@ -55,7 +55,7 @@ class WeightsFile:
 
 
 def open_weights(path: Path) -> WeightsFile:
-    """Reads a file of weights, or the weights that ship under a name such as ``x2``, to the CPU.
+    """Reads a file of weights, or the pretrained weights under a name such as ``x2``, to the CPU.
 
     No code that the file may hold is run.
 
@@ -76,8 +76,8 @@ def open_weights(path: Path) -> WeightsFile:
     if not entries:
         raise InputError(f'{path} holds no weights: use a file models/net_g_*.pth of a training run')
     network = content.get('network_g')
-    said = {name: value for name, value in content.items() if name not in entries and name != 'network_g'}
-    return WeightsFile(path, entries, network if isinstance(network, Mapping) else {}, said)
+    metadata = {name: value for name, value in content.items() if name not in entries and name != 'network_g'}
+    return WeightsFile(path, entries, network if isinstance(network, Mapping) else {}, metadata)
 
 
 def open_safetensors(path: Path) -> WeightsFile:
@@ -87,11 +87,11 @@ def open_safetensors(path: Path) -> WeightsFile:
         InputError: The file is missing or damaged.
     """
     weights, header = safetensors_file.read(path)
-    said = {name: safetensors_file.decoded(value) for name, value in header.items()}
-    network = said.pop('network_g', {})
+    metadata = {name: safetensors_file.decoded(value) for name, value in header.items()}
+    network = metadata.pop('network_g', {})
     if not isinstance(network, Mapping):
         raise InputError(f'{path} is damaged: network_g in its header is not an object in JSON')
-    return WeightsFile(path, {None: weights}, network, said)
+    return WeightsFile(path, {None: weights}, network, metadata)
 
 
 def _is_state_dict(value: Any) -> bool:

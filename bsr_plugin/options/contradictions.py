@@ -39,7 +39,10 @@ def _window(options: Options) -> Iterator[Problem]:
     """`gt_size` / `scale` is a multiple of SwinIR's `window_size`: patches are not padded in training."""
     size, scale = _whole(at(options, 'datasets', 'train', 'gt_size')), _whole(options.get('scale'))
     network = at(options, 'network_g')
-    window = _whole(at(network, 'window_size')) if at(network, 'type') == 'SwinIR' else None
+    if at(network, 'type') != 'SwinIR':
+        return
+    default = registered.arguments(registered.find('network', 'SwinIR'), 'network')['window_size'].default
+    window = _whole(network.get('window_size', default))
     if size and scale and window and size % (scale * window):
         sentence = f'{size} is not a multiple of scale {scale} x window_size {window}'
         yield ('datasets', 'train', 'gt_size'), sentence
@@ -170,9 +173,20 @@ def _wandb(options: Options) -> Iterator[Problem]:
         yield ('logger', 'use_tb_logger'), 'must be true with logger.wandb'
 
 
+def _ignored_networks(options: Options) -> Iterator[Problem]:
+    """`path.ignore_resume_networks` names networks of the file, each with the weights that it takes in their place."""
+    names = at(options, 'path', 'ignore_resume_networks')
+    for name in names if isinstance(names, list) else ():
+        where, given = ('path', 'ignore_resume_networks'), [key for key in options if str(key).startswith('network_')]
+        if name not in given:
+            yield where, f'{name} is not a network of this file; use {", ".join(given)}'
+        elif not at(options, 'path', key := f'pretrain_{name}'):
+            yield where, f'{name} would begin with random weights; give path.{key}'
+
+
 RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
     *(_scale, _gt_size, _window, _upscale, _crop_border, _names, _loading, _stores, _listed),
-    *(_losses, _importance, _schedule, _wandb, _suffix),
+    *(_losses, _importance, _schedule, _wandb, _suffix, _ignored_networks),
     *engine_options.RULES,
 )
 

@@ -18,7 +18,7 @@ class Paths(Section):
 
     pretrain_network_g: str | None = None
     """Pretrained weights to fine-tune or to test; ~ for none. BSRModel also takes safetensors files, and the names of
-    weights that ship, such as x2."""
+    pretrained weights, such as x2."""
     param_key_g: str | None = 'params'
     """Which weights of that file: params, or params_ema, their exponential moving average; ~ for a bare state dict
     and for safetensors."""
@@ -60,7 +60,8 @@ class Train(EngineTraining):
     total_iter: Count
     """Number of training iterations."""
     warmup_iter: Annotated[int, Field(strict=False, ge=-1), NUMBER] = -1
-    """Iterations of linear learning rate warm-up; -1 for none."""
+    """Iterations of linear learning rate warm-up, at whose end the scheduler takes over: MultiStepLR goes on with the
+    rate that is reached then, (n - 1) / n of `lr`; -1 for none."""
     optim_g: Optimizer
     """The optimizer."""
     scheduler: Scheduler
@@ -86,7 +87,7 @@ class Evaluation(EngineValidation):
     save_img: bool
     """Whether to save the output images."""
     suffix: PathComponent | None = None
-    """Suffix of the file names of saved images; ~ is the name of the run."""
+    """For a test: suffix of the file names of saved images; ~ is the name of the run."""
     metrics: Annotated[dict[str, Metric], Field(min_length=1)] | None = None
     """Metrics, each under a name of your choice."""
     pbar: bool = False

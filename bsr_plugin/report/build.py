@@ -149,8 +149,9 @@ def _add_pic(content: Content, training: Mapping[str, Any], store: Path | None) 
     if store is None and (named is None or not Path(named).exists()):
         return
     path = store or Path(named)
-    window = int(train_set.get('gt_size', 0)) // int(training.get('scale', 1)) or 48
     with _or_left_out(content):
+        scale = train_set.get('scale') or training.get('scale') or 1
+        window = int(train_set.get('gt_size') or 0) // int(scale) or 48
         sampling = SamplingOptions.read(train_set, 'datasets', 'train')
         distribution = distribution_of(path, window, sampling.intervals, sampling.pic_channels)
         svg = inline_svg(distribution_figure(distribution, PAGE), 'pic')

@@ -24,6 +24,7 @@ from bsr_plugin.report.template import source
 from bsr_plugin.study.claims import main_metric
 from bsr_plugin.study.results import FILE_NAME, StudyResult, read_study_result, write_study
 
+_INTRODUCTION, _OPEN = 'introduction.md', 'open.md'
 _LARGEST_FIGURE = 300_000
 
 
@@ -45,11 +46,24 @@ class KeptStudy:
 def keep_study(folder: Path, result: StudyResult) -> None:
     """Keeps what a study has found, without the figures of single images."""
     folder.mkdir(parents=True, exist_ok=True)
-    tests = result.tests and replace(result.tests, images={})
-    write_study(folder, replace(result, images={}, tests=tests))
+    tests = result.tests and replace(result.tests, images={}, with_images={})
+    write_study(folder, replace(result, images={}, with_images={}, tests=tests))
     about = folder / 'about.md'
     if not about.exists():
         write_text(about, f'{result.name}.\n')
+
+
+def check_page(studies: Path, out: Path) -> None:
+    """Looks for the texts, and whether the page lies where its links lead to the studies.
+
+    Raises:
+        InputError: A text is missing, or the page lies elsewhere.
+    """
+    for name in (_INTRODUCTION, _OPEN):
+        _text(studies / name)
+    base = out.resolve().parent
+    if not studies.resolve().is_relative_to(base):
+        raise InputError(f'{studies} is not in {base}: write the page beside the folder of the studies, or above it.')
 
 
 def build_evidence(studies: Path, out: Path) -> list[Path]:
@@ -65,12 +79,11 @@ def build_evidence(studies: Path, out: Path) -> list[Path]:
     Raises:
         InputError: The folder holds no study, or lies elsewhere, or a text is missing.
     """
+    check_page(studies, out)
     kept = [_read(file.parent) for file in sorted(studies.glob(f'*/{FILE_NAME}'))]
     if not kept:
         raise InputError(f'{studies} holds no study: bsr evidence --take STUDY.yml=DIR brings one.')
     base = out.resolve().parent
-    if not studies.resolve().is_relative_to(base):
-        raise InputError(f'{studies} is not in {base}: write the page beside the folder of the studies, or above it.')
     figures = {path: text for study in kept for path, text in _figures(study)}
     for path, text in figures.items():
         if len(text) > _LARGEST_FIGURE:
@@ -78,8 +91,8 @@ def build_evidence(studies: Path, out: Path) -> list[Path]:
         write_text(path, text)
     environment = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     page = environment.from_string(source('evidence.md')).render(
-        introduction=_text(studies / 'introduction.md'),
-        still_open=_text(studies / 'open.md'),
+        introduction=_text(studies / _INTRODUCTION),
+        still_open=_text(studies / _OPEN),
         studies=[_section(study, base, list(figures)) for study in kept],
         runs=sum(study.result.done for study in kept),
         folder=studies.resolve().relative_to(base.parent).as_posix(),
@@ -97,6 +110,8 @@ def _text(file: Path) -> str:
         return file.read_text(encoding='utf-8').strip()
     except OSError as error:
         raise InputError(f'{file} cannot be read ({error.strerror}): write it, it is a part of the page.') from error
+    except UnicodeDecodeError as error:
+        raise InputError(f'{file} is not UTF-8 at byte {error.start}: save it as UTF-8.') from error
 
 
 def _figures(study: KeptStudy) -> Iterator[tuple[Path, str]]:

@@ -9,7 +9,7 @@ from bsr_plugin.models.load_network import bsrnet_in
 from bsr_plugin.models.weights import open_weights
 from bsr_plugin.report.cost import Cost
 from bsr_plugin.weights import names, weights_file
-from bsr_plugin.weights.about import About, Score
+from bsr_plugin.weights.about import Score, WeightsMetadata
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,6 @@ def shipped_models() -> list[ShippedModel]:
 def _model(name: str) -> ShippedModel:
     file = open_weights(weights_file(name))
     network = bsrnet_in(file)
-    about = About.of(file, network)
+    about = WeightsMetadata.of(file, network)
     cost = Cost(about.parameters, macs_per_pixel(network, network.num_in_ch))
     return ShippedModel(f'BSR {name}, shipped', about.scale, about.degradation, about.scores, cost)

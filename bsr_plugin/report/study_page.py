@@ -73,14 +73,16 @@ def _warnings_of_images(result: StudyResult) -> list[str]:
 
 
 def _not_in_all_runs(result: StudyResult, name: str) -> list[str]:
-    """Images of a set that some of the runs have not measured."""
-    of_variants = {variant: sets.get(name, {}) for variant, sets in result.images.items() if sets}
+    """Images of a set that some of the runs have not measured, of the runs that have kept figures of single images."""
+    of_variants = {variant: sets[name] for variant, sets in result.images.items() if sets.get(name)}
 
-    def runs_with(variant: str, image: str) -> int:
-        return max((figure.n for figure in of_variants[variant].get(image, {}).values()), default=0)
+    def is_in_all(variant: str, image: str) -> bool:
+        figures = of_variants[variant].get(image, {}).values()
+        runs = result.with_images.get(variant, {}).get(name, len(result.values[variant]))
+        return max((figure.n for figure in figures), default=0) == runs
 
     images = dict.fromkeys(image for own in of_variants.values() for image in own)
-    return [image for image in images if any(runs_with(each, image) < len(result.values[each]) for each in of_variants)]
+    return [image for image in images if not all(is_in_all(each, image) for each in of_variants)]
 
 
 def _plots(result: StudyResult, section: str, prefix: str = '') -> Iterator[dict[str, Any]]:
@@ -104,7 +106,8 @@ def _times(result: StudyResult) -> list[StudyTable]:
 def _images(result: StudyResult, anchor: str) -> Iterator[dict[str, Any]]:
     """A table for each set: mean and standard deviation of every variant on every image."""
     done = [variant for variant, images in result.images.items() if images]
-    for number, (name, images) in enumerate((result.images[done[0]] if done else {}).items()):
+    sets = result.images[done[0]] if done else {}
+    for number, (name, images) in enumerate((name, images) for name, images in sets.items() if images):
         columns = [(variant, metric) for metric in result.metrics for variant in done]
         rows = [
             [sortable_word(image), *(_image_cell(result, variant, name, image, metric) for variant, metric in columns)]

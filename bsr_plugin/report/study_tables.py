@@ -16,6 +16,7 @@ from bsr_plugin.report.study_table_parts import (
     places_of,
     sets_of,
 )
+from bsr_plugin.report.table_formats import figure_text
 from bsr_plugin.study.claims import Claim, decisive, main_metric
 from bsr_plugin.study.record import ALL_SETS
 from bsr_plugin.study.results import Reach, StudyResult
@@ -109,7 +110,7 @@ def reach_tables(reach: Sequence[Reach], result: StudyResult, unit: str) -> list
     sets = sets_of(result)
     found = {(each.variant, each.set): each for each in reach}
     rows = [
-        [variant, *(_reach_text(found[variant, name]) for name in sets)]
+        [variant, *(_reach_text(found.get((variant, name))) for name in sets)]
         for variant in dict.fromkeys(variant for variant, _ in found)
     ]
     if not rows:
@@ -124,7 +125,9 @@ def reach_tables(reach: Sequence[Reach], result: StudyResult, unit: str) -> list
     return [StudyTable(title, ['variant', *sets], rows, below, metric)]
 
 
-def _reach_text(reach: Reach) -> str:
+def _reach_text(reach: Reach | None) -> str:
+    if reach is None:
+        return figure_text(None, 0)
     reached = sum(value is not None for value in reach.seeds.values())
     median = 'never' if reach.median is None else f'{reach.median:,.0f}'
     return f'{median} ({reached} of {len(reach.seeds)})'

@@ -8,7 +8,7 @@ import numpy as np
 from bsr_plugin.data.degradation import Degradation
 from bsr_plugin.report.cost import UNKNOWN, Cost
 
-#: Where a row comes from: the paper's table, the file of weights that ship, or a test run.
+#: Where a row comes from: the paper's table, the file of pretrained weights, or a test run.
 Source = Literal['paper', 'shipped', 'measured']
 
 BICUBIC = 'Bicubic, measured here'

@@ -11,7 +11,7 @@ from bsr_plugin.models.weights import open_weights
 from bsr_plugin.upscaling.network import RGBNetwork, load_network
 from bsr_plugin.upscaling.settings import Device
 from bsr_plugin.weights import names, weights_file
-from bsr_plugin.weights.about import About
+from bsr_plugin.weights.about import WeightsMetadata
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Choice:
     """A network that can be chosen.
 
     Attributes:
-        name: Name of weights that ship, or that of a file without folder and ending.
+        name: Name of pretrained weights, or that of a file without folder and ending.
         line: Scale, where the name does not tell it, parameters, and what else is known of it.
         network: What upscales.
     """
@@ -33,7 +33,7 @@ def load_choices(weights: Sequence[str], device: Device) -> list[Choice]:
     """Loads networks.
 
     Args:
-        weights: Names of weights that ship, and files; without any, all that ship.
+        weights: Names of pretrained weights, and files; without any, all that ship.
         device: ``auto`` is the GPU if there is one.
 
     Raises:
@@ -65,7 +65,7 @@ def _facts(name: str, path: Path, network: RGBNetwork) -> Iterator[str]:
         yield type(net).__name__
         yield f'{sum(weight.numel() for weight in net.parameters()):,} parameters'
         return
-    about = About.of(file, net)
+    about = WeightsMetadata.of(file, net)
     yield f'{about.parameters:,} parameters'
     if about.degradation not in (None, 'bicubic'):
         yield f'for {about.degradation} images'

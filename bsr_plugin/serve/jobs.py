@@ -84,6 +84,10 @@ class Jobs:
             finally:
                 self._finish(page)
 
+    def is_upload(self, path: Path) -> bool:
+        """Whether a path is that of an upload, or in a folder beside those of uploads."""
+        return path.resolve().parent.parent == self._folder.resolve()
+
     def end(self, page: str) -> None:
         """Cancels the job of a page that was closed, and removes its files but for those that others use, too."""
         with self._changing:
@@ -108,7 +112,7 @@ class Jobs:
 
     def _begin(self, page: str, upload: Path) -> Path:
         """A folder for the results."""
-        if upload.parent.parent != self._folder:
+        if not self.is_upload(upload):
             raise InputError(f'{upload.name} is not an upload: choose a file.')
         with self._changing:
             if self._closed:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.serve.choices import Choice
@@ -33,7 +34,7 @@ def build_page(choices: Sequence[Choice], jobs: Jobs) -> gr.Blocks:
     with gr.Blocks(title=TITLE) as page:
         gr.Markdown(_introduction(jobs))
         with gr.Row(equal_height=True):
-            upload = _fetching_nothing(gr.File(label='Image', height=180, elem_id='upload'))
+            upload = gr.File(label='Image', height=180, elem_id='upload')
             with gr.Column():
                 labels = [(f'{choice.name}: {choice.line}', choice.name) for choice in choices]
                 network = gr.Radio(labels, value=choices[0].name, label='Network', elem_id='network')
@@ -44,6 +45,8 @@ def build_page(choices: Sequence[Choice], jobs: Jobs) -> gr.Blocks:
         )
         download = gr.DownloadButton(visible=False, variant='primary', elem_id='download')
         outputs = [status, slider, download]
+        for given in (upload, network):
+            _take_uploads_alone(given, jobs)
 
         def upscale(
             file: str | None,
@@ -72,20 +75,19 @@ def build_page(choices: Sequence[Choice], jobs: Jobs) -> gr.Blocks:
     return page.queue(max_size=jobs.limits.waiting)
 
 
-def _fetching_nothing(upload: gr.File) -> gr.File:
-    """Has an input take what was uploaded alone: Gradio's would fetch what a request gives the address of.
+def _take_uploads_alone(given: Component, jobs: Jobs) -> None:
+    """Has an input refuse the paths and addresses that a request may name; Gradio's would read or fetch them.
 
-    Not a subclass, because Gradio writes a type stub beside the module of each.
+    Not by a subclass, because Gradio writes a type stub beside the module of each.
     """
-    move = upload.async_move_resource_to_block_cache
+    move = given.async_move_resource_to_block_cache
 
     async def move_upload(path: str | Path | None) -> str | None:
-        if path is not None and not Path(path).is_absolute():
-            raise gr.Error('This is an address: upload a file.', print_exception=False)
+        if path is not None and not jobs.is_upload(Path(path)):
+            raise gr.Error('This is not an upload: choose a file.', print_exception=False)
         return await move(path)
 
-    upload.async_move_resource_to_block_cache = move_upload  # type: ignore[assignment, method-assign]
-    return upload
+    given.async_move_resource_to_block_cache = move_upload  # type: ignore[assignment, method-assign]
 
 
 def _introduction(jobs: Jobs) -> str:

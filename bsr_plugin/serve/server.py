@@ -51,6 +51,8 @@ def build_app(
         theme=_theme(),
         css=CSS,
     )
+    # As ``launch`` does: until then Gradio takes any path in a request for an upload.
+    page.has_launched = True
     return guarded(app, jobs.limits.bytes, hosts_at(server, name), outside)
 
 

@@ -1,9 +1,9 @@
 """Gathers the runs of a study as they get done."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from bsr_plugin.errors import InputError
 from bsr_plugin.study.budget import within_budget
 from bsr_plugin.study.folder import CellFolder
 from bsr_plugin.study.planning import Plan, plan_study
@@ -41,16 +41,24 @@ class Collection:
         write_study(study, result)
         return result
 
-    def keep_records(self, study: Path) -> None:
-        """Keeps the records of the runs that are done in another study's folder, in the place of those there.
+    def check_others(self, study: Path) -> None:
+        """Looks for records in another folder of the study that this one would not replace.
 
-        They are without the figures of single images. There they make these runs done ones, for a study that goes on.
+        Raises:
+            InputError: There is one.
         """
-        kept = {CellFolder(study, folder.cell).record_file: folder.record() for folder in self._folders}
-        shutil.rmtree(study / 'runs', ignore_errors=True)
-        for file, record in kept.items():
-            if record is not None:
-                write_record(file, record.without_images())
+        own = {CellFolder(study, folder.cell).record_file for folder in self._folders if folder.record() is not None}
+        if others := sorted(set(study.glob('runs/*/*/record.json')) - own):
+            raise InputError(
+                f'{others[0]} is of a run that is not done in the folder to be taken: copy it there, or remove it.'
+            )
+
+    def keep_records(self, study: Path) -> None:
+        """Copies the records to another folder of the study, where they make their runs done ones."""
+        for folder in self._folders:
+            file, record = CellFolder(study, folder.cell).record_file, folder.record()
+            if record is not None and file.resolve() != folder.record_file.resolve():
+                write_record(file, record)
 
 
 def collected(file: Path, study: Path) -> Collection:
@@ -61,9 +69,14 @@ def collected(file: Path, study: Path) -> Collection:
         study: Folder of the study.
 
     Raises:
-        InputError: The study file is wrong, or a variant of a study of equal seconds has not been timed.
+        InputError: The study file is wrong, or not that of the folder, or a variant of a study of equal seconds has not
+            been timed.
     """
     plan = plan_study(file, check_paths=False)
     if plan.seconds is not None:
         plan = within_budget(plan, Rates(study, plan).of_all())
-    return Collection(plan, [CellFolder(study, cell) for cell in plan.cells])
+    folders = [CellFolder(study, cell) for cell in plan.cells]
+    if changed := [folder.path for folder in folders if folder.is_changed()]:
+        sentence = f'holds a run of other options than {file} has: name the file that it was made with.'
+        raise InputError(f'{changed[0]} {sentence}')
+    return Collection(plan, folders)

@@ -78,10 +78,6 @@ class RunRecord:
         curve = {metric: mean_over_sets([each[metric] for each in curves]) for metric in values[0]}
         return replace(self, means={**self.means, ALL_SETS: mean}, curves={**self.curves, ALL_SETS: curve})
 
-    def without_images(self) -> 'RunRecord':
-        """The same without the figures of single images, which are most of a record."""
-        return replace(self, images={}, tests={name: replace(each, images={}) for name, each in self.tests.items()})
-
     def on_test_sets(self, names: Sequence[str]) -> 'RunRecord | None':
         """The same with the figures of test sets in the place of all others; ``None`` unless it has those of each."""
         if not names or any(name not in self.tests for name in names):

@@ -79,6 +79,7 @@ class StudyResult:
         differences: Differences from the reference.
         means: Variant -> metric -> figure of the mean of all sets, where there are several.
         images: Variant -> set -> image -> metric -> figure.
+        with_images: Variant -> set -> number of runs with figures of single images; a run may have kept none.
         values: Variant -> seed -> set -> metric -> value.
         curves: Variant -> set -> metric -> learning curve.
         reach: Iterations to the reference's final PSNR.
@@ -103,6 +104,7 @@ class StudyResult:
     curves: dict[str, dict[str, dict[str, MeanCurve]]]
     reach: list[Reach]
     times: Times
+    with_images: dict[str, dict[str, int]] = field(default_factory=dict)
     comparisons: list[Claim] = field(default_factory=list)
     budget: Budget | None = None
     tests: 'StudyResult | None' = None
@@ -134,6 +136,7 @@ def study_result(plan: Plan, runs: Sequence[RunRecord]) -> StudyResult:
         differences=list(_differences(plan, of_variant)),
         means={name: sets[ALL_SETS] for name, sets in tables.items() if ALL_SETS in sets},
         images={name: _by_image(own) for name, own in of_variant.items()},
+        with_images={name: dict(_with_images(own)) for name, own in of_variant.items()},
         values={name: {run.seed: _finite(run) for run in own} for name, own in of_variant.items()},
         curves={name: _curves(own) for name, own in of_variant.items()},
         reach=reach,
@@ -145,7 +148,9 @@ def study_result(plan: Plan, runs: Sequence[RunRecord]) -> StudyResult:
 
 
 def _on_test_sets(plan: Plan, runs: Sequence[RunRecord]) -> StudyResult | None:
-    sets = [name for name in plan.test_sets if any(name in run.tests for run in runs)]
+    """The figures on the test sets, of the runs that have any: on the sets that all of these have, or most."""
+    having = Counter(name for run in runs for name in run.tests)
+    sets = [name for name in plan.test_sets if having[name] == max(having.values(), default=0)]
     tested = [found for run in runs if (found := run.on_test_sets(sets))]
     if not tested:
         return None
@@ -164,6 +169,10 @@ def _by_image(runs: Sequence[RunRecord]) -> dict[str, dict[str, dict[str, Figure
     """Figures of every image, over those runs that measured it: a folder may change between one run and the next."""
     sets = dict.fromkeys(name for run in runs for name in run.images)
     return {name: _of_images([run.images[name] for run in runs if name in run.images]) for name in sets}
+
+
+def _with_images(runs: Sequence[RunRecord]) -> Counter[str]:
+    return Counter(name for run in runs for name, images in run.images.items() if images)
 
 
 def _of_images(runs: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, Figure]]:
@@ -203,9 +212,11 @@ def _reach(plan: Plan, runs: Sequence[RunRecord], metric: str) -> Iterator[Reach
             seeds = {}
             for run in own:
                 final = targets[run.seed].curves[name][metric]
-                reached = iterations_to_reach(run.curves[name][metric], final[max(final)]) if final else None
-                seeds[run.seed] = reached
-            yield Reach(variant, plan.reference, name, metric, seeds, _median(seeds.values()))
+                target = final[max(final)] if final else math.nan
+                if not math.isnan(target):
+                    seeds[run.seed] = iterations_to_reach(run.curves[name][metric], target)
+            if seeds:
+                yield Reach(variant, plan.reference, name, metric, seeds, _median(seeds.values()))
 
 
 def _median(values: Iterable[float | None]) -> float | None:

@@ -145,7 +145,7 @@ class ResumableSampler(EnlargedSampler):
     def set_epoch(self, epoch: int) -> None:
         """Begins an epoch, counted from 0."""
         super().set_epoch(epoch)
-        if self.before_epoch is not None:
+        if self.before_epoch is not None and len(self):  # the loop ends with an epoch of nothing where the last is cut
             self.before_epoch(epoch)
         if self._numbered and hasattr(self.dataset, 'begin_epoch'):
             self.dataset.begin_epoch(self._numbers(), self.start.batch_size)

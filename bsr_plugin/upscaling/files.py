@@ -16,6 +16,12 @@ from bsr_plugin.upscaling.strips import Tiling, upscale_strips
 from bsr_plugin.upscaling.watching import Watcher
 from bsr_plugin.upscaling.writing import check_format, sample_type, writing
 
+#: Errors of a single output; a full disk is one of all.
+_OF_ONE_FILE = (
+    *(errno.EACCES, errno.EEXIST, errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR),
+    *(errno.EPERM, errno.EROFS),
+)
+
 
 @dataclass(frozen=True)
 class FileSettings:
@@ -78,9 +84,10 @@ def upscale_files(
             outcome.failed[job.source] = str(error)
             watcher.failed(job, str(error))
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
+            if error.errno not in _OF_ONE_FILE:
                 raise
-            reason = f'{error.filename} cannot be written ({error.strerror}): give {job.source} a shorter name.'
+            mend = f'give {job.source} a shorter name' if error.errno == errno.ENAMETOOLONG else 'correct the path'
+            reason = f'{error.filename} cannot be written ({error.strerror}): {mend}.'
             outcome.failed[job.source] = reason
             watcher.failed(job, reason)
         except (RuntimeError, MemoryError) as error:

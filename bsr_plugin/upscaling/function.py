@@ -58,8 +58,8 @@ def upscale(
 ) -> NDArray:
     """Super-resolves an image.
 
-    It can be called from several threads at once; a network is loaded once for every state of its file. In child
-    processes it works where these are started by spawn: after a fork, the threads of torch and libvips that the parent
+    It is thread-safe, and a network is cached until its file changes. Child processes have to be started by spawn:
+    after a fork, the threads of torch and libvips that the parent
     has used are missing, and the child hangs. ``bsr_plugin.allocator.keep_freed_memory()``, called once, makes large
     images up to twice as fast on the CPU, as it does in ``bsr upscale``. Reading a file blocks, for the process, the
     loaders that libvips calls untrusted (SVG and PDF among them).
@@ -68,11 +68,11 @@ def upscale(
         image: (H, W, 3) RGB, with alpha (H, W, 4), or grey, (H, W) or (H, W, 1), with alpha (H, W, 2); uint8, uint16,
             or floats in [0, 1]. Or the path of an image file, which is read as ``bsr upscale`` reads it.
         scale: Factor: 2, 3, 4, or 8 with weights of your own; by default that of the weights, or 2.
-        weights: Name of weights that ship, or a file of weights; by default those that ship for ``scale``.
+        weights: Name of pretrained weights, or a file of weights; by default those that ship for ``scale``.
         self_ensemble: Whether to take the mean over eight flips and rotations: a little better, eight times the work.
         device: ``auto`` is the GPU if there is one.
         precision: ``auto`` is bf16 where the device computes it and it is as good as float32.
-        tile: Side in LR pixels of what is computed at once, 16 or more, which sets the memory.
+        tile: Side of a tile in LR pixels, at least 16; smaller tiles need less memory.
 
     Returns:
         The image, ``scale`` times as high and wide, of the same type and with the same number of axes and bands.

@@ -1,4 +1,4 @@
-"""Networks that upscale RGB, from the weights that ship or from any file of weights, loaded once."""
+"""Networks that upscale RGB, from the pretrained weights or from any file of weights, loaded once."""
 
 import math
 import os
@@ -70,7 +70,7 @@ class TorchNetwork:
         arguments: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.name, self.precision = name, 'float32'
-        self.reach: int | None = net.receptive_field if isinstance(net, BSRNet) else None
+        self.reach: int | None = net.receptive_field_radius if isinstance(net, BSRNet) else None
         self._range = net.img_range if isinstance(net, BSRNet) else 1.0
         self._multiple = 1 if isinstance(net, BSRNet) else multiple_wanted_by(net, arguments)
         self._device = device
@@ -128,7 +128,7 @@ def load_network(
     """Loads a network, once for every state of the file; safe to call from several threads.
 
     Args:
-        weights: The name of weights that ship, or a file: a checkpoint of BSRModel with any registered network, a
+        weights: The name of pretrained weights, or a file: a checkpoint of BSRModel with any registered network, a
             BSRNet of SRModel or in safetensors, or ONNX. ``None`` takes those that ship for ``scale``.
         scale: What the scale has to be; ``None`` takes that of the weights.
         device: ``auto`` is the GPU if there is one, for ONNX files only where ONNX Runtime computes on it.

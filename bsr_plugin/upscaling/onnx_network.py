@@ -13,10 +13,12 @@ from bsr_plugin.errors import InputError
 
 #: Heights and widths that networks are tried with: not all of what other exporters write can be run on odd ones.
 _TRIED = (8, 8), (17, 13)
+#: What ONNX Runtime's errors say where there is no room for a tensor.
+_NO_MEMORY = 'Failed to allocate memory'
 
 
 class OnnxNetwork:
-    """A network (N, 3, H, W) in [0, 1] to (N, 3, s H, s W) with free sizes; see ``RGBNetwork``.
+    """A network (N, 3, H, W) in [0, 1] to (N, 3, s H, s W) with dynamic sizes; see ``RGBNetwork``.
 
     The arguments of a BSRNet, which ``bsr export`` writes into the metadata, tell its range and how far it looks.
 
@@ -49,7 +51,7 @@ class OnnxNetwork:
         if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].shape[1] != 3:
             raise InputError(f'{path} does not map one RGB image to one: export a network with bsr export.')
         if any(isinstance(length, int) for length in inputs[0].shape[2:]):
-            raise InputError(f'{path} takes images of one size only: export it with free height and width.')
+            raise InputError(f'{path} takes images of one size only: export it with dynamic height and width.')
         self._input = inputs[0].name
         self._dtype = np.float16 if inputs[0].type == 'tensor(float16)' else np.float32
         self.reach, self._range = _of_bsrnet(path, self._session.get_modelmeta().custom_metadata_map)
@@ -58,8 +60,20 @@ class OnnxNetwork:
         self.scale = self._measured_scale(path)
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Upscales a batch."""
-        (result,) = self._session.run(None, {self._input: (image * self._range).numpy().astype(self._dtype)})
+        """Upscales a batch.
+
+        Raises:
+            MemoryError: It does not fit in memory.
+            InputError: The network cannot be run on it.
+        """
+        given = {self._input: (image * self._range).numpy().astype(self._dtype)}
+        try:
+            (result,) = self._session.run(None, given)
+        except Exception as error:  # of a module of its own, one class for each way to fail
+            if _NO_MEMORY in str(error):
+                raise MemoryError(_first_line(error)) from error
+            size = ' x '.join(map(str, image.shape[:1:-1]))
+            raise InputError(f'{self.name} cannot be run on a tile of {size} pixels ({_first_line(error)}).') from error
         return torch.from_numpy(np.asarray(result, np.float32)) / self._range
 
     def _measured_scale(self, path: Path) -> int:
@@ -97,4 +111,4 @@ def _of_bsrnet(path: Path, metadata: Mapping[str, str]) -> tuple[int | None, flo
         raise InputError(f'{path}: {error}') from error
     except TypeError as error:
         raise InputError(f'{path} was made by a later version of bsr_plugin: {error}') from error
-    return net.receptive_field, net.img_range
+    return net.receptive_field_radius, net.img_range

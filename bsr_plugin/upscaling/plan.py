@@ -1,6 +1,7 @@
 """Which file becomes which: files, folders and patterns to pairs of an input and an output."""
 
 import glob
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ def _images(word: str, out: Path) -> Iterator[tuple[Path, Path]]:
     """Images that a word stands for, with their places under the output folder."""
     path = Path(word)
     if path.is_dir():
-        if path.resolve() == out.resolve():
+        if _real(path) == _real(out):
             raise InputError(f'{path} is an input, and would be full of outputs: give another folder with -o.')
         found = [(file, file.relative_to(path)) for file in _below(path, out)]
         if not found:
@@ -89,16 +90,21 @@ def _matches(pattern: str, root: Path, out: Path) -> list[Path]:
     """Files that a pattern matches, but for those in the output folder where that is below the pattern's ``root``."""
     found = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute patterns too
     # By links to folders an image may be found any number of times: the shortest way to it counts.
-    ways = {match.parent.resolve() / match.name: match for match in sorted(found, key=_length, reverse=True)}
+    ways = {_real(match.parent) / match.name: match for match in sorted(found, key=_length, reverse=True)}
     matches = [match for match in ways.values() if match.is_file()]
     if not matches:
         raise InputError(f'{pattern} matches no file: correct the pattern.')
-    inside = out.resolve()
-    if root.resolve() in inside.parents:
-        matches = [match for match in matches if inside not in (match.parent / 'file').resolve().parents]
+    inside = _real(out)
+    if _real(root) in inside.parents:
+        matches = [match for match in matches if inside not in _real(match.parent / 'file').parents]
     if not matches:
         raise InputError(f'{pattern} matches only what is in {out}: give another folder with -o, or another pattern.')
     return matches
+
+
+def _real(path: Path) -> Path:
+    """Without links, as far as there are none that lead to themselves."""
+    return Path(os.path.realpath(path))  # before Python 3.13, Path.resolve raises at those
 
 
 def _length(path: Path) -> tuple[int, Path]:
@@ -106,9 +112,9 @@ def _length(path: Path) -> tuple[int, Path]:
 
 
 def _below(folder: Path, out: Path) -> Iterator[Path]:
-    inside = out.resolve()
+    inside = _real(out)
     for entry in sorted(folder.iterdir()):
-        if entry.name.startswith('.') or entry.resolve() == inside:
+        if entry.name.startswith('.') or _real(entry) == inside:
             continue
         if entry.is_dir() and not entry.is_symlink():
             yield from _below(entry, out)
@@ -135,11 +141,11 @@ def comparison_path(target: Path) -> Path:
 
 
 def _check_apart(jobs: Iterable[Job], compare: bool) -> None:
-    sources = {job.source.resolve(): job.source for job in jobs}
+    sources = {_real(job.source): job.source for job in jobs}
     taken: dict[Path, Path] = {}
     for job in jobs:
         for path in (job.target, comparison_path(job.target)) if compare else (job.target,):
-            target = path.resolve()
+            target = _real(path)
             if target in sources:
                 raise InputError(f'{path} is an input, and would be written over: give another folder with -o.')
             if target in taken:

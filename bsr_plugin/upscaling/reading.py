@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL.PpmImagePlugin import PpmImageFile
 
-from bsr_plugin.data.image_file import check_is_file
+from bsr_plugin.data.image_file import check_is_file, exif_behind_pixels, largest_sample
 from bsr_plugin.errors import InputError
 from bsr_plugin.upscaling.boxes import bits_of_jpeg2000, is_sequence
 from bsr_plugin.upscaling.libvips import first_line, pyvips
@@ -51,7 +52,7 @@ class TooManyPixelsError(InputError):
 class ImageFile:
     """An open image file whose rows are read from top to bottom.
 
-    Palettes, CMYK and L*a*b* have become RGB, and an EXIF orientation has been carried out.
+    Palettes and CMYK have become RGB, and an EXIF orientation has been carried out.
 
     Attributes:
         path: Where it is.
@@ -95,6 +96,7 @@ class ImageFile:
 def pixels_of(path: Path) -> int:
     """Pixels of an image by its header alone, whatever its format; 0 where that cannot be read."""
     with suppress(Exception):  # libvips and Pillow raise whatever a damaged file makes them trip over
+        check_is_file(path)
         try:
             image = pyvips.Image.new_from_source(pyvips.Source.new_from_file(os.fsencode(path)), '')
             return int(image.width * image.height)
@@ -105,7 +107,7 @@ def pixels_of(path: Path) -> int:
 
 
 def _unreadable(path: Path, error: pyvips.Error) -> InputError:
-    return InputError(f'{path} cannot be read ({first_line(error)}): remove it or put it right.')
+    return InputError(f'{path} cannot be read ({first_line(error)}): remove or replace it.')
 
 
 def _opened(path: Path, max_pixels: int, access: str = 'sequential') -> pyvips.Image:
@@ -116,7 +118,7 @@ def _opened(path: Path, max_pixels: int, access: str = 'sequential') -> pyvips.I
         _check_size(path, image.width, image.height, max_pixels)
         _check_alone(path, image)
         if not _is_heic(image):
-            return image
+            return _with_exif_behind_pixels(path, image)
         raise pyvips.Error('the package pillow-heif, which decodes HEIC, is not installed')
     except pyvips.Error as error:
         try:
@@ -139,7 +141,10 @@ def _is_heic(image: pyvips.Image) -> bool:
 
 
 def _through_pillow(path: Path, max_pixels: int) -> bytes:
-    """What Pillow reads, as a PNG: for BMP, JPEG 2000 and others, and HEIC where pillow-heif is installed."""
+    """What Pillow reads, as a PNG, or TIFF if it is CMYK.
+
+    For BMP, JPEG 2000 and others, and HEIC where pillow-heif is installed.
+    """
     buffer = BytesIO()
     with _opened_by_pillow(path) as image:
         _check_size(path, *image.size, max_pixels)
@@ -150,11 +155,28 @@ def _through_pillow(path: Path, max_pixels: int) -> bytes:
                 f'{path} has samples of {bits} bits, which are read from JPEG 2000 files in grey only: convert it to '
                 'PNG or TIFF first.'
             )
+        if _has_16_bits(path, image):
+            raise InputError(
+                f'{path} has samples of 16 bits, which are not read from such a file: convert it to PNG or TIFF first.'
+            )
         carried = {name: image.info[name] for name in ('icc_profile', 'exif', 'dpi') if image.info.get(name)}
-        image.convert('RGB' if image.mode in ('CMYK', 'YCbCr') else image.mode).save(
-            buffer, 'PNG', compress_level=0, **carried
-        )
+        if image.mode == 'CMYK':  # to become RGB by its profile, as that of other formats
+            image.save(buffer, 'TIFF', **carried)
+        else:
+            image.convert('RGB' if image.mode == 'YCbCr' else image.mode).save(
+                buffer, 'PNG', compress_level=0, **carried
+            )
     return buffer.getvalue()
+
+
+def _has_16_bits(path: Path, image: PillowImage.Image) -> bool:
+    """Whether Pillow makes 8 bits of the samples of a PPM or SGI file."""
+    if isinstance(image, PpmImageFile):
+        return image.mode == 'RGB' and (largest_sample(image) or 0) > 255
+    if image.format != 'SGI':
+        return False
+    with path.open('rb') as file:
+        return file.read(4)[3] == 2
 
 
 def _opened_by_pillow(path: Path) -> PillowImage.Image:
@@ -206,13 +228,26 @@ def _with_exif_of_tiff(path: Path, image: pyvips.Image) -> pyvips.Image:
     """With EXIF as images of other formats have it."""
     if not image.get('vips-loader').startswith('tiffload') or (block := read_exif(path)) is None:
         return image
-    # libvips parses the block where it reads it, and writes what it has parsed.
+    return _with_block(image, block, ('exif-',))
+
+
+def _with_exif_behind_pixels(path: Path, image: pyvips.Image) -> pyvips.Image:
+    """With the EXIF that a PNG has behind its pixels, where libvips does not look for it."""
+    if not image.get('vips-loader').startswith('pngload') or image.get_typeof('exif-data'):
+        return image
+    with _opened_by_pillow(path) as opened:
+        block = exif_behind_pixels(opened)
+    return _with_block(image, block, ('exif-', 'orientation')) if block else image
+
+
+def _with_block(image: pyvips.Image, block: bytes, names: tuple[str, ...]) -> pyvips.Image:
+    """With those fields of a block of EXIF whose names begin so: libvips parses it where it reads it."""
     carrier = BytesIO()
     PillowImage.new('L', (1, 1)).save(carrier, 'PNG', exif=block)  # whose blocks may be larger than JPEG's 64 KB
     parsed = pyvips.Image.pngload_buffer(carrier.getvalue())
     image = image.copy()
     for name in parsed.get_fields():
-        if name.startswith('exif-'):
+        if name.startswith(names):
             image.set_type(parsed.get_typeof(name), name, parsed.get(name))
     return image
 

@@ -34,6 +34,7 @@ _SAVERS = {
 
 #: Longest side that a format can have.
 _LONGEST = {'jpegsave': 65_535, 'webpsave': 16_383, 'heifsave': 65_535}
+_RGB_ALONE = ('webpsave', 'heifsave')
 _EIGHT_BITS = ('jpegsave', 'webpsave')
 #: What is taken over from the file that was upscaled; the thumbnail of a photograph is not.
 _CARRIED = ('exif-', 'xmp-data', 'iptc-data', 'icc-profile-data', 'png-comment-', 'resolution-unit')
@@ -41,6 +42,8 @@ _CARRIED = ('exif-', 'xmp-data', 'iptc-data', 'icc-profile-data', 'png-comment-'
 _ORIENTATION = re.compile(rb'(\btiff:Orientation\s*(?:=\s*["\']|>)\s*)[2-8]')
 #: Pixels per millimetre: what libvips has where a file does not tell, and 72 pixels per inch.
 _UNKNOWN_DENSITY, _USUAL_DENSITY = 1.0, 72 / 25.4
+#: Bytes of a PNG's chunk, which may have 2^31 - 1.
+_CHUNK = 1 << 26
 _PNG_COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
 
 
@@ -138,6 +141,9 @@ class _Encoder(threading.Thread):
         if self._like is not None:
             image = _with_metadata_of(self._like, image)
         saver = _SAVERS[self._path.suffix.lower()]
+        if saver in _RGB_ALONE and image.bands < 3 and image.get_typeof('icc-profile-data'):
+            # These files are RGB, and cannot have the profile of a grey image.
+            image = image.icc_transform('srgb', embedded=True, depth=16 if image.format == 'ushort' else 8)
         getattr(image, saver)(os.fsencode(self._temporary), **_settings(saver, image, self._quality))
         if saver == 'tiffsave' and image.get_typeof('exif-data'):
             append_exif(self._temporary, image.get('exif-data'), image.width, image.height)
@@ -193,8 +199,11 @@ class _PNGStream:
     def write(self, pixels: NDArray) -> None:
         samples = np.ascontiguousarray(pixels, self._dtype.newbyteorder('>')).view(np.uint8)
         samples = samples.reshape(len(pixels), -1)
-        # Each row begins with the number of its filter: 0, none.
-        self._chunk(b'IDAT', self._stored.compress(np.pad(samples, ((0, 0), (1, 0))).data))
+        rows = max(1, _CHUNK // samples.shape[1])
+        for start in range(0, len(samples), rows):
+            # Each row begins with the number of its filter: 0, none.
+            filtered = np.pad(samples[start : start + rows], ((0, 0), (1, 0)))
+            self._chunk(b'IDAT', self._stored.compress(filtered.data))
 
     def end(self) -> None:
         self._chunk(b'IDAT', self._stored.flush())

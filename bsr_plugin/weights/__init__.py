@@ -1,4 +1,4 @@
-"""Networks that are ready to use: the weights that ship in this folder, and those in any other file.
+"""Networks that are ready to use: the pretrained weights in this folder, and those in any other file.
 
 A file says all about itself in its header (``about.py``), and the Markdown file beside it is made from that
 (``card.py``).
@@ -21,7 +21,7 @@ __all__ = ['existing_file', 'load_model', 'names', 'open_bsrnet', 'weights_file'
 def load_model(name_or_file: str | os.PathLike[str]) -> 'BSRNet':
     """Loads a BSRNet with its weights, in eval mode, float32, on the CPU.
 
-    It takes a batch (N, 3, H, W) of RGB images in [0, ``img_range``], which is [0, 1] for the weights that ship, and
+    It takes a batch (N, 3, H, W) of RGB images in [0, ``img_range``], which is [0, 1] for the pretrained weights, and
     gives (N, 3, s * H, s * W) in the same range, not clipped; s is its attribute ``upscale``.
 
     Args:
@@ -38,10 +38,10 @@ def load_model(name_or_file: str | os.PathLike[str]) -> 'BSRNet':
 
 
 def open_bsrnet(path: Path) -> 'WeightsFile':
-    """Reads a file of weights, which does not say that they are another network's.
+    """Reads a file of weights of a BSRNet.
 
     Raises:
-        InputError: It does, or the file is damaged, refused, or holds no weights.
+        InputError: The file names another network, is damaged, refused, or holds no weights.
     """
     from bsr_plugin.models.weights import open_weights
 
@@ -56,10 +56,10 @@ def open_bsrnet(path: Path) -> 'WeightsFile':
 
 
 def existing_file(name_or_file: str | os.PathLike[str]) -> Path:
-    """The file that is meant, as :func:`weights_file` says, which is there.
+    """The path that :func:`weights_file` gives, of a file that exists.
 
     Raises:
-        InputError: It is not, or it is a name, and no weights of this name ship.
+        InputError: There is no such file, or no weights of this name ship.
     """
     path = weights_file(name_or_file)
     if not path.exists():

@@ -54,7 +54,7 @@ class Score:
 
 
 @dataclass(frozen=True, config=_CONFIG)
-class About:
+class WeightsMetadata:
     """What a file says about itself.
 
     Attributes:
@@ -80,14 +80,14 @@ class About:
     versions: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, file: WeightsFile, network: BSRNet) -> 'About':
+    def of(cls, file: WeightsFile, network: BSRNet) -> 'WeightsMetadata':
         """What ``file`` says, with the network that was made of it.
 
         Raises:
             InputError: The file says something that cannot be.
         """
         named = {each.name for each in fields(cls)}
-        said = {name: value for name, value in file.said.items() if name in named}
+        said = {name: value for name, value in file.metadata.items() if name in named}
         known = {
             'network_g': {'type': 'BSRNet', **arguments_of_network(network)},
             'scale': network.upscale,
@@ -96,7 +96,7 @@ class About:
         return _checked({**said, **known}, file.path)
 
     @classmethod
-    def from_header(cls, header: Mapping[str, str], path: Path) -> 'About':
+    def from_header(cls, header: Mapping[str, str], path: Path) -> 'WeightsMetadata':
         """Undoes :meth:`header`; ``path`` is the file in errors.
 
         Raises:
@@ -110,7 +110,7 @@ class About:
         about = _checked({name: decoded(text) for name, text in header.items() if name in named}, path)
         network = about.network_g
         if network.get('type') != 'BSRNet' or not is_number(network.get('img_range')):
-            raise InputError(f'{path} says of itself what cannot be: network_g: it lacks the type BSRNet or img_range')
+            raise InputError(f'{path} has invalid metadata: network_g: it lacks the type BSRNet or img_range')
         return about
 
     def header(self) -> dict[str, str]:
@@ -119,13 +119,13 @@ class About:
         return {name: value if isinstance(value, str) else json.dumps(value) for name, value in known.items()}
 
 
-def _checked(values: Mapping[str, Any], path: Path) -> About:
+def _checked(values: Mapping[str, Any], path: Path) -> WeightsMetadata:
     try:
         return _ADAPTER.validate_python(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = '.'.join(map(str, first['loc'])) or 'it'
-        raise InputError(f'{path} says of itself what cannot be: {where}: {first["msg"]}') from error
+        raise InputError(f'{path} has invalid metadata: {where}: {first["msg"]}') from error
 
 
-_ADAPTER = TypeAdapter(About)
+_ADAPTER = TypeAdapter(WeightsMetadata)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bsr_plugin.markdown import markdown_table
 from bsr_plugin.models.shipped import NAMES
-from bsr_plugin.weights.about import About, Score
+from bsr_plugin.weights.about import Score, WeightsMetadata
 
 _METRICS = {'psnr_y': ('PSNR-Y (dB)', '.2f'), 'ssim_y': ('SSIM-Y', '.4f'), 'psnr_rgb': ('PSNR (dB)', '.2f')}
 _DEGRADATIONS = {
@@ -13,7 +13,7 @@ _DEGRADATIONS = {
 }
 
 
-def card(about: About, file: str) -> str:
+def card(about: WeightsMetadata, file: str) -> str:
     """The card of the weights in a file of this name."""
     sections = [
         _heading(about, file),
@@ -26,17 +26,17 @@ def card(about: About, file: str) -> str:
     return '\n\n'.join(section for section in sections if section) + '\n'
 
 
-def _heading(about: About, file: str) -> str:
+def _heading(about: WeightsMetadata, file: str) -> str:
     arguments = ', '.join(f'`{name}` {value}' for name, value in about.network_g.items() if name != 'type')
     degradation = '' if about.degradation in (None, 'bicubic') else f', {about.degradation}'
     return (
         f'# BSR x{about.scale}{degradation}\n\n'
-        f'`{file}`: {about.parameters:,} weights in {about.precision}. `bsr card` made this page of the header of that '
-        f'file.\n\n{about.network_g["type"]}: {arguments}.'
+        f'`{file}`: {about.parameters:,} parameters in {about.precision}. Made by `bsr card` from the header of '
+        f'that file.\n\n{about.network_g["type"]}: {arguments}.'
     )
 
 
-def _use(about: About, file: str) -> str:
+def _use(about: WeightsMetadata, file: str) -> str:
     name = file.removeprefix('bsr_').removesuffix('.safetensors')
     argument = name if name in NAMES else file
     return (
@@ -47,7 +47,7 @@ def _use(about: About, file: str) -> str:
     )
 
 
-def _training(about: About) -> str:
+def _training(about: WeightsMetadata) -> str:
     lines = []
     if about.training_set is not None:
         trained = about.training_set
@@ -61,7 +61,7 @@ def _training(about: About) -> str:
     return '\n'.join(['## Training', '', *lines]) if lines else ''
 
 
-def _scores(about: About) -> str:
+def _scores(about: WeightsMetadata) -> str:
     if not about.scores:
         return ''
     kinds = [kind for kind in _METRICS if any(kind in scores for scores in about.scores.values())]
@@ -94,7 +94,7 @@ def _table(first: str, kinds: Sequence[str], rows: Sequence[tuple[str, Mapping[s
     return '\n'.join(markdown_table(heads, [[name, *cells(scores, image)] for name, scores, image in rows]))
 
 
-def _limits(about: About) -> str:
+def _limits(about: WeightsMetadata) -> str:
     known = _DEGRADATIONS.get(about.degradation or '', 'those it was trained with')
     return (
         '## Limits\n\n'
@@ -104,7 +104,7 @@ def _limits(about: About) -> str:
     )
 
 
-def _recipe(about: About) -> str:
+def _recipe(about: WeightsMetadata) -> str:
     if about.recipe is None:
         return ''
     return f'## Recipe: `{about.recipe.file}`\n\n```yaml\n{about.recipe.text.rstrip()}\n```'

@@ -1,4 +1,4 @@
-"""Where weights come from: the recipe, the training set and the scores that :class:`About` names."""
+"""Where weights come from: the recipe, the training set and the scores that :class:`WeightsMetadata` names."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -142,13 +142,13 @@ def test_parameters_of_the_default_network():
         ({'attention': 'none', 'upsampler': 'direct'}, 1 + 2 * 2 * 2 + 1),
     ],
 )
-def test_receptive_field_is_exact(upscale, options, radius):
+def test_receptive_field_radius_is_exact(upscale, options, radius):
     net = random_net(upscale=upscale, num_group=2, **options)
     with torch.no_grad():
         for parameter in net.parameters():
             # Positive, so that no path from an input to an output cancels another; small, so that no sigmoid saturates.
             parameter.abs_().mul_(0.1)
-    assert net.receptive_field == radius
+    assert net.receptive_field_radius == radius
     size = 2 * radius + 5
     x = torch.rand(1, 3, size, size, dtype=torch.float64) + 0.5
     x.requires_grad_()
@@ -164,9 +164,9 @@ def test_receptive_field_is_exact(upscale, options, radius):
 
 @pytest.mark.parametrize('upscale', [3, 4])
 @pytest.mark.parametrize('options', [{}, {'upsampler': 'direct', 'expansion': 3}])
-def test_a_tile_with_the_receptive_field_around_it_is_the_whole_image(upscale, options):
+def test_a_tile_with_the_receptive_field_radius_around_it_is_the_whole_image(upscale, options):
     net = random_net(upscale=upscale, num_group=1, num_block=1, **options)
-    radius = net.receptive_field
+    radius = net.receptive_field_radius
     x = torch.rand(1, 3, 4 + 2 * radius, 4 + 2 * radius, dtype=torch.float64)
     whole = torch.nn.functional.pad(x, [9] * 4, mode='reflect')
 

@@ -136,7 +136,7 @@ def test_edges_of_the_intervals(photographs, tmp_path, capsys):
     [
         (['prepare', 'nowhere', '--out', 'out', '--scale', '2'], 'nowhere is not a folder'),
         (['prepare', 'empty', '--out', 'out', '--scale', '2'], 'empty holds no image'),
-        (['prepare', 'text', '--out', 'out', '--scale', '2'], 'note.png is not an image'),
+        (['prepare', 'text', '--out', 'out', '--scale', '2'], 'note.png is not a readable image'),
         (['prepare', 'photographs', '--out', 'out', '--scale', '1'], 'The scale is 1: use 2 or more.'),
         (
             ['prepare', 'photographs', '--out', 'out', '--scale', '2', '--lr-window', '64'],
@@ -158,6 +158,21 @@ def test_wrong_input(words, sentence, photographs, tmp_path, capsys, monkeypatch
     (tmp_path / 'text/note.png').write_text('no pixels')
     assert sentence in wrong(capsys, *words)
     assert not (tmp_path / 'out').exists()
+
+
+def test_no_output_is_written_over_a_file_that_another_argument_names(photographs, tmp_path, capsys):
+    file, folder = next(path for path in photographs.iterdir()), tmp_path / 'out'
+    before = file.read_bytes()
+    for words in (
+        ['upscale', str(file), '-o', str(folder), '--json', str(file)],
+        ['upscale', str(photographs), '-o', str(folder), '--json', str(file)],
+        ['upscale', str(photographs), '-o', str(folder), '--json', str(folder / file.name)],
+    ):
+        assert 'name another file.' in wrong(capsys, *words)
+    assert file.read_bytes() == before
+    assert not folder.exists()
+    both = [str(photographs), '--hr', str(photographs), '--scale', '2', '--json', 'x.png', '--picture', 'x.png']
+    assert '--json is x.png, which would be written over: name another file.' in wrong(capsys, 'compare', *both)
 
 
 def test_table_has_columns():
@@ -185,7 +200,7 @@ def test_of_a_damaged_image_nothing_but_the_sentence_is_said(tmp_path, suffix):
     command = [sys.executable, '-m', 'bsr_plugin', 'bicubic', str(tmp_path), '--scale', '2']
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout) == (2, '')
-    assert re.fullmatch(rf'bsr bicubic: .*cut\{suffix} .*: remove it or put it right\.\n', done.stderr)
+    assert re.fullmatch(rf'bsr bicubic: .*cut\{suffix} .*: remove or replace it\.\n', done.stderr)
 
 
 def test_prepare_says_what_it_leaves_out(photographs, tmp_path, capsys):

@@ -178,7 +178,7 @@ def test_a_file_that_is_there_is_not_asked_for(server, tmp_path):
 
 
 def test_a_file_the_server_does_not_have_is_named_at_once(server, tmp_path):
-    with pytest.raises(InputError, match=r'/missing cannot be had: the server answers 404 Not Found'):
+    with pytest.raises(InputError, match=r'/missing cannot be downloaded: the server answers 404 Not Found'):
         download(f'{server.address}/missing', MD5, tmp_path)
     assert server.asked == [0]
     assert files_in(tmp_path) == []

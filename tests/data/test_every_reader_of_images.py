@@ -80,7 +80,7 @@ FLAT = np.full_like(RGB, 99)
 
 CMYK = 'is CMYK: convert it to RGB first.'
 FLOATS = 'has samples of type float32: convert it to 8 or 16 bits first.'
-NO_IMAGE = 'is not an image that can be read: remove it or put it right.'
+NO_IMAGE = 'is not a readable image: remove or replace it.'
 TURNED_TIFF = 'is a TIFF to be turned when it is shown: save it upright.'
 SEVERAL = 'holds several images: save the one you want as a file of its own.'
 TRANSLUCENT = 'is translucent: flatten its alpha channel first.'

@@ -207,7 +207,7 @@ def test_images_smaller_than_a_patch_are_named(opt):
 
 def test_a_training_image_without_a_header_is_named(opt, folders):
     (folders / 'LR' / 'c.png').write_bytes(b'nothing')
-    with pytest.raises(InputError, match=r'LR/c\.png is not an image that can be read'):
+    with pytest.raises(InputError, match=r'LR/c\.png is not a readable image'):
         GuardedPairedImageDataset(opt())
 
 
@@ -229,7 +229,7 @@ def test_in_tests_what_does_not_fit_is_named_and_left_out(opt, folders, write_im
     for name, sizes in (('a', '42x35 and .* 21x18'), ('b', '44x48 and .* 22x18')):
         with pytest.raises(InputError, match=rf'HR/{name}\.png is {sizes}, which is not 1/2 of it'):
             raise InputError(skipped[name])
-    assert 'LR/c.png is not an image that can be read' in skipped['c']
+    assert 'LR/c.png is not a readable image' in skipped['c']
 
 
 @pytest.mark.parametrize(

@@ -240,14 +240,14 @@ def test_truncated_files_get_a_sentence(tmp_path, suffix):
     path = tmp_path / f'cut{suffix}'
     for tenths in range(10):
         path.write_bytes(whole[: len(whole) * tenths // 10])
-        with pytest.raises(InputError, match=rf'cut\{suffix} (is not an image that can be read|cannot be read \().*'):
+        with pytest.raises(InputError, match=rf'cut\{suffix} (is not a readable image|cannot be read \().*'):
             read_image(path)
 
 
 def test_damaged_png_gets_a_sentence(tmp_path):
     whole = bytearray(encode_png(RNG.integers(0, 256, (40, 50, 3), dtype=np.uint8)))
     whole[len(whole) // 2] ^= 0x20
-    with pytest.raises(InputError, match=r'broken cannot be read \(.*checksum.*\): remove it or put it right\.'):
+    with pytest.raises(InputError, match=r'broken cannot be read \(.*checksum.*\): remove or replace it\.'):
         decode(bytes(whole), 'broken')
 
 
@@ -256,9 +256,7 @@ def test_files_that_are_no_images(tmp_path, content):
     path = tmp_path / 'note.png'
     path.write_bytes(content)
     for reader in (image_size, read_image):
-        with pytest.raises(
-            InputError, match=r'note\.png is not an image that can be read: remove it or put it right\.'
-        ):
+        with pytest.raises(InputError, match=r'note\.png is not a readable image: remove or replace it\.'):
             reader(path)
 
 

@@ -23,8 +23,8 @@ def cut(data):
 
 
 UNREADABLE = [
-    ('a_text.png', lambda whole: b'no image', r'a_text\.png is not an image that can be read'),
-    ('empty.jpg', lambda whole: b'', r'empty\.jpg is not an image that can be read'),
+    ('a_text.png', lambda whole: b'no image', r'a_text\.png is not a readable image'),
+    ('empty.jpg', lambda whole: b'', r'empty\.jpg is not a readable image'),
     ('b_cut.png', cut, r'b_cut\.png cannot be read'),
     ('zz_cut.png', cut, r'zz_cut\.png cannot be read'),
 ]

@@ -247,7 +247,7 @@ def test_a_data_set_that_raises_ends_the_iteration(tmp_path, hr_folder, options,
     assert in_time(lambda: train(opt, epochs=1)) is None
     error = in_time(lambda: train(opt, epochs=1, before=break_images))
     assert isinstance(error, InputError)
-    assert 'is not an image that can be read' in str(error)
+    assert 'is not a readable image' in str(error)
 
 
 SPAWNED = """

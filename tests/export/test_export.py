@@ -14,7 +14,7 @@ from bsr_plugin.export import onnx_file, program_file, verification
 from bsr_plugin.export.export import Format, export
 from bsr_plugin.models.load_network import load_bsrnet
 from bsr_plugin.models.weights import WeightsFile
-from bsr_plugin.weights.about import About
+from bsr_plugin.weights.about import WeightsMetadata
 
 #: Of both upsamplers, of another range and attention.
 NETWORKS = {
@@ -32,7 +32,9 @@ def network_of(name):
 
 
 def about_of(network, path):
-    return About.of(WeightsFile(path, {}, {}, {'degradation': 'bicubic', 'versions': {'torch': '2'}}), network)
+    return WeightsMetadata.of(
+        WeightsFile(path, {}, {}, {'degradation': 'bicubic', 'versions': {'torch': '2'}}), network
+    )
 
 
 def differences(network, run):
@@ -73,7 +75,7 @@ def test_onnx_runtime_gives_what_pytorch_gives(tmp_path, name, precision):
     assert given.shape == ['batch', 3, 'height', 'width']
     assert [given.shape[1], got.shape[1]] == [3, 3]
     metadata = session.get_modelmeta().custom_metadata_map
-    assert About.from_header(metadata, made.path) == made.about
+    assert WeightsMetadata.from_header(metadata, made.path) == made.about
     assert (metadata['scale'], metadata['precision']) == (str(network.upscale), precision)
     assert json.loads(metadata['network_g'])['img_range'] == network.img_range
     # The exporter notes lines of source code with their paths.
@@ -87,7 +89,7 @@ def test_a_program_of_torch_export_gives_what_the_network_gives(tmp_path, name, 
     made = export(network, about_of(network, tmp_path), tmp_path / 'net.pt2', precision)
     content = made.path.read_bytes()
     assert_alike(network, program_file.run(content), precision)
-    assert About.from_header(program_file.read_header(content), made.path) == made.about
+    assert WeightsMetadata.from_header(program_file.read_header(content), made.path) == made.about
     files = {'about.json': ''}
     program = torch.export.load(made.path, extra_files=files)
     assert json.loads(files['about.json'])['precision'] == precision

@@ -69,7 +69,7 @@ def test_tiles_and_self_ensemble_give_what_they_give_alone(build, batches):
         return model, model.output
 
     model, whole = output()
-    reach = model.net_g.receptive_field
+    reach = model.net_g.receptive_field_radius
     assert reach == 12
     _, tiled = output(tile=2 * reach + 6, tile_overlap=reach)
     torch.testing.assert_close(tiled, whole, rtol=0, atol=0.1 / 255)

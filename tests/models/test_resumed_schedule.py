@@ -135,7 +135,7 @@ def test_the_moments_of_another_optimizer_are_refused(build, batches, monkeypatc
     model.save(0, 5)
     # The released toolbox has Adam alone, its repository others.
     monkeypatch.setattr(torch.optim, 'Adam', torch.optim.NAdam)
-    with pytest.raises(InputError, match=r'optim_g.type makes NAdam, and .* are those of Adam: set the type back'):
+    with pytest.raises(InputError, match=r'optim_g.type is NAdam, but .* has the moments of Adam: set the type back'):
         build(resume=5, **section())
 
 

@@ -1,4 +1,4 @@
-"""Names of weights that ship."""
+"""Names of pretrained weights."""
 
 from pathlib import Path
 

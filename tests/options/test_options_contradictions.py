@@ -41,6 +41,19 @@ STORES = {
             ['`datasets.train.gt_size`: 208 is not a multiple of scale 4 x window_size 8'],
         ),
         ({'network_g': {'type': 'SwinIR', 'upscale': 4, 'window_size': 8}}, []),
+        (
+            {'network_g': {'type': 'SwinIR', 'upscale': 4}},
+            ['`datasets.train.gt_size`: 192 is not a multiple of scale 4 x window_size 7'],
+        ),
+        (
+            {'path.ignore_resume_networks': ['network_G']},
+            ['`path.ignore_resume_networks`: network_G is not a network of this file; use network_g'],
+        ),
+        (
+            {'path.ignore_resume_networks': ['network_g']},
+            ['`path.ignore_resume_networks`: network_g would begin with random weights; give path.pretrain_network_g'],
+        ),
+        ({'path.ignore_resume_networks': ['network_g'], 'path.pretrain_network_g': 'x2'}, []),
         ({'datasets.val.scale': 3}, ['`datasets.val.scale`: 3 differs from scale 4']),
         ({'datasets.val.scale': 4}, []),
         (

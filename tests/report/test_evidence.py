@@ -107,6 +107,7 @@ def test_what_is_missing_is_one_sentence(studies, capsys):
     (studies / 'open.md').unlink()
     assert main(['evidence', str(studies), '--out', str(out)]) == 2
     assert f'{studies / "open.md"} cannot be read' in capsys.readouterr().err
+    (studies / 'open.md').write_text('- More seeds.\n')
     shutil.rmtree(studies / 'first')
     assert main(['evidence', str(studies), '--out', str(out)]) == 2
     assert 'holds no study: bsr evidence --take STUDY.yml=DIR brings one' in capsys.readouterr().err
@@ -137,6 +138,31 @@ def texts(svg):
     root = ElementTree.fromstring(svg)
     words = [each.text for each in root.iter('{http://www.w3.org/2000/svg}text')]
     return sorted(word for word in words if not re.fullmatch('[−+]?[0-9.,]+', word)), svg.count('<path')  # noqa: RUF001
+
+
+def figures_of_studies():
+    """Every difference that a study has measured, and every interval with it, as sentences write them."""
+    for file in (DOCS / 'studies').glob('*/study.json'):
+        whole = read_study_result(file.parent)
+        for result in filter(None, (whole, whole.tests)):
+            quarters = whole.budget.quarters if whole.budget else []
+            pairs = [*result.differences, *(each for claim in result.comparisons for each in claim.differences)]
+            for pair in [*pairs, *(each.difference for each in quarters if each.difference)]:
+                if None not in (pair.low, pair.high):
+                    yield f'{abs(pair.mean):.3f}', f'{pair.mean:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]'
+
+
+PAGES_WITH_FIGURES = ['README.md', *(str(path.relative_to(DOCS.parent)) for path in (DOCS / 'studies').rglob('*.md'))]
+
+
+@pytest.mark.parametrize('page', PAGES_WITH_FIGURES)
+def test_every_figure_in_a_sentence_is_one_that_a_study_has_measured(page):
+    text = ' '.join((DOCS.parent / page).read_text().split())
+    means, intervals = (set(each) for each in zip(*figures_of_studies(), strict=True))
+    for mean, interval in re.findall(r'([+-]?\d\.\d{3}) (\[[^]]*\d{3}\])', text):
+        assert f'{float(mean):+.3f} {interval}' in intervals, (mean, interval)
+    for mean in re.findall(r'[+-]?(\d\.\d{3})(?= dB| \[|,? and)', text):
+        assert mean in means, mean
 
 
 @pytest.mark.parametrize('page', ['README.md', 'docs/studies/introduction.md'])

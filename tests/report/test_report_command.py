@@ -11,7 +11,7 @@ from PIL import Image
 
 from bsr_plugin.cli import main
 from bsr_plugin.evaluation.results import read_results
-from bsr_plugin.report.build import _add_curves
+from bsr_plugin.report.build import _add_curves, _add_pic
 from bsr_plugin.report.page import Content
 
 
@@ -60,6 +60,14 @@ def test_logs_of_one_name_are_told_apart_and_none_is_drawn_twice(project, log_wr
     for name in (*map(str, logs), 'BSR_tiny'):
         assert name in plot.svg
     assert content.problems == []
+
+
+@pytest.mark.parametrize('scales', [{'scale': None}, {'scale': 4}, {}])
+def test_the_patches_are_those_of_the_training_wherever_it_gives_the_scale(project, scales):
+    content = Content('x', [], {}, [])
+    train_set = {'dataroot_lq': str(project.lr_store), 'gt_size': 32, 'scale': 2}
+    _add_pic(content, {**scales, 'datasets': {'train': train_set}}, None)
+    assert [plot.caption for plot in content.plots] == [f'Patches of 16 LR pixels from {project.lr_store}.']
 
 
 def test_what_is_missing_is_named_and_the_rest_is_made(project, tmp_path, capsys):

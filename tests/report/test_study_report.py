@@ -263,6 +263,8 @@ def test_a_set_that_changed_between_runs_is_warned_of():
     images = {**result.images, 'plain': {**result.images['plain'], 'Set14': {'baby': partly}}}
     (warning,) = _warnings(replace(result, images=images))
     assert warning.startswith('Set14 was not the same for all runs')
+    # One run whose images are known, of several: as in a study that goes on from records without them.
+    assert _warnings(replace(result, images=images, with_images={'plain': {'Set14': 1}})) == []
 
 
 def test_two_metrics_of_one_kind_are_told_apart():

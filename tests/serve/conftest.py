@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bsr_plugin.serve.address import listen, url_of
+from bsr_plugin.serve.choices import Choice, load_choices
+from bsr_plugin.serve.gradio_library import prepare_gradio
 from bsr_plugin.serve.jobs import Jobs
 from bsr_plugin.serve.limits import Limits
 from tests.upscaling.conftest import Doubling, nearest, tiny  # noqa: F401 - fixtures
+
+#: On a machine that does other things.
+PATIENCE = 60
 
 
 class Gate(Doubling):
@@ -28,6 +34,41 @@ class Gate(Doubling):
     def shut(self):
         self.reached.clear()
         self.opened.clear()
+
+
+class Served:
+    """A server in this process, with its folder and the gate that holds the second of its networks back."""
+
+    def __init__(self, url, folder, gate):
+        self.url, self.folder, self.gate = url, folder, gate
+
+    def files(self):
+        return [path for path in self.folder.rglob('*') if path.is_file() and path.stat().st_size]
+
+
+@pytest.fixture(scope='module')
+def served(tiny, tmp_path_factory):  # noqa: F811 - the fixture
+    folder = tmp_path_factory.mktemp('served')
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ('GRADIO_ANALYTICS_ENABLED', 'HF_HUB_DISABLE_TELEMETRY', 'GRADIO_TEMP_DIR'):
+            patch.setenv(name, '')
+        prepare_gradio(folder)
+        from bsr_plugin.serve.page import build_page
+        from bsr_plugin.serve.server import PageServer, build_app
+
+        gate, started = Gate(), threading.Event()
+        gate.opened.set()
+        jobs = Jobs(folder, Limits(megabytes=1, megapixels=0.5, waiting=1))
+        choices = [*load_choices([str(tiny)], 'cpu'), Choice('gate', 'x2', gate)]
+        with listen('127.0.0.1', 0) as listening:
+            server = PageServer(build_app(build_page(choices, jobs), jobs, listening), started.set)
+            thread = threading.Thread(target=server.run, args=([listening],))
+            thread.start()
+            assert started.wait(PATIENCE)
+            yield Served(url_of(listening), folder, gate)
+            gate.opened.set()
+            server.should_exit = True
+            thread.join(PATIENCE)
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """The page in a real browser: what is dropped, seen, downloaded and refused, on a desk and on a phone."""
 
 import json
-import threading
 import time
-import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,52 +11,9 @@ from browsers import contrast, find, find_all, luminance, open_browser, prefer, 
 from PIL import Image
 
 from bsr_plugin.cli import main
-from bsr_plugin.serve.address import listen, url_of
-from bsr_plugin.serve.choices import Choice, load_choices
-from bsr_plugin.serve.gradio_library import prepare_gradio
-from bsr_plugin.serve.jobs import Jobs
-from bsr_plugin.serve.limits import Limits
-from tests.serve.conftest import Gate, animation, noise, png_bomb, save
+from tests.serve.conftest import PATIENCE, animation, noise, png_bomb, save
 
 pytestmark = pytest.mark.browser
-
-#: On a machine that does other things.
-PATIENCE = 60
-
-
-class Served:
-    """A server in this process, with its folder and the gate that holds the second of its networks back."""
-
-    def __init__(self, url, folder, gate):
-        self.url, self.folder, self.gate = url, folder, gate
-
-    def files(self):
-        return [path for path in self.folder.rglob('*') if path.is_file() and path.stat().st_size]
-
-
-@pytest.fixture(scope='module')
-def served(tiny, tmp_path_factory):
-    folder = tmp_path_factory.mktemp('served')
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ('GRADIO_ANALYTICS_ENABLED', 'HF_HUB_DISABLE_TELEMETRY', 'GRADIO_TEMP_DIR'):
-            patch.setenv(name, '')
-        prepare_gradio(folder)
-        from bsr_plugin.serve.page import build_page
-        from bsr_plugin.serve.server import PageServer, build_app
-
-        gate, started = Gate(), threading.Event()
-        gate.opened.set()
-        jobs = Jobs(folder, Limits(megabytes=1, megapixels=0.5, waiting=1))
-        choices = [*load_choices([str(tiny)], 'cpu'), Choice('gate', 'x2', gate)]
-        with listen('127.0.0.1', 0) as listening:
-            server = PageServer(build_app(build_page(choices, jobs), jobs, listening), started.set)
-            thread = threading.Thread(target=server.run, args=([listening],))
-            thread.start()
-            assert started.wait(PATIENCE)
-            yield Served(url_of(listening), folder, gate)
-            gate.opened.set()
-            server.should_exit = True
-            thread.join(PATIENCE)
 
 
 @pytest.fixture(scope='module')
@@ -234,29 +189,6 @@ def test_a_file_that_is_too_large_is_not_taken(page, served, tmp_path):
     drop(page, tmp_path / 'large.png')
     assert 'File(s) exceed the maximum allowed size of 1.0 Mb: "large.png"' in toast(page)
     assert served.files() == before
-
-
-def test_an_address_in_place_of_a_file_is_not_fetched(served, monkeypatch):
-    from gradio import processing_utils
-
-    fetched = []
-
-    async def fetch(address, cache_dir):
-        fetched.append(address)
-
-    monkeypatch.setattr(processing_utils, 'async_ssrf_protected_download', fetch)
-    file = {'path': 'https://192.0.2.1/a.png', 'meta': {'_type': 'gradio.FileData'}}
-    body = {'data': [file, 'tiny_x2'], 'fn_index': 0, 'session_hash': 'a program'}
-    request = urllib.request.Request(f'{served.url}/gradio_api/queue/join', json.dumps(body).encode())
-    request.add_header('Content-Type', 'application/json')
-    urllib.request.urlopen(request, timeout=PATIENCE).close()
-    with urllib.request.urlopen(
-        f'{served.url}/gradio_api/queue/data?session_hash=a%20program', timeout=PATIENCE
-    ) as told:
-        events = [json.loads(line.removeprefix(b'data: ')) for line in told.read().split(b'\n\n') if line]
-    (end,) = [event for event in events if event['msg'] == 'process_completed']
-    assert (end['success'], end['output']['error']) == (False, 'This is an address: upload a file.')
-    assert fetched == []
 
 
 def test_another_network_by_its_name(page, tmp_path):

@@ -99,6 +99,18 @@ def test_a_base_without_validation_sets_is_refused(study_file, base):
         plan_study(study_file(of_base={'datasets': only_train}))
 
 
+def test_sets_that_are_degraded_in_another_way_are_not_compared(study_file, base):
+    benchmark = {'name': 'First', 'type': 'SRBenchmarkDataset', 'dataroot_gt': base['datasets']['val']['dataroot_gt']}
+    of_base = {'datasets': {**base['datasets'], 'val': benchmark}}
+
+    def plan_with(**val):
+        return plan_study(study_file(of_base, variants={'uniform': None, 'other': {'datasets': {'val': val}}}))
+
+    with pytest.raises(InputError, match=r'variant other: `datasets\.val\.degradation`: differs from that of uniform'):
+        plan_with(degradation='blur-down')
+    assert len(plan_with(degradation='bicubic').cells) == 4
+
+
 def batches(options, count):
     """The first batches of a training set, as a run with its seed draws them."""
     from basicsr.utils import set_random_seed

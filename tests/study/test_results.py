@@ -11,7 +11,7 @@ import pytest
 from bsr_plugin.errors import InputError
 from bsr_plugin.study.definition import Comparison
 from bsr_plugin.study.planning import Plan
-from bsr_plugin.study.record import ALL_SETS, RunRecord
+from bsr_plugin.study.record import ALL_SETS, RunRecord, SetRecord
 from bsr_plugin.study.results import read_study_result, study_result, write_study
 
 METRICS = {'psnr_y': {'type': 'calculate_psnr', 'crop_border': 2, 'test_y_channel': True}}
@@ -112,6 +112,36 @@ def test_images_that_not_all_runs_have_measured_say_of_how_many_they_are(small_p
     assert images['Set5']['new']['psnr_y'].mean == 33.0
     assert images['Other']['x']['psnr_y'].mean == 20.0
     assert read_study_result(write_study(tmp_path, result).parent) == result
+
+
+def test_runs_that_kept_no_images_are_not_counted_among_those_that_did(small_plan):
+    result = study_result(small_plan, [run('a', 1), replace(run('a', 2), images={}), run('b', 1), run('b', 2)])
+    assert result.with_images == {'a': {'Set5': 1}, 'b': {'Set5': 2}}
+    assert result.images['a']['Set5']['baby']['psnr_y'].n == 1
+
+
+def test_where_the_reference_ends_with_no_figure_there_is_nothing_to_reach(small_plan):
+    runs = {cell: run(*cell) for cell in PSNR}
+    broken = {name: {'psnr_y': {10: 29.0, 20: math.nan}} for name in runs['a', 1].curves}
+    result = study_result(small_plan, [*{**runs, ('a', 1): replace(runs['a', 1], curves=broken)}.values()])
+    assert {tuple(each.seeds) for each in result.reach} == {(2,)}
+    missing = [replace(run('a', seed), curves={ALL_SETS: {'psnr_y': {}}}) for seed in (1, 2)]
+    assert study_result(small_plan, missing).reach == []
+
+
+def test_a_set_that_few_are_tested_on_so_far_leaves_the_others_as_they_are(small_plan):
+    def tested(cell, *names):
+        sets = {name: SetRecord('digest', {'psnr_y': 33.0}, {}) for name in names}
+        return replace(run(*cell), tests=sets)
+
+    plan = replace(small_plan, test_sets=('Third', 'Fourth'))
+    first, second, *others = PSNR
+    runs = [tested(first, 'Third', 'Fourth'), tested(second, 'Third'), *(tested(each, 'Third') for each in others)]
+    found = study_result(plan, runs).tests
+    assert (found.done, list(found.variants['a'])) == (4, ['Third'])
+    found = study_result(plan, [tested(each, 'Third', 'Fourth') for each in PSNR]).tests
+    assert (found.done, list(found.variants['a'])) == (4, ['Third', 'Fourth'])
+    assert study_result(plan, [run(*cell) for cell in PSNR]).tests is None
 
 
 def test_a_perfect_image_leaves_the_study_readable(small_plan, tmp_path):

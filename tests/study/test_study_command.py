@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-from dataclasses import replace
 
 import pytest
 import yaml
@@ -89,24 +88,85 @@ def test_a_study_goes_on_elsewhere_from_the_records_that_are_kept(study_file, re
         os.utime(folder.record_file, (1_783_000_000, 1_783_000_000))
     found = collected(file, out).result()
     assert found.times.finished == '2026-07-02'
-    stale = docs / 'study/runs/a_variant_of_old/1/record.json'
-    for text in (docs / 'introduction.md', docs / 'open.md', stale):
+    for text in (docs / 'introduction.md', docs / 'open.md'):
         text.parent.mkdir(parents=True, exist_ok=True)
-        text.write_text('{}\n')
+        text.write_text('\n')
     take = ['--out', str(docs.parent / 'evidence.md'), '--take', f'{file}={out}']
     assert main(['evidence', str(docs), *take]) == 0
     assert 'study: 3 of 4 runs' in capsys.readouterr().out
-    assert not stale.exists()
-    assert '"a"' not in (docs / 'study/runs/rfs/1/record.json').read_text()
 
     shutil.copytree(docs / 'study/runs', there / 'runs')
     assert main(['study', str(file), '--out', str(there), '--list']) == 0
     assert [line.split()[2] for line in capsys.readouterr().out.splitlines()[1:-1]] == [*['done'] * 3, '0']
-    again = collected(file, there).result()
-    assert again == replace(found, images={name: {} for name in found.variants})
+    assert collected(file, there).result() == found
     # The page can be made from the records that it keeps itself.
+    before = {path: path.stat().st_mtime_ns for path in docs.glob('*/runs/*/*/*')}
     assert main(['evidence', str(docs), *take[:2], '--take', f'{file}={docs / "study"}']) == 0
-    assert collected(file, docs / 'study').result() == again
+    assert {path: path.stat().st_mtime_ns for path in docs.glob('*/runs/*/*/*')} == before
+    assert collected(file, docs / 'study').result() == found
+
+
+@pytest.fixture
+def kept(study_file, results, tmp_path, capsys):
+    """A study file, its folder with one run that is done, and the folder of the studies that keeps it."""
+    file, out, docs = study_file(), tmp_path / 'out', tmp_path / 'docs/studies'
+    folder = CellFolder(out, plan_study(file).cells[0])
+    folder.write_options()
+    results(folder)
+    folder.mark_done()
+    for text in (docs / 'introduction.md', docs / 'open.md'):
+        text.parent.mkdir(parents=True, exist_ok=True)
+        text.write_text('\n')
+    take = ['evidence', str(docs), '--out', str(docs.parent / 'evidence.md'), '--take', f'{file}={out}']
+    assert main(take) == 0
+    capsys.readouterr()
+    return file, out, docs, take
+
+
+def files_below(folder):
+    return {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+def test_no_record_that_is_kept_is_lost_by_taking_fewer(kept, tmp_path, capsys):
+    file, out, docs, take = kept
+    (out / 'runs/rfs/1').rename(out / 'runs/rfs/gone')
+    before = files_below(docs)
+    assert main(take) == 2
+    assert f'no run of {file} is done in {out}: run bsr study first' in capsys.readouterr().err
+    (out / 'runs/rfs/gone').rename(out / 'runs/rfs/1')
+    other = docs / 'study/runs/uniform/1/record.json'
+    other.parent.mkdir(parents=True)
+    other.write_text('{}')
+    assert main(take) == 2
+    assert f'{other} is of a run that is not done in the folder to be taken: copy it' in capsys.readouterr().err
+    other.unlink()
+    assert files_below(docs) == before
+
+
+def test_a_study_file_that_has_changed_takes_nothing(kept, study_file, base, capsys):
+    file, out, docs, take = kept
+    before = files_below(docs)
+    study_file(of_base={'train': {**base['train'], 'total_iter': 31}})
+    assert main(take) == 2
+    assert f'{out}/runs/rfs/1 holds a run of other options than {file} has' in capsys.readouterr().err
+    assert files_below(docs) == before
+
+
+def test_nothing_is_taken_where_the_page_cannot_be_made(kept, results, capsys):
+    file, out, docs, take = kept
+    folder = CellFolder(out, plan_study(file).cells[1])
+    folder.write_options()
+    results(folder)
+    folder.mark_done()
+    before = files_below(docs)
+    assert main([*take, '--take', 'nonsense']) == 2
+    (docs / 'open.md').write_bytes(b'\xff')
+    assert main(take) == 2
+    assert 'open.md is not UTF-8 at byte 0: save it as UTF-8.' in capsys.readouterr().err
+    (docs / 'open.md').write_text('\n')
+    assert files_below(docs) == before
+    assert main(take) == 0
+    assert files_below(docs).keys() - before.keys() == {docs / 'study/runs/uniform/1/record.json'}
 
 
 def test_a_study_of_equal_seconds_is_taken_with_the_rates_of_its_folder(study_file, tmp_path):

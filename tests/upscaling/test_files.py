@@ -3,13 +3,14 @@
 import io
 import os
 import resource
+import struct
 import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 from pillow_heif import register_heif_opener
 
 from bsr_plugin.upscaling.files import FileSettings, upscale_files
@@ -31,6 +32,8 @@ def test_sizes_are_told_by_the_header_alone(tmp_path, noise, name, monkeypatch):
     assert pixels_of(tmp_path / name) == 64 * 40
     (tmp_path / name).write_bytes(b'no image')
     assert pixels_of(tmp_path / name) == pixels_of(tmp_path / 'nowhere.png') == 0
+    os.mkfifo(tmp_path / 'pipe.png')
+    assert pixels_of(tmp_path / 'pipe.png') == 0  # without waiting for what nobody writes
 
 
 @pytest.mark.parametrize('packet', ['<r tiff:Orientation="6" a="6"/>', '<tiff:Orientation>6</tiff:Orientation>'])
@@ -172,6 +175,80 @@ def test_samples_of_netpbm_that_do_not_fill_their_bits_are_scaled(upscaled, tmp_
     np.testing.assert_allclose(pixels / np.iinfo(dtype).max, doubled(samples[None] / largest), atol=1 / 255)
 
 
+@pytest.mark.parametrize(
+    'content',
+    [b'P6 2 1 65535\n' + bytes(12), b'\x01\xda\x00\x02' + struct.pack('>4H', 3, 2, 1, 3) + bytes(500 + 12)],
+    ids=['PPM', 'SGI'],
+)
+def test_sixteen_bits_that_would_become_eight_are_refused(upscaled, tmp_path, content):
+    (tmp_path / 'in.ppm').write_bytes(content)
+    assert 'has samples of 16 bits, which are not read from such a file' in reason(
+        upscaled(tmp_path / 'in.ppm', 'out.png')
+    )
+
+
+def test_cmyk_of_layered_files_is_that_of_others(upscaled, tmp_path, noise):
+    inks = noise(6, 8, 4)
+    header = b'8BPS\x00\x01' + bytes(6) + struct.pack('>HIIHH', 4, 6, 8, 8, 4)
+    planes = (255 - inks).transpose(2, 0, 1).tobytes()  # where 255 is no ink
+    (tmp_path / 'in.psd').write_bytes(header + bytes(12) + b'\x00\x00' + planes)
+    Image.fromarray(inks, 'CMYK').save(tmp_path / 'in.tif')
+    results = [
+        np.asarray(Image.open(done(upscaled(tmp_path / f'in.{kind}', f'{kind}.png')))) for kind in ('psd', 'tif')
+    ]
+    np.testing.assert_array_equal(*results)
+
+
+def test_exif_behind_the_pixels_of_a_png_counts(upscaled, tmp_path, noise):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation], exif[ExifTags.Base.Artist] = 6, 'somebody'
+    Image.fromarray(noise(20, 30, 3)).save(tmp_path / 'in.png', exif=exif)
+    content = (tmp_path / 'in.png').read_bytes()
+    start = content.index(b'eXIf') - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4], 'big')
+    tail = content.rindex(b'IEND') - 4
+    (tmp_path / 'late.png').write_bytes(content[:start] + content[end:tail] + content[start:end] + content[tail:])
+    usual, late = (Image.open(done(upscaled(tmp_path / f'{name}.png', f'{name}_x2.png'))) for name in ('in', 'late'))
+    assert late.size == usual.size == (40, 60)
+    np.testing.assert_array_equal(late, usual)
+    assert late.getexif()[ExifTags.Base.Artist] == 'somebody'
+
+
+def grey_profile(gamma):
+    """A colour profile of grey with a power for a curve."""
+    tags = {
+        b'desc': b'desc' + bytes(4) + struct.pack('>I', 5) + b'grey\0' + bytes(78),
+        b'wtpt': b'XYZ ' + bytes(4) + struct.pack('>3i', 63190, 65536, 54061),
+        b'kTRC': b'curv' + bytes(4) + struct.pack('>IH', 1, round(256 * gamma)) + bytes(2),
+    }
+    place, table, data = 128 + 4 + 12 * len(tags), b'', b''
+    for name, content in tags.items():
+        content += bytes(-len(content) % 4)
+        table += name + struct.pack('>II', place + len(data), len(content))
+        data += content
+    size = place + len(data)
+    header = struct.pack('>I4xI4s4s4s12x4s', size, 0x02100000, b'mntr', b'GRAY', b'XYZ ', b'acsp')
+    header += bytes(68 - len(header)) + struct.pack('>3i', 63190, 65536, 54061)
+    return header + bytes(128 - len(header)) + struct.pack('>I', len(tags)) + table + data
+
+
+@pytest.mark.parametrize(('suffix', 'grey'), [('.png', 94), ('.webp', 149), ('.avif', 149)])
+def test_grey_with_a_profile_looks_the_same_where_that_cannot_be_kept(upscaled, tmp_path, suffix, grey):
+    Image.new('L', (32, 32), 94).save(tmp_path / 'in.png', icc_profile=grey_profile(1.2))
+    with Image.open(done(upscaled(tmp_path / 'in.png', f'out{suffix}'))) as image:
+        # 94/255 to the power of 1.2 is a linear 0.302, which sRGB has at 149.
+        np.testing.assert_allclose(np.asarray(image), grey, atol=2)
+
+
+def test_rows_of_any_length_go_through_the_pipe_in_parts(upscaled, tmp_path, noise, monkeypatch):
+    pixels = noise(40, 30, 3)
+    Image.fromarray(pixels).save(tmp_path / 'in.png')
+    for name, size in (('row', 1), ('rows', 500)):
+        monkeypatch.setattr('bsr_plugin.upscaling.writing._CHUNK', size)
+        result = np.asarray(Image.open(done(upscaled(tmp_path / 'in.png', f'{name}.png'))))
+        np.testing.assert_array_equal(result, doubled(pixels))
+
+
 def test_formats_that_cannot_hold_the_result(upscaled, tmp_path, noise):
     Image.fromarray(noise(20, 20, 4)).save(tmp_path / 'in.png')
     assert 'JPEG has no alpha, use PNG' in reason(upscaled(tmp_path / 'in.png', 'out.jpg'))
@@ -208,6 +285,20 @@ def test_one_bad_file_stops_no_other(tmp_path, noise):
     assert [path.name for path in outcome.done] == ['a.png', 'c.png']
     assert [path.name for path in outcome.failed] == ['b.png']
     assert outcome.pixels == 2 * 40 * 40
+
+
+def test_an_output_that_cannot_be_written_stops_no_other(tmp_path, noise):
+    for name in ('a', 'b', 'sub/c', 'd'):
+        (tmp_path / 'in' / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise(20, 20, 3)).save(tmp_path / f'in/{name}.png')
+    (tmp_path / 'out/b.png').mkdir(parents=True)
+    (tmp_path / 'out/sub').write_text('a file')
+    outcome = upscale_files(plan([str(tmp_path / 'in')], tmp_path / 'out'), Doubling(), FileSettings())
+    assert [path.name for path in outcome.done] == ['a.png', 'd.png']
+    assert {path.name: reason.partition(' cannot')[0] for path, reason in outcome.failed.items()} == {
+        'b.png': str(tmp_path / 'out/b.png'),
+        'c.png': str(tmp_path / 'out/sub'),
+    }
 
 
 LIMITED = """

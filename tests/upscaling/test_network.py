@@ -22,10 +22,10 @@ CPU = torch.device('cpu')
 @pytest.mark.parametrize('scale', [2, 3, 4])
 def test_scale_and_reach_come_from_the_file(tmp_path, scale):
     net = save_tiny(tmp_path / 'net.pth', scale)
-    loaded = load_network(tmp_path / 'net.pth', device='cpu')
+    loaded = load_network(tmp_path / 'net.pth', device='cpu', precision='float32')
     image = torch.rand(2, 3, 9, 7)
     assert loaded.scale == scale
-    assert loaded.reach == net.receptive_field
+    assert loaded.reach == net.receptive_field_radius
     with torch.no_grad():
         torch.testing.assert_close(loaded(image), net(image))
     with pytest.raises(InputError, match=f'upscales by {scale}, not by 8'):
@@ -67,7 +67,7 @@ def test_any_network_that_a_checkpoint_names(tmp_path, kind):
     torch.manual_seed(1)
     net = build_network(dict(network)).eval()
     torch.save({'params': net.state_dict(), 'network_g': network}, tmp_path / 'net.pth')
-    loaded = load_network(tmp_path / 'net.pth', device='cpu')
+    loaded = load_network(tmp_path / 'net.pth', device='cpu', precision='float32')
     assert (loaded.scale, loaded.reach) == (network.get('upscale', network.get('scale')), None)
     image = torch.rand(1, 3, 12, 8)
     with torch.no_grad():

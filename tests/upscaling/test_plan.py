@@ -69,6 +69,17 @@ def test_an_image_that_links_lead_to_counts_once(photos):
     assert len(plan(['photos'], Path('out'))) == 4
 
 
+def test_links_that_lead_to_themselves_end_nothing(photos):
+    for link in ('photos/me', 'photos/q.png', 'oo'):
+        Path(link).symlink_to(Path(link).name)
+    found = pairs(plan(['photos'], Path('out')))
+    assert found == [
+        ('photos/a.PNG', 'out/a.PNG'), ('photos/b.jpg', 'out/b.jpg'), ('photos/deep/er/c.bmp', 'out/deep/er/c.png'),
+        ('photos/q.png', 'out/q.png'),
+    ]  # fmt: skip
+    assert ('photos/b.jpg', 'oo/b.jpg') in pairs(plan(['photos/*.jpg'], Path('oo')))
+
+
 def test_names_that_look_like_patterns(photos):
     Path('photos/[1].png').write_bytes(b'')
     assert pairs(plan(['photos/[1].png'], Path('out'))) == [('photos/[1].png', 'out/[1].png')]

@@ -11,7 +11,8 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.evaluation.results import ImageResult, RunResult, SetResult, write_results
 from bsr_plugin.models import safetensors_file
 from bsr_plugin.models.load_network import load_bsrnet
-from bsr_plugin.weights.about import About
+from bsr_plugin.weights import weights_file
+from bsr_plugin.weights.about import WeightsMetadata
 from bsr_plugin.weights.card import card
 from bsr_plugin.weights.provenance import scores_of
 
@@ -80,7 +81,7 @@ def test_everything_is_in_the_header_and_on_the_card(tmp_path, checkpoint, resul
     out = tmp_path / 'bsr_x2.safetensors'
     assert export(checkpoint, '-o', out, '--recipe', recipe, '--results', results()) == 0
     header = safetensors_file.read(out)[1]
-    about = About.from_header(header, out)
+    about = WeightsMetadata.from_header(header, out)
     assert about.precision == 'float16'  # the weights are halves, which costs nothing
     assert about.network_g['rgb_mean'] == [0.1, 0.2, 0.3]
     assert about.parameters == sum(weight.numel() for weight in BSRNet(**SMALL).parameters())
@@ -117,7 +118,7 @@ def test_what_a_file_says_is_kept_when_it_is_exported_again(tmp_path, checkpoint
     assert export(first, '-o', second, '--results', results(weights=first), '--no-half') == 2  # params_ema is not there
     run = results('others', weights=checkpoint)
     assert export(first, '-o', second, '--results', run, '--no-half') == 0
-    before, after = (About.from_header(safetensors_file.read(file)[1], file) for file in (first, second))
+    before, after = (WeightsMetadata.from_header(safetensors_file.read(file)[1], file) for file in (first, second))
     assert (before.recipe, before.training_set, before.versions) == (after.recipe, after.training_set, after.versions)
     assert (before.scores, list(after.scores)) == ({}, ['Set5'])
     assert (before.precision, after.precision) == ('float16', 'float32')
@@ -151,7 +152,7 @@ def test_scores_of_other_weights_are_refused(tmp_path, checkpoint, results):
 )
 def test_a_header_that_cannot_be_gets_a_sentence(tmp_path, header, sentence):
     with pytest.raises(InputError, match=sentence):
-        About.from_header(header, tmp_path / 'x.safetensors')
+        WeightsMetadata.from_header(header, tmp_path / 'x.safetensors')
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,12 @@ def test_what_cannot_be_exported_gets_a_sentence(tmp_path, checkpoint, monkeypat
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_card_is_made_of_safetensors_alone(checkpoint, capsys):
+def test_a_card_is_made_of_safetensors_alone_and_not_over_them(checkpoint, tmp_path, capsys):
     assert main(['card', str(checkpoint)]) == 2
     assert 'is not a safetensors file: make one with bsr export' in capsys.readouterr().err
+    out = tmp_path / 'copy.safetensors'
+    before = weights_file('x2').read_bytes()
+    out.write_bytes(before)
+    assert main(['card', str(out), '-o', str(out)]) == 2
+    assert f'{out} is the file of weights, and would be written over' in capsys.readouterr().err
+    assert out.read_bytes() == before

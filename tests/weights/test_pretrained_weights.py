@@ -1,4 +1,4 @@
-"""Every file of weights that ships: what it computes, and that file, card, recipe and registry agree."""
+"""Every file of pretrained weights: what it computes, and that file, card, recipe and registry agree."""
 
 import json
 from pathlib import Path
