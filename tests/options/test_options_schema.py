@@ -183,7 +183,7 @@ def test_other_data_sets_and_models_look_up_keys_of_their_own(training, problems
         # The toolbox's SwinIR would swallow it in its **kwargs.
         (
             'network_g',
-            {'type': 'SwinIR', 'upscale': 4, 'windowsize': 8},
+            {'type': 'SwinIR', 'upscale': 4, 'window_size': 8, 'windowsize': 8},
             '`network_g.windowsize`: did you mean `window_size`?',
         ),
         ('train.pixel_opt', {'type': 'L1Loss', 'weight': 1}, '`train.pixel_opt.weight`: did you mean `loss_weight`?'),

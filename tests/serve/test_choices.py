@@ -28,7 +28,9 @@ def test_lines_begin_their_cards(tiny):
     assert (file.name, file.line) == ('tiny_x2', f'x2, {count(tiny)} parameters')
     image = torch.rand(1, 3, 8, 8)
     with torch.no_grad():
-        assert torch.allclose(file.network(image), load_model(tiny)(image), atol=1e-5)
+        # Where the processor computes bf16, that is taken.
+        tolerance = 1e-5 if file.network.precision.startswith('float32') else 0.02
+        assert torch.allclose(file.network(image), load_model(tiny)(image), atol=tolerance)
 
 
 def test_onnx_files(tiny, tmp_path):
