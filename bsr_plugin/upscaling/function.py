@@ -59,10 +59,10 @@ def upscale(
     """Super-resolves an image.
 
     It is thread-safe, and a network is cached until its file changes. Child processes have to be started by spawn:
-    after a fork, the threads of torch and libvips that the parent
-    has used are missing, and the child hangs. ``bsr_plugin.allocator.keep_freed_memory()``, called once, makes large
-    images up to twice as fast on the CPU, as it does in ``bsr upscale``. Reading a file blocks, for the process, the
-    loaders that libvips calls untrusted (SVG and PDF among them).
+    after a fork, the threads of torch and libvips that the parent has used are missing, and the child hangs.
+    ``bsr_plugin.allocator.keep_freed_memory()``, called once, makes large images up to twice as fast on the CPU, as it
+    does in ``bsr upscale``. Reading a file blocks, for the process, the loaders that libvips calls untrusted (SVG and
+    PDF among them).
 
     Args:
         image: (H, W, 3) RGB, with alpha (H, W, 4), or grey, (H, W) or (H, W, 1), with alpha (H, W, 2); uint8, uint16,

@@ -1,5 +1,6 @@
 import json
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -187,6 +188,29 @@ def test_onnx_files(tmp_path):
     told = load_network(tmp_path / 'told.onnx', device='cpu')
     assert told.reach == 1 + 2 * 2 * 3 + 1 + 2
     torch.testing.assert_close(told(image), network(image))
+
+
+@pytest.mark.parametrize(
+    ('said', 'kind', 'sentence'),
+    [
+        ('Failed to allocate memory for requested buffer of size 9\nwhere', MemoryError, 'of size 9$'),
+        (
+            'Non-zero status code\nwhere',
+            InputError,
+            r'cannot be run on a tile of 8 x 5 pixels \(Non-zero .*code\)',
+        ),
+    ],
+)
+def test_what_onnx_runtime_fails_with_is_told_as_that_of_other_networks_is(tmp_path, said, kind, sentence):
+    onnx_file(tmp_path / 'net.onnx')
+    network = load_network(tmp_path / 'net.onnx', device='cpu')
+
+    def run(names, given):
+        raise Exception(said)
+
+    network._session = SimpleNamespace(run=run)
+    with pytest.raises(kind, match=sentence):
+        network(torch.zeros(1, 3, 5, 8))
 
 
 def test_onnx_files_run_on_what_there_is_unless_one_is_named(tmp_path, monkeypatch):
