@@ -6,16 +6,20 @@ options are checked first; what follows, and the result, are BasicSR's.
 """
 
 import argparse
+import os
 import random
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from bsr_plugin.errors import InputError
 from bsr_plugin.models.shipped import weights_file
 from bsr_plugin.options.check import load_options
 from bsr_plugin.options.machine import absent_sets, left_out
 
+#: Launcher -> what a process that it has started finds in its environment, and who starts it so.
+_STARTED_BY = {'pytorch': ('RANK', 'torchrun'), 'slurm': ('SLURM_PROCID', 'srun')}
 _DEBUG_FREQUENCIES = (('val', 'val_freq', 8), ('logger', 'print_freq', 1), ('logger', 'save_checkpoint_freq', 8))
 
 
@@ -72,6 +76,11 @@ def _join_processes(options: dict[str, Any], launcher: str) -> None:
     if launcher == 'none':
         print('Disable distributed.', flush=True)
     else:
+        variable, program = _STARTED_BY[launcher]
+        if variable not in os.environ:
+            raise InputError(
+                f'--launcher {launcher} is for processes that {program} starts: start it so, or leave it out.'
+            )
         settings = (options.get('dist_params') or {}) if launcher == 'slurm' else {}
         # NCCL, the toolbox's default, cannot reach a network in main memory.
         init_dist(launcher, **{**settings, **({'backend': 'gloo'} if options['num_gpu'] == 0 else {})})

@@ -82,6 +82,18 @@ def test_training_without_validation_is_basicsrs(training, command_line):
     assert parse_options('/root', is_train=True)[0] == plain(stock)
 
 
+@pytest.mark.parametrize(
+    ('launcher', 'variable', 'program'), [('pytorch', 'RANK', 'torchrun'), ('slurm', 'SLURM_PROCID', 'srun')]
+)
+def test_a_launcher_that_has_not_started_the_process_is_one_sentence(
+    training, command_line, monkeypatch, launcher, variable, program
+):
+    monkeypatch.delenv(variable, raising=False)
+    command_line(training, '--launcher', launcher)
+    with pytest.raises(InputError, match=f'--launcher {launcher} is for processes that {program} starts'):
+        parse_options('/nowhere', is_train=True)
+
+
 def test_homes_are_basicsrs(training, command_line, here, monkeypatch):
     monkeypatch.setenv('HOME', str(here))
     (here / 'net.pth').touch()
@@ -128,6 +140,8 @@ def test_random_numbers_are_seeded_as_basicsr_seeds_them(training, command_line,
 )
 def test_processes_are_joined_once_the_options_are_right(training, command_line, monkeypatch, words, dist_params, call):
     calls = []
+    for variable in ('RANK', 'SLURM_PROCID'):
+        monkeypatch.setenv(variable, '0')
     monkeypatch.setattr(dist_util, 'init_dist', lambda launcher, **settings: calls.append((launcher, settings)))
     monkeypatch.setattr(dist_util, 'get_dist_info', lambda: (3, 4))
     training['dist_params'] = dist_params
