@@ -197,6 +197,7 @@ class _PNGStream:
         self._chunk(b'IHDR', header)
 
     def write(self, pixels: NDArray) -> None:
+        """Writes the next rows, (h, W, bands)."""
         samples = np.ascontiguousarray(pixels, self._dtype.newbyteorder('>')).view(np.uint8)
         samples = samples.reshape(len(pixels), -1)
         rows = max(1, _CHUNK // samples.shape[1])
