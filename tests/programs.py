@@ -101,9 +101,7 @@ class Forked:
         self.stdout, output = _pipe()
         self.stderr, errors = _pipe() if stderr == subprocess.PIPE else (None, output)
         self._rest = None
-        run = _Script(words, environment, folder, _Inherited(output), _Inherited(errors))
-        self._process = multiprocessing.get_context('forkserver').Process(target=run)
-        self._process.start()
+        self._process = _started(_Script(words, environment, folder, _Inherited(output), _Inherited(errors)))
         for writer in {output, errors}:
             os.close(writer)
         self.pid = self._process.pid
@@ -144,6 +142,20 @@ class Forked:
         for kill in (os.killpg, os.kill):  # whose head it is only after a moment
             with suppress(ProcessLookupError):
                 kill(self.pid, signal.SIGKILL)
+
+
+def _started(run):
+    """The process of a script, from this process's fork server or, where that is ending, from a new one.
+
+    A study asks the same server for its runs, and the server ends if a study is killed between connection and request.
+    """
+    process = multiprocessing.get_context('forkserver').Process(target=run)
+    try:
+        process.start()
+    except (ConnectionError, EOFError):
+        forkserver._forkserver._stop()  # waits for its end
+        process.start()
+    return process
 
 
 def _pipe():
