@@ -10,7 +10,7 @@ from bsr_plugin.cli.output import EXIT_DONE, table, write_json
 from bsr_plugin.errors import InputError
 from bsr_plugin.report.compare import compare_with_bicubic
 from bsr_plugin.report.examples import crops_figure
-from bsr_plugin.report.style import FORMATS, write_figure
+from bsr_plugin.report.style import FORMATS, check_format, write_figure
 
 EXAMPLE = 'bsr compare results/test_BSR_x4/visualization/Set5 --hr datasets/Set5/GTmod12 --scale 4 --picture crops.png'
 
@@ -34,9 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command.
 
     Raises:
-        InputError: A label is there twice, or pictures are missing or do not fit.
+        InputError: A label is there twice, pictures are missing or do not fit, or ``--picture`` is no figure's file.
     """
     pictures = _pictures(arguments)
+    if arguments.picture is not None:
+        check_format(arguments.picture)
     examples = compare_with_bicubic(pictures, arguments.hr, arguments.scale, arguments.degradation)
     figures = {example.name: [version.psnr or 0.0 for version in example.versions[:-1]] for example in examples}
     rows = [

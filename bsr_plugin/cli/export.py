@@ -9,6 +9,7 @@ from bsr_plugin.atomic import check_replaceable
 from bsr_plugin.cli.arguments import add_json
 from bsr_plugin.cli.output import EXIT_DONE, write_json
 from bsr_plugin.data.degradation import Degradation
+from bsr_plugin.errors import InputError
 from bsr_plugin.interruption import ended_by_ctrl_c
 from bsr_plugin.weights import existing_file, open_bsrnet
 
@@ -52,10 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
         from bsr_plugin.export.verification import FLOAT16_LIMIT, FLOAT32_LIMIT
         from bsr_plugin.models.load_network import bsrnet_in
     form = format_of(arguments.out)
+    if arguments.images is not None and not _is_precision_measured(arguments):
+        raise InputError(
+            f'--images is {arguments.images}, but it serves to try float16, which is tried for .safetensors without '
+            '--half and --no-half alone: leave it out.'
+        )
     file = replace(open_bsrnet(path), option='--param-key')
     network = bsrnet_in(file, arguments.param_key).requires_grad_(False)
     about = _described(arguments, file, network)
-    is_half = _is_half(arguments, network, about) if arguments.half is None else arguments.half
+    is_half = _is_half(arguments, network, about) if _is_precision_measured(arguments) else bool(arguments.half)
     made = export(network, about, arguments.out, 'float16' if is_half else 'float32')
     most, limit = f'{made.difference.most:.3g}', f'limit {FLOAT32_LIMIT:g}'
     if is_half:
@@ -93,10 +99,13 @@ def _described(arguments: argparse.Namespace, file: 'WeightsFile', network: 'BSR
     return about
 
 
+def _is_precision_measured(arguments: argparse.Namespace) -> bool:
+    """Whether float16 is taken if it costs nothing, since nobody says."""
+    return arguments.half is None and arguments.out.suffix == '.safetensors'
+
+
 def _is_half(arguments: argparse.Namespace, network: 'BSRNet', about: 'WeightsMetadata') -> bool:
-    """Whether a file is in float16 where nobody says."""
-    if arguments.out.suffix != '.safetensors':
-        return False
+    """Whether float16 costs nothing."""
     from bsr_plugin.data.image_file import list_images, read_image
     from bsr_plugin.data.sample import held_out_photographs
     from bsr_plugin.export.half_precision import LARGEST_LOSS, largest_loss

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from matplotlib.figure import Figure
 
+from bsr_plugin.atomic import check_replaceable
 from bsr_plugin.cli.output import EXIT_DONE
 from bsr_plugin.cli.pic import add_store_arguments, measured
 from bsr_plugin.errors import InputError
@@ -18,7 +19,7 @@ from bsr_plugin.report.curves import curves_figure, read_curves
 from bsr_plugin.report.difference import difference_figure
 from bsr_plugin.report.examples import BICUBIC_LABEL, HR_LABEL, Example, crops_figure, load_example
 from bsr_plugin.report.pic_figure import distribution_figure
-from bsr_plugin.report.style import FORMATS, write_figure
+from bsr_plugin.report.style import FORMATS, check_format, write_figure
 
 Named = TypeVar('Named', SetResult, ImageResult)
 
@@ -56,6 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    check_format(arguments.out)
+    check_replaceable(arguments.out)
     write_figure(arguments.out, arguments.draw(arguments))
     print(arguments.out)
     return EXIT_DONE

@@ -7,7 +7,7 @@ from bsr_plugin.cli.arguments import add_json, add_pic_index, interval_rule
 from bsr_plugin.cli.output import EXIT_DONE, table, write_json
 from bsr_plugin.report.pic_distribution import Distribution, distribution_of
 from bsr_plugin.report.pic_figure import distribution_figure
-from bsr_plugin.report.style import FORMATS, write_figure
+from bsr_plugin.report.style import FORMATS, check_format, write_figure
 
 EXAMPLE = 'bsr pic datasets/DIV2K/LR_bicubic_x4.lmdb --picture pic.png'
 
@@ -44,6 +44,8 @@ def measured(arguments: argparse.Namespace) -> Distribution:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    if arguments.picture is not None:
+        check_format(arguments.picture)
     found = measured(arguments)
     print(_listing(found))
     shares = {'uniform': found.uniform.tolist(), 'balanced': found.balanced.tolist()}

@@ -2,7 +2,8 @@
 
 Names and defaults come from the signature; types and descriptions from the annotations and the docstring of the
 plugin's own classes, and from the table below for BasicSR's and torch's. What values may be is for the class to say:
-the plugin's own, optimizers and schedulers are made with them, on torch's meta device, which has no memory to fill.
+the plugin's own, optimizers, schedulers and light losses are made with them, on torch's meta device, which has no
+memory to fill.
 """
 
 import inspect
@@ -63,12 +64,15 @@ _ARGUMENTS: Mapping[Kind, Mapping[str, tuple[Any, str]]] = {
         ),
         'eta_min': (NotNegative, 'Minimum learning rate.'),
     },
+    'loss': {'loss_weight': (Real, 'Factor of the loss in the objective.')},
     'metric': {
         'crop_border': (CountOrZero, 'Pixels cropped from each edge; the published protocol crops `scale`.'),
         'input_order': (Literal['HWC', 'CHW'], "Order of the axes; BasicSR's models pass HWC."),
         'test_y_channel': (bool, 'Whether to compare the Y channel of YCbCr, as published tables do, or RGB.'),
     },
 }
+#: Losses of BasicSR that load no network.
+_LIGHT_LOSSES = ('L1Loss', 'MSELoss', 'CharbonnierLoss', 'WeightedTVLoss')
 
 
 class Arguments(Section):
@@ -85,7 +89,7 @@ class Arguments(Section):
 
     @model_validator(mode='after')
     def _are_taken(self) -> 'Arguments':
-        if self.kind in ('optimizer', 'scheduler') or _is_own(self.target):
+        if self.kind in ('optimizer', 'scheduler') or _is_own(self.target) or self.type in _LIGHT_LOSSES:
             _try(self.kind, self.type, json.dumps(self.model_dump(exclude_unset=True, exclude={'type'})))
         return self
 

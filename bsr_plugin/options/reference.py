@@ -111,7 +111,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return ', '.join(f'`{choice}`' for choice in schema.get('enum', [schema.get('const')]))
     if 'items' in schema:
         return f'list: {_kind(schema["items"])}'
-    bounds = [f', {words} {schema[bound]:g}' for bound, words in _BOUNDS.items() if bound in schema]
+    bounds = [f', {words} {schema[bound]:.10g}' for bound, words in _BOUNDS.items() if bound in schema]
     kind = schema.get('type', 'object')  # a $ref, which has no type, is to the schema of a section
     return _TYPES.get(kind, kind) + ''.join(bounds)
 

@@ -10,7 +10,7 @@ from bsr_plugin.options.classes import Loss, Metric, Network, Optimizer, Schedul
 from bsr_plugin.options.datasets import TestDatasets, TrainingDatasets
 from bsr_plugin.options.registered import check_name
 from bsr_plugin.schema.section import Section
-from bsr_plugin.schema.values import NUMBER, Count, CountOrZero, Fraction, PathComponent, otherwise
+from bsr_plugin.schema.values import NUMBER, Count, CountOrZero, Fraction, PathComponent, Seed, otherwise
 
 
 class Paths(Section):
@@ -148,7 +148,7 @@ class Run(Section):
     """Factor from LR to HR."""
     num_gpu: Annotated[Literal['auto'] | CountOrZero, otherwise('neither auto nor a number of GPUs')]
     """Number of GPUs of this process: auto uses one if there is one, 0 is the CPU; several GPUs: torchrun."""
-    manual_seed: CountOrZero | None = None
+    manual_seed: Seed | None = None
     """Seed of the random number generators; ~ draws one."""
     find_unused_parameters: bool = False
     """`find_unused_parameters` of DistributedDataParallel: needed if the loss does not depend on all weights."""

@@ -90,6 +90,12 @@ def caption(axes: Axes, text: str, palette: Palette) -> None:
     axes.set_title('\n'.join(wrap(text, _CAPTION)), fontsize=8, color=palette.ink)
 
 
+def check_format(path: Path) -> None:
+    """Raises ``InputError`` where a file name ends in none of ``FORMATS``."""
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"{path} ends in '{path.suffix}': name a file that ends in {', '.join(FORMATS)}.")
+
+
 def write_figure(path: Path, figure: Figure) -> None:
     """Writes a figure as PNG, SVG or PDF, whole or not at all.
 
@@ -97,8 +103,7 @@ def write_figure(path: Path, figure: Figure) -> None:
         InputError: The file name ends in something else.
         OSError: It cannot be written.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(f"{path} ends in '{path.suffix}': name a file that ends in {', '.join(FORMATS)}.")
+    check_format(path)
     picture = io.BytesIO()  # matplotlib's own files trip over a full disk
     figure.savefig(picture, format=path.suffix.lower()[1:], dpi=_DPI)
     write_bytes(path, picture.getvalue())

@@ -174,6 +174,15 @@ def test_folders_for_results_are_made(words, good, tmp_path, capsys):
     assert target.stat().st_size > 100
 
 
+@pytest.mark.parametrize('words', ['pic @lr --picture x.tif', 'compare @hr --hr @hr --scale 2 --picture x.tif'])
+def test_a_format_of_pictures_that_is_not_known_is_found_at_once(words, good, capsys):
+    status = main([str(good.get(word, word)) for word in words.split()])
+    captured = capsys.readouterr()
+    assert_one_sentence(status, captured)
+    assert captured.out == ''
+    assert "x.tif ends in '.tif': name a file that ends in .png, .svg, .pdf." in captured.err
+
+
 def test_folders_whose_names_are_not_text(good, tmp_path):
     out = tmp_path / os.fsdecode(b'caf\xe9')
     words = ['prepare', good['@hr'], '--out', out, '--scale', 2, '--lr-window', 8]

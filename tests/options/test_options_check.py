@@ -81,6 +81,18 @@ def test_right_options_have_no_problems(training, testing, problems):
         ('datasets.train.gt_size', 0, '`datasets.train.gt_size`: 0 should be greater than or equal to 1'),
         ('train.optim_g.lr', 0, '`train.optim_g.lr`: 0 should be greater than 0'),
         ('train.ema_decay', 1, '`train.ema_decay`: 1 should be less than 1'),
+        ('manual_seed', 2**32, '`manual_seed`: 4294967296 should be less than 4294967296'),
+        (
+            'train.pixel_opt',
+            {'type': 'L1Loss', 'loss_weight': 'much'},
+            "`train.pixel_opt.loss_weight`: 'much' is not a number",
+        ),
+        (
+            'train.pixel_opt',
+            {'type': 'CharbonnierLoss', 'reduction': 'average'},
+            '`train.pixel_opt`: CharbonnierLoss does not take these values: Unsupported reduction mode: average. '
+            "Supported ones are: ['none', 'mean', 'sum']",
+        ),
         ('train.pixel_opt.p', 2, '`train.pixel_opt`: p is 2.0: use a number above 0 and at most 1'),
         ('datasets.train.pic_bins', 257, '`datasets.train`: pic_bins is 257: use 1 to 256 intervals.'),
         ('train.optim_g.betas', [0.9], '`train.optim_g.betas`: [0.9] should have at least 2 items, not 1'),

@@ -213,6 +213,7 @@ def test_what_cannot_be_drawn_is_one_sentence_and_status_2(project, tmp_path, ca
         (['crops', first, '--image', 'cat', '-o', file], "Set5 has no 'cat': use baby, bird"),
         (['crops', first, '--set', 'Set6', '-o', file], "first has no 'Set6': use Set5."),
         (['crops', first, '-o', str(tmp_path / 'x.gif')], "ends in '.gif': name a file that ends in .png"),
+        (['pic', str(tmp_path / 'no.lmdb'), '-o', str(tmp_path / 'x.tif')], "ends in '.tif': name a file that ends in"),
         (['crops', str(plain), '-o', file], 'has no pictures: run the test with save_img: true'),
         (['difference', first, '--p', '2', '-o', file], '--p is 2.0: use a number above 0 and up to 1'),
         (

@@ -126,6 +126,13 @@ def test_what_a_file_says_is_kept_when_it_is_exported_again(tmp_path, checkpoint
     assert all(torch.equal(value, values[1][name]) for name, value in values[0].items())
 
 
+@pytest.mark.parametrize(('name', 'words'), [('x.onnx', []), ('x.safetensors', ['--half'])])
+def test_images_that_nothing_is_measured_on_are_refused(tmp_path, checkpoint, capsys, name, words):
+    assert export(checkpoint, '-o', tmp_path / name, '--images', tmp_path, *words) == 2
+    assert f'--images is {tmp_path}, but it serves to try float16' in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+
+
 def test_scores_of_other_weights_are_refused(tmp_path, checkpoint, results):
     network = load_bsrnet(checkpoint)
     assert scores_of(results('good'), network)[1] == 'bicubic'
