@@ -48,7 +48,7 @@ def test_a_table_tells_the_machine_and_the_day(monkeypatch, tmp_path):
     assert table == [
         '| patches per second, one core | rate | x stock |',
         '| --- | ---: | ---: |',
-        '| BasicSR PairedImageDataset, PNG LMDB of sub-images | 200 | 1.0 |',
+        '| BasicSR PairedImageDataset, PNG LMDB | 200 | 1.0 |',
         '| RFSPairedImageDataset, uniform | 9,000 | 45.0 |',
         '| RFSPairedImageDataset, rfs | 8,000 | 40.0 |',
         '| RFSPairedImageDataset, rejection, full PIC range | 50 | 0.2 |',

@@ -7,7 +7,7 @@ Figures = Mapping[str, Any]
 
 #: What tables call each kind of sampling.
 SAMPLERS = {
-    'stock': 'BasicSR PairedImageDataset, PNG LMDB of sub-images',
+    'stock': 'BasicSR PairedImageDataset, PNG LMDB',
     'uniform': 'RFSPairedImageDataset, uniform',
     'rfs': 'RFSPairedImageDataset, rfs',
     'half': 'RFSPairedImageDataset, rfs of strength 0.5',

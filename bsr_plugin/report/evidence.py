@@ -95,6 +95,7 @@ def build_evidence(studies: Path, out: Path) -> list[Path]:
         still_open=_text(studies / _OPEN),
         studies=[_section(study, base, list(figures)) for study in kept],
         runs=sum(study.result.done for study in kept),
+        distinct=len({repr(values) for study in kept for values in _values_of_runs(study.result)}),
         folder=studies.resolve().relative_to(base.parent).as_posix(),
     )
     write_text(out, page)
@@ -103,6 +104,12 @@ def build_evidence(studies: Path, out: Path) -> list[Path]:
 
 def _read(folder: Path) -> KeptStudy:
     return KeptStudy(folder, read_study_result(folder), _text(folder / 'about.md'))
+
+
+def _values_of_runs(result: StudyResult) -> Iterator[dict[str, dict[str, float | None]]]:
+    """What each run ended with; a run that is in two studies gives the same values twice."""
+    for seeds in result.values.values():
+        yield from seeds.values()
 
 
 def _text(file: Path) -> str:

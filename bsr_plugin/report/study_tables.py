@@ -79,8 +79,8 @@ def _claims(result: StudyResult) -> list[StudyTable]:
         rows = [[*row, *verdict] for row, verdict in zip(rows, _verdicts(found), strict=True)]
     by = f'By the difference in {label}, {ALL_SETS}' if ALL_SETS in sets else f'By the difference in {label}'
     below = (
-        f'{by}, with its 95 % confidence interval. q is the p-value corrected for the number of claims (Benjamini and '
-        'Hochberg): of those with q up to 0.05 one in twenty is expected to be chance.'
+        f'{by}, with its 95 % confidence interval. q is the p-value corrected for the number of claims in its column '
+        '(Benjamini and Hochberg): of those with q up to 0.05 one in twenty at most is expected to be chance.'
     )
     tables = [StudyTable(CLAIMS, heads, rows, below)]
     pairs = {(each.better, each.than): each for each in result.comparisons}

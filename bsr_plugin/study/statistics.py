@@ -83,7 +83,7 @@ def paired_difference(values: Mapping[int, float], reference: Mapping[int, float
 def false_discovery_rates(p_values: Sequence[float | None]) -> list[float | None]:
     """p-values corrected for their number by Benjamini and Hochberg's procedure.
 
-    Of all that are at most 0.05, one in twenty is expected to be found by chance.
+    Of all that are at most 0.05, one in twenty at most is expected to be found by chance.
 
     Args:
         p_values: ``None`` for a test that was not made, which does not count.

@@ -9,7 +9,7 @@ def test_rates_are_divided_by_that_of_the_toolbox():
     figures = {'patches_per_s': {'stock': 200.0, 'uniform': 9000.0, 'rejection': 50.0}}
     table = tables.sampling_rates(figures, ['stock', 'rejection'])
     assert table.rows == [
-        ('BasicSR PairedImageDataset, PNG LMDB of sub-images', '200', '1.0'),
+        ('BasicSR PairedImageDataset, PNG LMDB', '200', '1.0'),
         ('RFSPairedImageDataset, rejection, full PIC range', '50', '0.2'),
     ]
     assert [row[1:] for row in tables.sampling_rates(figures).rows] == [
