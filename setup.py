@@ -59,7 +59,7 @@ setup(
     entry_points={'console_scripts': ['bsr = bsr_plugin.cli:main']},
     install_requires=[
         'basicsr>=1.4.2,<1.5',
-        'filelock>=3.13',
+        'filelock>=4.1',
         'jinja2>=3.1',
         'lmdb>=1.4',
         'markupsafe>=2.1',

@@ -1,6 +1,7 @@
 """The one exception that means "the user can fix this"."""
 
 import math
+from typing import TypeGuard
 
 
 class InputError(ValueError):
@@ -13,6 +14,11 @@ class InputError(ValueError):
     def __str__(self) -> str:
         # PyTorch's loader raises what a worker raised with the worker's traceback before the sentence.
         return super().__str__().rpartition('bsr_plugin.errors.InputError: ')[2].rstrip()
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether an argument is an integer, which a bool is not."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> bool:

@@ -43,6 +43,8 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 #: What no other path would mend; ``None`` is an error of a library that says no more.
 _CANNOT_GO_ON = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, None}
 _LONGEST_PATH = 200
+#: Arguments whose words may be files and need not be.
+_PATHS_AS_TEXT = {'inputs', 'weights', 'file'}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,7 +116,8 @@ def _check_is_no_other(name: str, path: Path, arguments: argparse.Namespace) -> 
     """Refuses an output that is a file which another argument names."""
     for other, value in vars(arguments).items():
         for word in value if isinstance(value, list | tuple) else [value]:
-            if other != name and isinstance(word, str | Path) and os.path.realpath(word) == os.path.realpath(path):
+            is_path = isinstance(word, Path) or other in _PATHS_AS_TEXT
+            if other != name and is_path and os.path.realpath(word) == os.path.realpath(path):
                 raise InputError(f'--{name} is {path}, which would be written over: name another file.')
 
 

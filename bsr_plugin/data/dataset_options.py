@@ -209,7 +209,7 @@ class SamplingOptions(Section):
 
     @model_validator(mode='after')
     def _fit_together(self) -> Self:
-        given, count = self.model_fields_set, self.intervals.count
+        given, count = self.model_fields_set, self.intervals.bins
         for option, readers in READ_BY.items():
             if option in given and self.rule.kind not in readers:
                 raise InputError(

@@ -78,6 +78,8 @@ def _fetch(url: str, part: Path) -> None:
             reason = f'the server answers {error.response.status_code}'
         except requests.exceptions.ChunkedEncodingError:
             reason = 'the connection was lost'
+        except requests.ConnectionError:
+            reason = 'the connection failed or stalled'
         except requests.RequestException:
             reason = 'the server cannot be reached'
         failures = 0 if _length(part) > before else failures + 1

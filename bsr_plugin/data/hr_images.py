@@ -18,8 +18,8 @@ from bsr_plugin.data.meta_info import key_for
 from bsr_plugin.errors import InputError
 from bsr_plugin.parallel import ordered_map
 
-#: LMDB's limit for keys, and a file system's for names less what a temporary name adds.
-_LONGEST_KEY, _LONGEST_NAME = 511, 255 - 24
+#: LMDB's limit for keys, and a file system's for names.
+_LONGEST_KEY, _LONGEST_NAME = 511, 255
 #: A batch holds this many bytes of HR pixels or this many images.
 _BATCH_BYTES, _BATCH_IMAGES = 1 << 24, 256
 
@@ -147,7 +147,7 @@ def _key(file: Path, name: str, encoding: str) -> str:
         key = key_for(name)
     except UnicodeEncodeError:
         raise InputError(f'The file name {file.name!a} is not UTF-8: rename the file.') from None
-    length, longest = (len(name.encode()), _LONGEST_NAME) if encoding == 'files' else (len(key), _LONGEST_KEY)
-    if length > longest:
+    as_file = len(name.encode()) + len('.png')
+    if as_file > _LONGEST_NAME if encoding == 'files' else len(key) > _LONGEST_KEY:
         raise InputError(f'The name of {file} is too long for a store: shorten it.')
     return key

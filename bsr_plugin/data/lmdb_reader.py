@@ -40,7 +40,6 @@ class Database:
 
     def get(self, key: bytes) -> memoryview | None:
         """The value of a key, a view of the memory map; ``None`` where there is none. Any thread may ask."""
-        """The stored bytes, a read-only view of the memory map; ``None`` without such a key."""
         if self._reader is None:
             self._reader = _reader_of(self._path)
         value = self._reader.get(key)

@@ -106,4 +106,4 @@ def index_path(store: Store, key: IndexKey, place: Path | None = None) -> Path:
     # The toolbox lists every file of an image folder but hidden ones.
     hidden = '.' if isinstance(first, FolderStore) else ''
     joined = f'_of{len(store.parts)}' if isinstance(store, JoinedStore) else ''
-    return first.path / f'{hidden}pic_w{key.window}_p{key.intervals.count}_{label}{joined}.idx'
+    return first.path / f'{hidden}pic_w{key.window}_p{key.intervals.bins}_{label}{joined}.idx'

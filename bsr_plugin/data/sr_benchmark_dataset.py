@@ -13,8 +13,7 @@ from bsr_plugin.data.dataset_options import BenchmarkOptions
 from bsr_plugin.data.degradation import crop_to_multiple, degrade
 from bsr_plugin.data.pairs import check_overhang, check_unique, image_path, partners
 from bsr_plugin.data.patch import to_tensor
-from bsr_plugin.data.pic_index_of import Store
-from bsr_plugin.data.store import open_store
+from bsr_plugin.data.store import Store, open_store
 from bsr_plugin.errors import InputError
 
 #: Side of SSIM's window.

@@ -92,7 +92,7 @@ class BSRModel(CheckpointedModel):
         self._weighting: SampleWeighting | None = None
         self._monitor: IntervalMonitor | None = None
         if self.engine.tb_intervals:
-            self._monitor = IntervalMonitor(self.cri_pix, self.ranks, self.device)
+            self._monitor = self.parts['interval_monitor'] = IntervalMonitor(self.cri_pix, self.ranks, self.device)
 
     def get_optimizer(self, optim_type: str, params: list[Tensor], lr: float, **kwargs: Any) -> Optimizer:
         """Builds the optimizer as BasicSR does, with the fused kernel if that is asked for."""

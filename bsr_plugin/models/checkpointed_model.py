@@ -21,6 +21,7 @@ from bsr_plugin.models.engine_options import EngineOptions
 from bsr_plugin.models.failures import NonFiniteError
 from bsr_plugin.models.gradient_step import GradientStep
 from bsr_plugin.models.interval_losses import IntervalLosses
+from bsr_plugin.models.interval_monitor import IntervalMonitor
 from bsr_plugin.models.loss_watch import all_finite
 from bsr_plugin.models.ranks import Ranks
 from bsr_plugin.models.resume import missing_validations
@@ -48,7 +49,7 @@ class CheckpointedModel(SRModel):
         self.engine = EngineOptions.from_options(opt)
         self.ranks = Ranks()
         #: Further parts with a state of their own.
-        self.parts: dict[str, GradientStep | MovingAverage | IntervalLosses] = {}
+        self.parts: dict[str, GradientStep | MovingAverage | IntervalLosses | IntervalMonitor] = {}
         self.random_stream = RandomStream()
         self.epoch, self.iteration = 0, 0
         #: Where the run is in its data, as its batches say; ``None`` where they do not.

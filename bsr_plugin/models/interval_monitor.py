@@ -1,5 +1,6 @@
 """What training makes of the PIC intervals, for TensorBoard: how often each is drawn, and how large its loss is."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -7,9 +8,7 @@ from torch import Tensor, nn
 
 from bsr_plugin.models.ranks import Ranks
 from bsr_plugin.models.sample_losses import SampleLosses
-
-#: The most intervals a data set has, so that no look at a batch is needed to know how many there are.
-_MOST_INTERVALS = 256
+from bsr_plugin.pic.intervals import MAX_BINS
 
 
 class IntervalMonitor:
@@ -27,9 +26,9 @@ class IntervalMonitor:
     def __init__(self, loss: nn.Module, ranks: Ranks, device: torch.device) -> None:
         self._losses = SampleLosses(loss, device, 'logger.tb_intervals')
         self._ranks = ranks
-        self._numbers = torch.arange(_MOST_INTERVALS, device=device)
-        #: (2, 256): sums of losses, and numbers of samples.
-        self._sums = torch.zeros(2, _MOST_INTERVALS, dtype=torch.float64, device=device)
+        self._numbers = torch.arange(MAX_BINS, device=device)
+        #: Sums of losses, and numbers of samples, of as many intervals as there can be: none has to be looked for.
+        self._sums = torch.zeros(2, MAX_BINS, dtype=torch.float64, device=device)
         self._of_batch = torch.zeros_like(self._sums)
 
     def begin(self) -> None:
@@ -53,6 +52,15 @@ class IntervalMonitor:
         """Counts the losses of the batch, once they have all been computed."""
         self._sums += self._of_batch
 
+    def state_dict(self) -> dict[str, Any]:
+        """What each rank has collected; all ranks call this."""
+        return {'sums': self._ranks.gather(self._sums.cpu())}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on with what was collected, if anything; other ranks than before share what all of them had."""
+        of_rank = state.get('sums', [])[self._ranks.rank :: self._ranks.size]
+        self._sums = sum(of_rank, start=torch.zeros_like(self._sums.cpu())).to(self._sums.device)
+
     def write(self, writer: Any | None, iteration: int) -> None:
         """Writes what has been collected since the last call, and begins anew; all ranks call this.
 
@@ -63,7 +71,7 @@ class IntervalMonitor:
             writer: TensorBoard's ``SummaryWriter``; ``None`` on ranks that have none.
             iteration: The iteration that is validated.
         """
-        losses, numbers = sum(self._ranks.gather(self._sums.cpu()), start=torch.zeros(2, _MOST_INTERVALS))
+        losses, numbers = sum(self._ranks.gather(self._sums.cpu()), start=torch.zeros(2, MAX_BINS))
         self._sums = torch.zeros_like(self._sums)
         if writer is None:
             return

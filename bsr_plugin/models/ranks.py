@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import torch
@@ -67,3 +68,13 @@ class Ranks:
         (work, number), self._asked = self._asked, None
         work.wait()
         return int(number)
+
+
+def ranks() -> Ranks:
+    """The ranks of this job, as one group for all who only gather at its start: groups last as long as the job."""
+    return _ranks_of(dist.group.WORLD if dist.is_initialized() else None)
+
+
+@cache
+def _ranks_of(_world: dist.ProcessGroup | None) -> Ranks:
+    return Ranks()

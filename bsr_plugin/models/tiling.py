@@ -222,8 +222,8 @@ class Tiler:
 
     def _shrink(self, tile: int, image: Tensor) -> None:
         height, width = image.shape[-2:]
-        message = f'Out of memory for an LR image of {width} x {height} pixels: going on in tiles of {tile}'
-        if 2 * self.overlap >= tile:
+        message = f'Out of memory for an LR image of {width} x {height} pixels; retrying in tiles of {tile}'
+        if 4 * self.overlap > tile:  # a wider one would compute most pixels many times
             self.overlap = tile // 4
             message += f' with an overlap of {self.overlap}'
         self.tile = tile

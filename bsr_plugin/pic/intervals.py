@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bsr_plugin.errors import InputError
+from bsr_plugin.errors import InputError, is_whole
 
 MAX_BINS = 256
 
@@ -48,7 +48,7 @@ class IntervalRule:
             self._set(bins=len(self.edges) - 1, edges=tuple(map(float, self.edges)), spacing=IntervalRule.spacing)
         if self.edges is not None or self.spacing == 'quantile':
             self._set(quantile=IntervalRule.quantile)
-        if not 1 <= self.bins <= MAX_BINS:
+        if not is_whole(self.bins) or not 1 <= self.bins <= MAX_BINS:
             raise InputError(f'pic_bins is {self.bins}: use 1 to {MAX_BINS} intervals.')
         if not 0 < self.quantile <= 1:
             raise InputError(f'pic_quantile is {self.quantile}: use a number above 0 and up to 1.')
@@ -56,11 +56,6 @@ class IntervalRule:
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)
-
-    @property
-    def count(self) -> int:
-        """Number of intervals p; intervals of equal shares may turn out fewer."""
-        return self.bins
 
     def edges_for(self, histogram: NDArray[np.int64], pixels: int, step: int = 1) -> NDArray[np.float64]:
         """Edges in grey levels for a data set.

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from bsr_plugin.errors import InputError
+from bsr_plugin.errors import InputError, is_whole
 from bsr_plugin.pic.balance import BalanceRule
 from bsr_plugin.pic.balanced import BalancedSampler
 from bsr_plugin.pic.band import BandRule, BandSampler
@@ -70,7 +70,7 @@ class SamplingRule:
             if value not in get_args(choices):
                 raise InputError(f"{option} is '{value}': use {', '.join(get_args(choices))}.")
         number = self.num_candidates
-        if number is not None and number != 'all' and (not isinstance(number, int) or number < 1):
+        if number is not None and number != 'all' and (not is_whole(number) or number < 1):
             raise InputError(f'num_candidates is {number}: use 1 or more, all, or ~ for the batch size.')
         if self.kind == 'importance' and number not in (None, 'all'):
             raise InputError(

@@ -9,11 +9,8 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from bsr_plugin.errors import InputError
 from bsr_plugin.options.loader import read_options
 from bsr_plugin.schema.section import Section
-from bsr_plugin.schema.values import NUMBER, PathComponent, Positive
+from bsr_plugin.schema.values import PathComponent, Positive, Seed
 from bsr_plugin.schema.wording import line, lines, perhaps, shown
-
-#: NumPy's global generator, which the toolbox seeds, takes 32 bits.
-Seed = Annotated[int, Field(strict=False, ge=0, lt=2**32), NUMBER]
 
 
 class Comparison(Section):

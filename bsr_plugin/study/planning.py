@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from bsr_plugin.errors import InputError
+from bsr_plugin.models.engine_options import at
 from bsr_plugin.options import check_options
 from bsr_plugin.options.loader import PLUGIN_TAG, parse
 from bsr_plugin.schema.wording import line
@@ -160,19 +161,19 @@ def _names(variants: Sequence[str], total: int) -> str:
 def _given_twice(base: Options, changes: Mapping[str, Options]) -> Iterator[str]:
     """What the study gives may stand neither in the base nor in a variant."""
     for keys, reason in _GIVEN.items():
-        if _at(base, *keys) is not None:
+        if at(base, *keys) is not None:
             yield f'base: {line(keys, f"{reason}: leave it out")}'
     for name, given in changes.items():
         for keys, reason in (_GIVEN | _OF_VARIANTS).items():
-            if _at(given, *keys) is not None:
+            if at(given, *keys) is not None:
                 yield f'variant {name}: {line(keys, f"{reason}: leave it out")}'
 
 
 def _lacks(options: Options) -> Iterator[str]:
     """What a study needs beyond what a training needs."""
-    if not _at(options, 'val', 'metrics'):
+    if not at(options, 'val', 'metrics'):
         yield line(['val', 'metrics'], 'a study compares metrics: give some')
-    sets = _at(options, 'datasets')
+    sets = at(options, 'datasets')
     if not isinstance(sets, Mapping) or not any(str(key).startswith('val') for key in sets):
         yield line(['datasets'], 'a study compares figures on validation sets: give datasets.val')
     gpus = options.get('num_gpu')
@@ -245,9 +246,3 @@ def _as_read(options: Options) -> Options:
     """Options as they are read from the file they are written to."""
     read = parse(yaml.safe_dump(options, sort_keys=False, allow_unicode=True))
     return dict(read)
-
-
-def _at(options: Any, *keys: str) -> Any:
-    for key in keys:
-        options = options.get(key) if isinstance(options, Mapping) else None
-    return options

@@ -15,7 +15,7 @@ from basicsr.utils.logger import initialized_logger
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.models import safetensors_file
-from bsr_plugin.models.ranks import Ranks
+from bsr_plugin.models.ranks import ranks
 from bsr_plugin.models.weights import check_weights
 
 Opened = TypeVar('Opened')
@@ -102,7 +102,7 @@ def on_all_ranks(open_it: Callable[[], Opened]) -> Opened:
         opened = open_it()
     except InputError as error:
         failure = str(error)
-    for rank, sentence in enumerate(Ranks().gather(failure)):
+    for rank, sentence in enumerate(ranks().gather(failure)):
         if sentence:
             raise InputError(failure or f'rank {rank}: {sentence}')
     return opened  # type: ignore[return-value]

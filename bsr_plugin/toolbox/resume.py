@@ -7,7 +7,7 @@ from typing import Any
 from basicsr.utils import check_resume, set_random_seed
 from basicsr.utils.dist_util import get_dist_info
 
-from bsr_plugin.models.ranks import Ranks
+from bsr_plugin.models.ranks import ranks
 from bsr_plugin.models.resume import Found, newest_readable, read_state
 from bsr_plugin.toolbox.opening import on_all_ranks
 
@@ -70,7 +70,7 @@ def _go_on_with_seed(opt: dict[str, Any], seed: int | None) -> None:
 
 def _take_seed_of_rank_0(opt: dict[str, Any]) -> None:
     """Without ``manual_seed`` each rank has drawn one of its own."""
-    seed = Ranks().gather(opt['manual_seed'])[0]
+    seed = ranks().gather(opt['manual_seed'])[0]
     if seed != opt['manual_seed']:
         _seed(opt, seed)
 
@@ -82,11 +82,11 @@ def _seed(opt: dict[str, Any], seed: int) -> None:
 
 def _same_on_all_ranks(states: Path, models: Path) -> Found | None:
     """Rank 0 looks; the others read what it chose, and fail with it if it found nothing readable."""
-    rank, ranks = get_dist_info()
+    rank, num_ranks = get_dist_info()
     found = on_all_ranks(lambda: newest_readable(states, models) if rank == 0 else None)
-    if ranks == 1:
+    if num_ranks == 1:
         return found
-    choice = Ranks().gather(found and (found.path, found.skipped))[0]
+    choice = ranks().gather(found and (found.path, found.skipped))[0]
     if rank == 0 or choice is None:
         return found
     path, skipped = choice

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bsr_plugin.data.degradation import degrade
+from bsr_plugin.data.degradation import crop_to_multiple, degrade
 
 #: dB of PSNR; what loses less is as good as float32.
 LARGEST_LOSS = 0.01
-#: Side of the part of the photograph, a multiple of every scale.
+#: Side of the part of the photograph, which is cropped to a multiple of the scale.
 _SIDE = 192
 
 
@@ -22,7 +22,7 @@ def loss_of_bf16(float32: Callable[[Tensor], Tensor], bf16: Callable[[Tensor], T
     """
     import skimage.data
 
-    hr = np.ascontiguousarray(skimage.data.astronaut()[:_SIDE, 128 : 128 + _SIDE])
+    hr = np.ascontiguousarray(crop_to_multiple(skimage.data.astronaut()[:_SIDE, 128 : 128 + _SIDE], scale))
     lr, target = (
         torch.from_numpy(image).movedim(-1, 0)[None].float() / 255 for image in (degrade(hr, scale, 'bicubic'), hr)
     )

@@ -173,6 +173,9 @@ def test_no_output_is_written_over_a_file_that_another_argument_names(photograph
     assert not folder.exists()
     both = [str(photographs), '--hr', str(photographs), '--scale', '2', '--json', 'x.png', '--picture', 'x.png']
     assert '--json is x.png, which would be written over: name another file.' in wrong(capsys, 'compare', *both)
+    # A word that is no path may be the same.
+    labels = [str(folder), '--hr', str(photographs), '--scale', '2', '--json', 'x', '--name', 'x', '--label', 'x']
+    assert 'would be written over' not in wrong(capsys, 'compare', *labels)
 
 
 def test_table_has_columns():

@@ -193,7 +193,7 @@ def test_a_server_in_trouble_is_asked_again(server, tmp_path):
 
 def test_a_server_that_is_not_there_is_one_sentence(server, tmp_path):
     server.close()
-    with pytest.raises(InputError, match=r'broke off after 0\.0 MB \(the server cannot be reached\)'):
+    with pytest.raises(InputError, match=r'broke off after 0\.0 MB \(the connection failed or stalled\)'):
         download(f'{server.address}/set.tar', MD5, tmp_path)
     server.__init__()  # for the fixture to close
 

@@ -25,7 +25,6 @@ import sys
 from pathlib import Path
 from bsr_plugin.data.store import LMDBStore
 from bsr_plugin.errors import InputError
-from bsr_plugin.errors import InputError
 try:
     store = LMDBStore(Path(sys.argv[1]))
     print(sum(int(store.image(at).sum()) for at in range(len(store.names))))

@@ -147,7 +147,7 @@ def test_names_that_an_image_has_already_get_a_sentence(tmp_path, write_images, 
     for shard in (None, (1, 2), (2, 2)):
         with pytest.raises(InputError, match=r'a_x0\.9\.png and the copy of a\.png by 0\.9 would get the same name'):
             prepare(Preparation(folder, tmp_path / 'other', 2, lr_window=8, copies=(0.9,), shard=shard))
-    long = write_images(tmp_path / 'long', {f'{"x" * 230}.png': picture(40, 40)})
+    long = write_images(tmp_path / 'long', {f'{"x" * 247}.png': picture(40, 40)})
     with pytest.raises(InputError, match='is too long for a store: shorten it'):
         prepare(Preparation(long, tmp_path / 'other', 2, encoding='files', copies=(0.9,)))
     assert not (tmp_path / 'other').exists()

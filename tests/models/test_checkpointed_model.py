@@ -131,10 +131,9 @@ def test_a_disk_that_fills_up_stops_the_run_and_leaves_the_state_before(build, b
     def full(*_):
         raise OSError(28, 'No space left on device')
 
-    for write in ('write_bytes',):
-        monkeypatch.setattr(checkpoint.Path, write, full)
-        with pytest.raises(checkpoint.SaveError, match=r'net_g_4\.pth could not be saved: No space left on device'):
-            model.save(0, 4)
+    monkeypatch.setattr(checkpoint.Path, 'write_bytes', full)
+    with pytest.raises(checkpoint.SaveError, match=r'net_g_4\.pth could not be saved: No space left on device'):
+        model.save(0, 4)
     monkeypatch.undo()
     assert files(tmp_path) == ['2.state', 'net_g_2.pth']
     assert build(resume=2).iteration == 2

@@ -1,6 +1,7 @@
 """What BSRModel writes into TensorBoard's event files, read back from them."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -123,6 +124,33 @@ def test_a_batch_that_is_computed_twice_counts_once(build, batches, monkeypatch)
         model.optimize_parameters(iteration)
     assert model._monitor._sums[1].nonzero().flatten().tolist() == [0, 1, 3]
     assert model._monitor._sums[1].sum() == 3 * 4
+
+
+def test_what_is_collected_between_two_validations_survives_a_resume(build, batches, tmp_path):
+    changes = {'logger': {'use_tb_logger': True, 'tb_intervals': True}}
+    bins, data = [torch.tensor([0, 0, 3, 15]), torch.tensor([0, 3, 3, 3])], batches(2)
+
+    def go_on(model, iteration):
+        model.feed_data({**data[iteration - 1], 'pic_bin': bins[iteration - 1]})
+        model.optimize_parameters(iteration)
+
+    def written(model):
+        scalars = {}
+        model._monitor.write(SimpleNamespace(add_scalar=lambda tag, value, _: scalars.update({tag: value})), 2)
+        return scalars
+
+    model = build(**changes)
+    go_on(model, 1)
+    model.save(0, 1)
+    resumed = build(resume=1, **changes)
+    for each in (model, resumed):
+        go_on(each, 2)
+    expected = written(model)
+    assert expected['intervals/share/03'] == 0.5
+    assert written(resumed) == expected
+    # A state of a run that did not collect has nothing to go on from.
+    build().save(0, 3)
+    assert not build(resume=3, **changes)._monitor._sums.any()
 
 
 def test_what_cannot_be_shown_is_said_at_the_start(build):

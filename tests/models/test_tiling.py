@@ -61,11 +61,10 @@ def test_tiles_have_one_size_and_reach_into_each_other_by_the_overlap(cut):
 
 
 @settings(deadline=None)
-@given(cuts())
-def test_pixels_within_the_networks_reach_of_a_cut_have_no_weight(cut):
-    length, tile, overlap, reach = cut
-    if reach is None or reach > overlap:
-        return
+@given(cuts(), st.data())
+def test_pixels_within_the_networks_reach_of_a_cut_have_no_weight(cut, data):
+    length, tile, overlap, _ = cut
+    reach = data.draw(st.integers(0, overlap))
     for piece in spans(length, tile, overlap, reach):
         weight = piece.weight(1)
         assert piece.start == 0 or not weight[:reach].any()
@@ -189,8 +188,8 @@ def test_out_of_memory_halves_the_tile_until_it_fits_and_says_so(error, caplog):
     assert tiler.tile == 32
     assert net.sides[:3] == [130, 65, 32]
     assert [record.getMessage() for record in caplog.records] == [
-        'Out of memory for an LR image of 130 x 100 pixels: going on in tiles of 65.',
-        'Out of memory for an LR image of 130 x 100 pixels: going on in tiles of 32.',
+        'Out of memory for an LR image of 130 x 100 pixels; retrying in tiles of 65.',
+        'Out of memory for an LR image of 130 x 100 pixels; retrying in tiles of 32.',
     ]
     net.sides.clear()
     tiler(net, image)
@@ -201,7 +200,15 @@ def test_a_tile_too_small_for_the_overlap_reduces_it_and_says_so(caplog):
     tiler = Tiler(128, 40, LOGGER)
     tiler(Hungry(70 * 70, MemoryError()), torch.rand(1, 3, 130, 130))
     assert (tiler.tile, tiler.overlap) == (64, 16)
-    assert caplog.records[-1].getMessage().endswith('going on in tiles of 64 with an overlap of 16.')
+    assert caplog.records[-1].getMessage().endswith('retrying in tiles of 64 with an overlap of 16.')
+
+
+def test_tiles_that_are_halved_never_advance_by_a_few_pixels():
+    net = Hungry(100 * 100, MemoryError())
+    tiler = Tiler(None, 32, LOGGER)
+    tiler(net, torch.rand(1, 3, 520, 520))
+    assert (tiler.tile, tiler.overlap) == (65, 16)
+    assert len(net.sides) < 400
 
 
 def test_memory_that_no_tile_fits_in_is_an_error():

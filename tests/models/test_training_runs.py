@@ -110,7 +110,7 @@ def test_a_truncated_state_is_passed_over_and_the_run_ends_alike(recipe, uninter
     assert 'is damaged or not a checkpoint' in output
     assert f'iter: {TOTAL - 5}.' in output
     assert any(f'{TOTAL}.state skipped: ' in log.read_text() for log in run.experiment.glob('*.log'))
-    (uninterrupted / 'models/net_g_best.pth').exists()
+    assert (uninterrupted / 'models/net_g_best.pth').exists()
     expected, got = (torch.load(folder / f'models/net_g_{TOTAL}.pth', weights_only=True)
                      for folder in (uninterrupted, run.experiment))  # fmt: skip
     assert same(expected, got)

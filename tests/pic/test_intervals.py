@@ -34,7 +34,7 @@ def test_default_leaves_one_window_in_a_thousand_above():
     histogram[:2000] = 1
     assert IntervalRule().edges_for(histogram, 4)[-1] == 1997 / 4
     assert IntervalRule(quantile=1).edges_for(histogram, 4)[-1] == 1999 / 4
-    assert IntervalRule().count == 16
+    assert IntervalRule().bins == 16
 
 
 @given(HISTOGRAMS, st.integers(1, 256), st.integers(1, 12))
@@ -77,7 +77,7 @@ def test_flat_data_sets_span_one_grey_level(bins):
 
 def test_explicit_edges_are_taken_as_they_are():
     rule = IntervalRule(bins=999, quantile=7, edges=(0, 2, 5.5, 40))
-    assert rule.count == 3
+    assert rule.bins == 3
     assert rule.edges_for(np.zeros(1, np.int64), 9).tolist() == [0, 2, 5.5, 40]
 
 

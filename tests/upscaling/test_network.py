@@ -156,6 +156,18 @@ def test_the_loss_is_a_difference_of_psnr():
     assert loss == pytest.approx(10 * np.log10(clipped[1] / clipped[0]), abs=1e-4)
 
 
+def test_the_loss_is_measured_for_any_scale():
+    """192 pixels, which 5 does not divide, are cropped to 190."""
+    shapes = []
+
+    def network(lr):
+        shapes.append(tuple(lr.shape))
+        return torch.zeros(1, 3, 190, 190)
+
+    assert loss_of_bf16(network, network, 5) == 0
+    assert shapes == [(1, 3, 38, 38)] * 2
+
+
 def onnx_file(path, shape=('N', 3, 'H', 'W'), metadata=(), scale=2.0, kind=onnx.TensorProto.FLOAT, pooled=False):
     """Nearest-neighbour upsampling as an ONNX file, after a mean over 3x3 pixels without padding if ``pooled``."""
     scales = onnx.helper.make_tensor('scales', onnx.TensorProto.FLOAT, [4], [1.0, 1.0, scale, scale])
