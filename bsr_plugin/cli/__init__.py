@@ -116,7 +116,7 @@ def _check_is_no_other(name: str, path: Path, arguments: argparse.Namespace) -> 
     """Refuses an output that is a file which another argument names."""
     for other, value in vars(arguments).items():
         for word in value if isinstance(value, list | tuple) else [value]:
-            is_path = isinstance(word, Path) or other in _PATHS_AS_TEXT
+            is_path = isinstance(word, Path) or (isinstance(word, str) and other in _PATHS_AS_TEXT)
             if other != name and is_path and os.path.realpath(word) == os.path.realpath(path):
                 raise InputError(f'--{name} is {path}, which would be written over: name another file.')
 

@@ -29,7 +29,7 @@ def test_the_intervals():
 
     assert intervals(pic_bins=4, pic_quantile=0.5) == IntervalRule(4, 0.5)
     assert intervals(pic_edges=[0, 1, 7]).edges == (0.0, 1.0, 7.0)
-    assert intervals(pic_edges=[0, 1, 7], pic_bins=2).count == 2
+    assert intervals(pic_edges=[0, 1, 7], pic_bins=2).bins == 2
     assert intervals(pic_bins=9, pic_spacing='quantile') == IntervalRule(9, spacing='quantile')
 
 

@@ -62,7 +62,7 @@ def test_other_windows_rules_and_intervals_lie_side_by_side(lr):
     assert sorted(path.name for path in paths) == indexes(lr)
     for (window, channels, rule), path in zip(wanted, paths, strict=True):
         index = PICIndex(path)
-        assert (index.window, index.channels, index.bins) == (window, channels, rule.count)
+        assert (index.window, index.channels, index.bins) == (window, channels, rule.bins)
 
 
 def test_an_index_made_for_another_patch_size_is_not_used(lr):
