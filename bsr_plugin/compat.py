@@ -46,7 +46,7 @@ class _AroundBasicSR(MetaPathFinder):
 def spec_around(finder: Any, name: str, after: Callable[[], None]) -> ModuleSpec | None:
     """Finds a top-level package with the finders behind ``finder`` in ``sys.meta_path``.
 
-    ``before_basicsr`` is called before the package is executed and ``after`` behind it; looking for it calls neither.
+    ``before_basicsr`` is called before the package is executed and ``after`` after it; looking for it calls neither.
     """
     behind = sys.meta_path[sys.meta_path.index(finder) + 1 :]
     found = (other.find_spec(name, None) for other in behind if hasattr(other, 'find_spec'))

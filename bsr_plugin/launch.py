@@ -2,7 +2,7 @@
 
 A launcher does more than an unmodified program with the plugin: it reads option files safely and checks them as a
 whole, gives BasicSR's own data set the guards of this package's, keeps every figure of a test, and turns what a user
-can put right into one sentence.
+can fix into one sentence.
 """
 
 import os
@@ -20,7 +20,7 @@ EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, EXIT_WRONG_INPUT = 0, 1, 1, 2
 
 
 def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
-    """Turns errors that the user can mend into one sentence and an exit status, and leaves the process group."""
+    """Turns errors that the user can fix into one sentence and an exit status, and leaves the process group."""
 
     @wraps(run)
     def program(root_path: str | Path) -> int:
@@ -102,7 +102,7 @@ def train(root_path: str | Path) -> int:
 def _with_validations_on_disk(writer: Any) -> Any:
     """Has a TensorBoard writer leave no figure of a validation in its buffer, where a process that is killed loses it.
 
-    A run that resumes behind the validation does not make it again.
+    A run that resumes after the validation does not make it again.
     """
     stock = writer.add_scalar
 

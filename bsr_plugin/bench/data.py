@@ -19,7 +19,7 @@ from basicsr.utils import get_root_logger
 
 from bsr_plugin.bench.data_stores import sub_image_stores, tiled_stores, training_set
 from bsr_plugin.bench.memory import in_own_process, own_memory
-from bsr_plugin.data.pic_index_of import index_of
+from bsr_plugin.data.pic_index_store import open_or_build_index
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.data.store import LMDBStore
 from bsr_plugin.pic.intervals import IntervalRule
@@ -193,7 +193,7 @@ def _index_cost(lr_path: Path, setting: DataSetting) -> dict[str, float]:
         old.unlink()
     store = LMDBStore(lr_path)
     start = time.perf_counter()
-    index = index_of(store, setting.window, 'max', IntervalRule(bins=setting.bins))
+    index = open_or_build_index(store, setting.window, 'max', IntervalRule(bins=setting.bins))
     elapsed = time.perf_counter() - start
     megapixels = float(store.sizes.prod(axis=1).sum()) / 1e6
     return {'build_s_per_lr_megapixel': elapsed / megapixels, 'bytes_per_window': index.bytes_per_window}
@@ -201,14 +201,14 @@ def _index_cost(lr_path: Path, setting: DataSetting) -> dict[str, float]:
 
 def _opening_cost(lr_path: Path, setting: DataSetting) -> dict[str, float]:
     """Opens the index of the largest store in a process of its own; memory is what cannot be shared (Linux)."""
-    index_of(LMDBStore(lr_path), setting.window, 'max', IntervalRule(bins=setting.bins))
+    open_or_build_index(LMDBStore(lr_path), setting.window, 'max', IntervalRule(bins=setting.bins))
     return in_own_process(_open, lr_path, setting.window, setting.bins)
 
 
 def _open(lr_path: Path, window: int, bins: int) -> dict[str, float]:
     store = LMDBStore(lr_path)
     before, start = own_memory('smaps_rollup', 'Anonymous'), time.perf_counter()
-    index = index_of(store, window, 'max', IntervalRule(bins=bins))
+    index = open_or_build_index(store, window, 'max', IntervalRule(bins=bins))
     elapsed, memory = time.perf_counter() - start, own_memory('smaps_rollup', 'Anonymous') - before
     del index  # which had to be open until here
     return {'open_s': elapsed, 'worker_mb': memory / 2**20}

@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-#: What no other path would mend; ``None`` is an error of a library that says no more.
+#: What no other path would fix; ``None`` is an error of a library that says no more.
 _CANNOT_GO_ON = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, None}
 _LONGEST_PATH = 200
 #: Arguments whose words may be files and need not be.

@@ -58,5 +58,5 @@ def _check(file: str, arguments: argparse.Namespace) -> str:
         load_options(file, is_train, arguments.force_yml, check_paths=not arguments.elsewhere)
     except InputError as error:
         return str(error)
-    print(f'{file}: nothing wrong, for {"training" if is_train else "a test"}')
+    print(f'{file}: OK ({"training" if is_train else "test"} options)')
     return ''

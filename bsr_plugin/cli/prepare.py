@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.check:
         images = check_stores([task.hr_path, task.lr_path])
-        print(f'{count_of(images, "image")} of {task.hr_path} and {task.lr_path} are what was written.')
+        print(f'{count_of(images, "image")} of {task.hr_path} and {task.lr_path} are intact.')
         return EXIT_DONE
     made = prepare(task)
     left_out = f', {len(made.left_out)} left out' if made.left_out else ''

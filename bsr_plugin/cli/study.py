@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     if outcome.signal_number:
         # With --restart the rates would be taken anew, and with them all runs that are done.
         is_timed = plan.seconds is not None and result is not None
-        print(f'stopped: the same command{" without --restart" * (arguments.restart and is_timed)} goes on')
+        print(f'stopped; run the same command{" without --restart" * (arguments.restart and is_timed)} to continue')
         return _SIGNALLED + outcome.signal_number
     return EXIT_PARTLY if outcome.failures else EXIT_DONE
 

@@ -50,8 +50,8 @@ def _check(path: Path) -> list[str]:
     damaged = _damaged_values(path, entries) if is_lmdb else _damaged_files(path, entries)
     if damaged:
         raise InputError(
-            f'{path} is damaged: {damaged[0]} is missing or not what was written ({len(damaged)} of {len(entries)} '
-            f'images); {_AGAIN}'
+            f'{path} is damaged: {damaged[0]} is missing or does not match its digest ({len(damaged)} of '
+            f'{len(entries)} images); {_AGAIN}'
         )
     try:
         for index in sorted(path.glob('*.idx')):
@@ -66,7 +66,7 @@ def _check_listing(path: Path, hidden: str) -> list[MetaEntry]:
     if not meta.is_file() or not description.is_file():
         raise InputError(f'{path} has no digests, so it cannot be checked: it was not made by bsr prepare.')
     if digest_of(meta.read_bytes()) != read_description(description).listing:
-        raise InputError(f'{path} is damaged: {meta.name} is not what was written; {_AGAIN}')
+        raise InputError(f'{path} is damaged: {meta.name} does not match its digest; {_AGAIN}')
     return read_meta(meta)
 
 

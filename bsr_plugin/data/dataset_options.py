@@ -169,9 +169,9 @@ class SamplingOptions(Section):
     pic_channels: ChannelRule = 'max'
     """A pixel's gradient: the largest of its three channels', or their sum."""
     pic_score: str = 'gradient'
-    """What the intervals are of. gradient: PIC, the mean gradient; residual: the mean absolute difference between the
-    HR image and the bicubic one; or a folder of grey PNG files, 8 or 16 bits, named as the LR images and of their
-    size."""
+    """What the intervals are computed from. gradient: PIC, the mean gradient; residual: the mean absolute difference
+    between the HR image and the bicubic one; or a folder of grey PNG files, 8 or 16 bits, named as the LR images and of
+    their size."""
     pic_balance: Strength = BalanceRule.start
     """Strength t of rfs and rejection, 0 to 1: an interval of probability P under uniform sampling is drawn in
     proportion to P^(1 - t). 0 has uniform's shares of the intervals, and equals uniform with
@@ -182,8 +182,8 @@ class SamplingOptions(Section):
     pic_band: BandOptions = BandOptions()
     """The share of a batch that band draws between two quantiles of an image's scores."""
     num_candidates: Candidates = SamplingRule.num_candidates
-    """Number M of images that a batch is drawn from; ~ is the size of the batch, with several GPUs that of all
-    together, and for importance all."""
+    """Number M of candidate images per batch; ~ is the total batch size over all GPUs, and all images for
+    importance."""
     image_choice: ImageChoice = SamplingRule.image_choice
     """How rfs chooses a candidate for an interval. share: by the share of its windows in there, as the paper's loop
     does; spread: the one that was used least in the batch."""

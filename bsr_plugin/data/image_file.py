@@ -28,7 +28,7 @@ PNG_COMPRESSION = 1
 #: Quarter turns counter-clockwise for the EXIF orientations 1 to 8, and those that are mirrored left and right before.
 _TURNS = dict(enumerate((0, 0, 2, 2, 1, 3, 3, 1), 1))
 _MIRRORED = (2, 4, 5, 7)
-#: Bytes at the end of a PNG in which EXIF data is looked for: it has up to 64 KiB, and little comes behind it.
+#: Bytes at the end of a PNG in which EXIF data is looked for: it has up to 64 KiB, and little comes after it.
 _TAIL = 1 << 17
 #: Pillow's modes of grey.
 _GREY = ('1', 'L', 'I', 'I;16')
@@ -125,7 +125,7 @@ def _read_header(source: Path | BytesIO, name: str, thoroughly: bool = False) ->
     try:
         with Image.open(source) as image:
             (width, height), refusal = image.size, _refusal(image)
-            orientation = _orientation(image.info.get('exif') or exif_behind_pixels(image))
+            orientation = _orientation(image.info.get('exif') or exif_after_pixels(image))
             if thoroughly and image.format == 'PNG':
                 image.verify()  # libpng, inside OpenCV, writes what it finds on standard error
     except UnidentifiedImageError as error:
@@ -141,7 +141,7 @@ def _refusal(image: Image.Image) -> str:
     """Why an image is refused by its header, as the predicate of a sentence; empty where it is not."""
     if image.mode in ('CMYK', 'LAB'):
         return f'is {image.mode}: convert it to RGB first.'
-    # A photograph of format MPO has previews behind it, and is the first image.
+    # A photograph of format MPO has previews after it, and is the first image.
     if image.format != 'MPO' and getattr(image, 'n_frames', 1) > 1:
         return 'holds several images: save the one you want as a file of its own.'
     if isinstance(image, TiffImageFile):
@@ -186,8 +186,8 @@ def largest_sample(image: PpmImageFile) -> int | None:
     return int(header[3]) if header[0] in (b'P2', b'P3', b'P5', b'P6') else None
 
 
-def exif_behind_pixels(image: Image.Image) -> bytes:
-    """The EXIF data that a PNG may have behind its pixels, where Pillow looks only once it has decoded them."""
+def exif_after_pixels(image: Image.Image) -> bytes:
+    """The EXIF data that a PNG may have after its pixels, where Pillow looks only once it has decoded them."""
     if not isinstance(image, PngImageFile):
         return b''
     assert image.fp is not None

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from bsr_plugin.data.degradation import Degradation, crop_to_multiple, degrade
 from bsr_plugin.data.hr_images import HRFolder, HRImage, batches, scan, with_copies
-from bsr_plugin.data.pic_index_of import index_of
+from bsr_plugin.data.pic_index_store import open_or_build_index
 from bsr_plugin.data.store import LMDBStore, part_path
 from bsr_plugin.data.store_write import Encoding, LeftOut, Record, StoreWriter, make_record
 from bsr_plugin.errors import InputError
@@ -179,7 +179,7 @@ def _prepare(task: Preparation, folder: HRFolder) -> Prepared:
 
 
 def _index(path: Path, task: Preparation) -> PICIndex:
-    return index_of(LMDBStore(path), task.lr_window, task.channels, task.intervals)
+    return open_or_build_index(LMDBStore(path), task.lr_window, task.channels, task.intervals)
 
 
 def _check_patch(task: Preparation, images: Sequence[HRImage]) -> None:

@@ -15,13 +15,13 @@ from bsr_plugin.data.collate import Images, patches_of
 from bsr_plugin.data.dataset_options import RFSOptions, RFSTrainingOptions, misfit
 from bsr_plugin.data.pairs import PairedStores
 from bsr_plugin.data.patch import oriented, to_uint8_images, write_planes
-from bsr_plugin.data.pic_index_of import index_of
+from bsr_plugin.data.pic_index_store import open_or_build_index
 from bsr_plugin.data.score_maps import maps_of
 from bsr_plugin.data.uint8_images import UInt8Images
 from bsr_plugin.errors import InputError
+from bsr_plugin.pic.dist_info import DistInfo
 from bsr_plugin.pic.draws import Draws
 from bsr_plugin.pic.importance import Importance, ImportanceSampler
-from bsr_plugin.pic.job import RankOfJob
 from bsr_plugin.pic.measure import ringed_sums, window_with_ring
 from bsr_plugin.pic.sampling import make_sampler
 from bsr_plugin.pic.stream import DrawStream
@@ -51,8 +51,8 @@ class RFSPairedImageDataset(Dataset):
         opt: :class:`RFSTrainingOptions`, in other phases :class:`RFSOptions`; they are not changed.
 
     Attributes:
-        importance: The law of ``sampling: importance``, to be told the losses of the intervals between epochs; ``None``
-            for all other samplings. A batch is a function of the law in force, too.
+        importance: The distribution of ``sampling: importance``, to be told the losses of the intervals between epochs;
+            ``None`` for all other samplings. A batch is a function of the current distribution, too.
 
     Raises:
         InputError: An option or a store is invalid; the message names it.
@@ -77,9 +77,9 @@ class RFSPairedImageDataset(Dataset):
         self._window = options.gt_size // options.scale
         self._channels = options.pic_channels
         score = maps_of(options.pic_score, self._pairs, self._channels)
-        self.index = index_of(self._pairs.lr, self._window, self._channels, options.intervals, score)
+        self.index = open_or_build_index(self._pairs.lr, self._window, self._channels, options.intervals, score)
         self._rank, ranks = get_dist_info()
-        self._sampler = make_sampler(options.rule, self.index, self._measure, RankOfJob(self._rank, ranks))
+        self._sampler = make_sampler(options.rule, self.index, self._measure, DistInfo(self._rank, ranks))
         if isinstance(self._sampler, ImportanceSampler):
             self.importance = self._sampler.importance
         self._logged = _LOGGED_OF_REJECTION if options.sampling == 'rejection' else _LOGGED

@@ -26,7 +26,7 @@ from bsr_plugin.models.interval_monitor import IntervalMonitor
 from bsr_plugin.models.loss_watch import LossWatch
 from bsr_plugin.models.memory_format import to_channels_last
 from bsr_plugin.models.padding import multiple_wanted_by
-from bsr_plugin.models.ranks import without_gradient_exchange
+from bsr_plugin.models.ranks import no_gradient_sync
 from bsr_plugin.models.sample_weighting import SampleWeighting
 from bsr_plugin.models.self_ensemble import x8
 from bsr_plugin.models.stopping import StopRequest
@@ -161,7 +161,7 @@ class BSRModel(CheckpointedModel):
         """
         self._stop.listen()
         self.weights_change()
-        with self.random_stream.going_on():
+        with self.random_stream.resumed():
             self.losses = self._network.run(self._gradients)
         rate = self.get_current_learning_rate()[0]
         self._watch.add(current_iter, self.losses, rate, (self.lq, self.gt), self._paths)
@@ -172,7 +172,7 @@ class BSRModel(CheckpointedModel):
         if self.ema_decay > 0:
             self.model_ema(self.ema_decay)
         self.epoch, self.iteration = (self.position or {}).get('epoch', 0), current_iter
-        self._leave_if(self.ranks.largest_so_far(self._stop.signal_number))
+        self._leave_if(self.ranks.max_of_previous_call(self._stop.signal_number))
 
     def _gradients(self, network: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
         """Accumulates the gradients of the batch over its micro-batches; returns its losses."""
@@ -185,7 +185,7 @@ class BSRModel(CheckpointedModel):
         losses: dict[str, Tensor] = {}
         for index, (lq, gt, *weights) in enumerate(micro_batches):
             is_last = index + 1 == len(micro_batches)
-            with nullcontext() if is_last else without_gradient_exchange(self.net_g):
+            with nullcontext() if is_last else no_gradient_sync(self.net_g):
                 with self._step.autocast():
                     self.output = network(lq)
                 total, terms = self._loss(self.output.float(), gt, len(lq) / len(self.lq), *weights)
@@ -245,10 +245,10 @@ class BSRModel(CheckpointedModel):
         if not signal_number:
             return
         self.save_once()
-        self.ranks.wait()
+        self.ranks.barrier()
         interrupted = Interrupted(signal_number)
         get_root_logger().warning(
-            '%s: stopped after iteration %d. The state is saved; --auto_resume goes on from it.',
+            '%s: stopped after iteration %d. The state is saved; resume with --auto_resume.',
             interrupted.signal_name,
             self.iteration,
         )
@@ -275,7 +275,7 @@ class BSRModel(CheckpointedModel):
         except _ValidationBrokenOff:
             get_root_logger().warning('Validation interrupted; it is repeated when the training is resumed.')
         except InputError:
-            # An image that cannot be read ends the run, which goes on from here once it is mended.
+            # An image that cannot be read ends the run, which resumes from here once it has been fixed.
             if self.is_train and self.opt.get('world_size', 1) == 1:
                 self.save_once()
             raise
@@ -283,8 +283,8 @@ class BSRModel(CheckpointedModel):
             self.remember_validation(name)
         self._shown = None
         if self.is_train:
-            self._leave_if(self.ranks.largest(self._stop.signal_number))
-        self.ranks.wait()
+            self._leave_if(self.ranks.max(self._stop.signal_number))
+        self.ranks.barrier()
 
     def get_current_visuals(self) -> OrderedDict[str, Tensor]:
         """The images of the validation or test that were computed last, on the CPU."""

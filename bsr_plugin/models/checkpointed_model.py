@@ -28,7 +28,7 @@ from bsr_plugin.models.resume import missing_validations
 from bsr_plugin.models.resumed_schedule import resumed
 from bsr_plugin.models.training_state import (
     RandomStream,
-    lay_out_like_parameters,
+    match_memory_format,
     plain,
     random_state,
     set_random_state,
@@ -130,8 +130,8 @@ class CheckpointedModel(SRModel):
         if current_iter == -1:
             return
         # All ranks take part: each has random numbers, and losses that it has collected, of its own.
-        with self.random_stream.going_on():
-            random_states = self.ranks.gather(plain(random_state()))
+        with self.random_stream.resumed():
+            random_states = self.ranks.all_gather(plain(random_state()))
         parts = {name: part.state_dict() for name, part in self.parts.items()}
         self._saved_iteration = current_iter
         if self.opt['rank'] != 0:
@@ -221,7 +221,7 @@ class CheckpointedModel(SRModel):
         random_states = resume_state.get('random', [])
         if self.opt['rank'] < len(random_states):
             set_random_state(random_states[self.opt['rank']])
-            self.random_stream.begin_here()
+            self.random_stream.capture()
         if self.opt['rank'] == 0:
             for folder in (self._models, self._states):
                 remove_left_overs(folder)
@@ -246,7 +246,7 @@ class CheckpointedModel(SRModel):
         optimizers, schedulers, changed = ([*each] for each in zip(*states, strict=True))
         super().resume_training({**state, 'optimizers': optimizers, 'schedulers': schedulers})
         for optimizer in self.optimizers:
-            lay_out_like_parameters(optimizer)
+            match_memory_format(optimizer)
         for sentence in filter(None, changed):
             get_root_logger().warning(sentence)
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from bsr_plugin.models.ranks import Ranks, without_gradient_exchange
+from bsr_plugin.models.ranks import Ranks, no_gradient_sync
 from bsr_plugin.models.tiling import is_out_of_memory
 
 Result = TypeVar('Result')
@@ -42,11 +42,11 @@ class MaybeCompiled:
 
     def _decide(self, work: Callable[[Callable[..., Any]], Any]) -> None:
         self._rehearsed = True
-        failures = self._ranks.gather(self._rehearse(work))
+        failures = self._ranks.all_gather(self._rehearse(work))
         for rank, failure in enumerate(failures):
             if failure:
                 where = f' on rank {rank}' if len(failures) > 1 else ''
-                self._logger.warning('torch.compile failed%s, training goes on without it: %s', where, failure)
+                self._logger.warning('torch.compile failed%s; continuing in eager mode: %s', where, failure)
                 self._network = self._plain
                 return
 
@@ -70,7 +70,7 @@ def _without_traces(net: nn.Module) -> Iterator[None]:
     buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
     devices = [torch.cuda.current_device()] if next(net.parameters()).is_cuda else []
     try:
-        with torch.random.fork_rng(devices), without_gradient_exchange(net):
+        with torch.random.fork_rng(devices), no_gradient_sync(net):
             if isinstance(net, DistributedDataParallel):
                 net.require_forward_param_sync = False
             yield

@@ -22,21 +22,21 @@ _LARGEST_OVERLAP = 32
 
 
 class EngineTraining(Section):
-    """What BSRModel reads in `train` besides; SRModel ignores it."""
+    """Additional options that BSRModel reads in `train`; SRModel ignores them."""
 
     amp: Literal['bf16', 'fp16'] | None = None
-    """Mixed precision: the type that autocast computes in; fp16 scales the loss. ~ trains in float32. Validation is in
-    float32."""
+    """Automatic mixed precision: the dtype that autocast uses; fp16 also uses a gradient scaler. ~ trains in float32.
+    Validation is in float32."""
     channels_last: bool = False
     """Memory format of weights and images: channels_last (NHWC), which most processors convolve faster."""
     compile: bool = False
-    """Whether to train through torch.compile, where that is possible."""
+    """Whether to compile the network with torch.compile; training falls back to eager mode if that fails."""
     fused: bool = False
     """Whether to use the fused implementation of the optimizer, which updates all weights in one kernel; Adam, AdamW
     and SGD have one."""
     accumulate: Count = 1
-    """Gradient accumulation: number of micro-batches a batch is split into, to need less memory. The gradient is that
-    of the whole batch, but for what looks at all of a batch at once: batch normalization, and a perceptual loss with
+    """Gradient accumulation: number of micro-batches per batch, to save memory. The gradient equals that of the whole
+    batch except for operations that depend on the whole batch: batch normalization, and a perceptual loss with
     `criterion: fro`."""
     grad_clip: Positive | None = None
     """Clipping of the global gradient norm: the largest norm allowed; ~ does not clip."""
@@ -46,13 +46,13 @@ class EngineTraining(Section):
 
 
 class EngineValidation(Section):
-    """What BSRModel reads in `val` besides; SRModel ignores it."""
+    """Additional options that BSRModel reads in `val`; SRModel ignores them."""
 
     tile: Count | None = None
     """Side of the tiles that an image is cut into, in LR pixels, which bounds the memory; ~ takes an image whole as
     long as it fits."""
     tile_overlap: CountOrZero | None = None
-    """LR pixels by which a tile reaches into its neighbours, on each side; less than half a tile. ~ is 32, or a quarter
+    """LR pixels by which adjacent tiles overlap, on each side; less than half a tile. ~ is 32, or a quarter
     of a small tile."""
     multiple_of: Count | None = None
     """Images are padded by reflection until their sides are multiples of this number of LR pixels, and results cropped
@@ -74,7 +74,7 @@ class EngineValidation(Section):
 
 
 class EngineLogging(Section):
-    """What BSRModel reads in `logger` besides; SRModel ignores it."""
+    """Additional options that BSRModel reads in `logger`; SRModel ignores them."""
 
     keep_checkpoints: Count | None = None
     """Number of checkpoints to keep, the newest ones; ~ keeps all."""

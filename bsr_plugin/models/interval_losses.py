@@ -47,9 +47,9 @@ class IntervalLosses:
         self._collected = self._collected + torch.stack([(belongs * squares).sum(1), belongs.sum(1)])
 
     def begin_epoch(self, epoch: int) -> NDArray[np.float64]:
-        """What is in force in an epoch; all ranks call this, and get the same.
+        """What holds in an epoch; all ranks call this, and get the same.
 
-        In a run that is resumed in the middle of an epoch, that is what was in force before.
+        In a run that is resumed in the middle of an epoch, that is what held before.
 
         Args:
             epoch: The epoch, counted from 0.
@@ -66,10 +66,10 @@ class IntervalLosses:
 
     def _of_all_ranks(self) -> list[Tensor]:
         """What each rank has collected."""
-        return self._ranks.gather(self._collected.cpu())
+        return self._ranks.all_gather(self._collected.cpu())
 
     def state_dict(self) -> dict[str, Any]:
-        """The epoch, what is in force in it, and what each rank has collected; all ranks call this."""
+        """The epoch, what holds in it, and what each rank has collected; all ranks call this."""
         return {'epoch': self._epoch, 'over': self._over, 'collected': self._of_all_ranks()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -54,7 +54,7 @@ class IntervalMonitor:
 
     def state_dict(self) -> dict[str, Any]:
         """What each rank has collected; all ranks call this."""
-        return {'sums': self._ranks.gather(self._sums.cpu())}
+        return {'sums': self._ranks.all_gather(self._sums.cpu())}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on with what was collected, if anything; other ranks than before share what all of them had."""
@@ -71,7 +71,7 @@ class IntervalMonitor:
             writer: TensorBoard's ``SummaryWriter``; ``None`` on ranks that have none.
             iteration: The iteration that is validated.
         """
-        losses, numbers = sum(self._ranks.gather(self._sums.cpu()), start=torch.zeros(2, MAX_BINS))
+        losses, numbers = sum(self._ranks.all_gather(self._sums.cpu()), start=torch.zeros(2, MAX_BINS))
         self._sums = torch.zeros_like(self._sums)
         if writer is None:
             return

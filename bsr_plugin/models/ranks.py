@@ -12,10 +12,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 #: Rank 0 validates alone while the others wait. They wait here, where nothing times out after minutes as in NCCL; a
 #: process that dies ends the waiting at once.
-PATIENCE = timedelta(days=7)
+TIMEOUT = timedelta(days=7)
 
 
-def without_gradient_exchange(net: nn.Module) -> AbstractContextManager[Any]:
+def no_gradient_sync(net: nn.Module) -> AbstractContextManager[Any]:
     """Lets the backward passes in the block add to the gradients of this rank alone."""
     return net.no_sync() if isinstance(net, DistributedDataParallel) else nullcontext()
 
@@ -30,15 +30,15 @@ class Ranks:
 
     def __init__(self) -> None:
         self.rank, self.size = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-        self._group = dist.new_group(backend='gloo', timeout=PATIENCE) if dist.is_initialized() else None
+        self._group = dist.new_group(backend='gloo', timeout=TIMEOUT) if dist.is_initialized() else None
         self._asked: tuple[dist.Work, torch.Tensor] | None = None
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Returns when every rank has called it."""
         if self._group is not None:
             dist.barrier(group=self._group)
 
-    def gather(self, value: Any) -> list[Any]:
+    def all_gather(self, value: Any) -> list[Any]:
         """The ``value`` of every rank, in their order."""
         if self._group is None:
             return [value]
@@ -46,11 +46,11 @@ class Ranks:
         dist.all_gather_object(values, value, group=self._group)
         return values
 
-    def largest(self, value: int) -> int:
+    def max(self, value: int) -> int:
         """The largest ``value`` of all ranks."""
-        return max(self.largest_so_far(value), self._answer())
+        return max(self.max_of_previous_call(value), self._answer())
 
-    def largest_so_far(self, value: int) -> int:
+    def max_of_previous_call(self, value: int) -> int:
         """The largest ``value`` that was passed to the previous call by any rank, 0 in the first call.
 
         The answer, the same on all ranks, has had a whole iteration to arrive, so that nobody waits for it. On its own

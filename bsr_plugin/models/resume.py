@@ -49,7 +49,7 @@ def read_state(path: Path, models: Path) -> dict[str, Any]:
 def missing_validations(opt: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
     """Names of the validation sets that a run did not come to the end of, at the iteration that it resumes from.
 
-    A validation follows the checkpoint of its iteration: a run that was ended in between resumes behind it.
+    A validation follows the checkpoint of its iteration: a run that was ended in between resumes after it.
 
     Args:
         opt: Options of the training.

@@ -150,4 +150,4 @@ def _sentence(changes: list[_Change]) -> str:
     used = {each.option: each.used for each in changes if each.used != each.now}
     kept = ''.join(f', but with {option} {value}, as the saved moments need it' for option, value in used.items())
     new = changes[0].now if len(changes) == 1 and not used else 'the values of the options'
-    return f'{listing} in the training state: the run goes on with {new}{kept}.'
+    return f'{listing} in the training state: continuing with {new}{kept}.'

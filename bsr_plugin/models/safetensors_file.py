@@ -52,7 +52,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (OSError, SafetensorError) as error:
         raise InputError(f'{path} is damaged or not a safetensors file ({error})') from error
     if metadata.get(_DIGEST, '') not in ('', _digest(tensors)):
-        raise InputError(f'{path} is damaged: its tensors are not what was written')
+        raise InputError(f'{path} is damaged: its tensors do not match their digest')
     return tensors, metadata
 
 

@@ -34,20 +34,20 @@ class Span:
     Attributes:
         start: First LR pixel.
         stop: One past the last LR pixel.
-        rise: LR positions between which the weight comes over from the span before, ``None`` for the first span.
-        fall: LR positions between which it goes over to the span behind, ``None`` for the last span.
+        ramp_in: LR positions over which the weight ramps up from the previous span, ``None`` for the first span.
+        ramp_out: LR positions over which it ramps down to the next span, ``None`` for the last span.
     """
 
     start: int
     stop: int
-    rise: tuple[float, float] | None
-    fall: tuple[float, float] | None
+    ramp_in: tuple[float, float] | None
+    ramp_out: tuple[float, float] | None
 
     def weight(self, scale: int) -> Tensor:
         """Weights of its HR pixels, shape (scale * (stop - start),), float32 in [0, 1]."""
         centres = (torch.arange(scale * self.start, scale * self.stop, dtype=torch.float64) + 0.5) / scale
         # A difference of neighbouring ramps, so that the sum over all spans telescopes to 1 however many overlap.
-        return (_ramp(centres, self.rise, 1.0) - _ramp(centres, self.fall, 0.0)).float()
+        return (_ramp(centres, self.ramp_in, 1.0) - _ramp(centres, self.ramp_out, 0.0)).float()
 
     def of(self, tensor: Tensor, axis: int, scale: int = 1) -> Tensor:
         """A view of its pixels along an axis of an image that is ``scale`` times as large as the LR image."""

@@ -65,7 +65,7 @@ class RandomStream:
         self._state: tuple[Tensor, Tensor | None] | None = None
 
     @contextmanager
-    def going_on(self) -> Iterator[None]:
+    def resumed(self) -> Iterator[None]:
         """Inside, random numbers go on where the last block ended; no wait for the GPU."""
         if self._state is not None:
             cpu, cuda = self._state
@@ -75,15 +75,15 @@ class RandomStream:
         try:
             yield
         finally:
-            self.begin_here()
+            self.capture()
 
-    def begin_here(self) -> None:
+    def capture(self) -> None:
         """The next block goes on with the random numbers that would be drawn now."""
         cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
         self._state = torch.get_rng_state(), cuda
 
 
-def lay_out_like_parameters(optimizer: Optimizer) -> None:
+def match_memory_format(optimizer: Optimizer) -> None:
     """Gives the moments the memory layout of the weights they belong to; fused kernels rely on that."""
     for parameter, moments in optimizer.state.items():
         for name, value in moments.items():

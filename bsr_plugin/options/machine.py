@@ -34,7 +34,7 @@ def absent_sets(options: Options) -> list[str]:
 def left_out(dataset: Options) -> str:
     """Says that a test goes without a set whose folders do not exist."""
     folder = dataset.get('dataroot_gt') or dataset.get('dataroot_lq')
-    return f'{dataset["name"]} is left out: there is no folder {folder}.'
+    return f'Skipping {dataset["name"]}: folder {folder} does not exist.'
 
 
 def _folders(datasets: Mapping[str, Options]) -> Iterator[Problem]:

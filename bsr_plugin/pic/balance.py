@@ -22,15 +22,15 @@ _STEPS = 1000
 
 
 class Balance(Protocol):
-    """What a batch is balanced by; it may be anything that the ordinal alone decides."""
+    """What a batch is balanced by; it may be anything that the batch_index alone decides."""
 
-    def probabilities(self, ordinal: int) -> NDArray[np.float64]:
-        """(p,) probability of each interval in the batch with this ordinal; they sum to 1."""
+    def probabilities(self, batch_index: int) -> NDArray[np.float64]:
+        """(p,) probability of each interval in the batch with this batch_index; they sum to 1."""
 
 
 @dataclass(frozen=True)
 class BalanceRule:
-    """The strength t of balancing, constant or linear in the ordinal of the batch, in a thousand steps or more.
+    """The strength t of balancing, constant or linear in the batch_index of the batch, in a thousand steps or more.
 
     Attributes:
         start: Strength until the first of ``between``, 0 to 1.
@@ -41,7 +41,7 @@ class BalanceRule:
     handful of windows would fill the batch, and one that no image has would have to fill all of it.
 
     Raises:
-        InputError: A strength is not from 0 to 1, or the ordinals do not increase.
+        InputError: A strength is not from 0 to 1, or the batch_indices do not increase.
     """
 
     start: float = 1.0
@@ -69,10 +69,10 @@ class BalanceRule:
             raise InputError(f'pic_balance is between {between}: give two iterations, the earlier one first.')
         return cls(option['from'], option['to'], tuple(between))
 
-    def strength(self, ordinal: int) -> float:
-        """Strength t of the batch with this ordinal."""
+    def strength(self, batch_index: int) -> float:
+        """Strength t of the batch with this batch_index."""
         first, last = self.between
-        passed = min(max(ordinal - first, 0), last - first)
+        passed = min(max(batch_index - first, 0), last - first)
         if passed < last - first:
             passed -= passed % max(1, int(last - first) // _STEPS)
         return self.start + passed / (last - first) * (self.end - self.start)
@@ -88,7 +88,7 @@ class BalanceRule:
 class _Constant:
     values: NDArray[np.float64]
 
-    def probabilities(self, ordinal: int) -> NDArray[np.float64]:
+    def probabilities(self, batch_index: int) -> NDArray[np.float64]:
         """The same for every batch."""
         return self.values
 
@@ -98,9 +98,9 @@ class _Annealed:
     rule: BalanceRule
     uniform: bytes
 
-    def probabilities(self, ordinal: int) -> NDArray[np.float64]:
+    def probabilities(self, batch_index: int) -> NDArray[np.float64]:
         """Those of the strength that the batch has."""
-        return _tempered(self.uniform, self.rule.strength(ordinal))
+        return _tempered(self.uniform, self.rule.strength(batch_index))
 
 
 @lru_cache(maxsize=64)

@@ -3,7 +3,7 @@
 Table 1 crops windows at random and accepts them while their interval has room. Read as "one of the M candidate images
 at random, one of its windows at random", the accepted windows of an interval are independent draws of an image with
 probability proportional to the share of its windows that lie in the interval, then of one of these windows
-uniformly. :class:`BalancedSampler` draws from that law directly, for any quotas.
+uniformly. :class:`BalancedSampler` draws from that distribution directly, for any quotas.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bsr_plugin.pic.balance import Balance
 from bsr_plugin.pic.candidates import (
-    NOBODY,
+    NO_CANDIDATE,
     CandidateNumber,
     Choice,
     ImageChoice,
@@ -22,9 +22,9 @@ from bsr_plugin.pic.candidates import (
     choose_candidates,
     number_of_candidates,
 )
+from bsr_plugin.pic.dist_info import SINGLE_PROCESS, DistInfo
 from bsr_plugin.pic.draws import Draws
 from bsr_plugin.pic.index import PICIndex
-from bsr_plugin.pic.job import ALONE, RankOfJob
 from bsr_plugin.pic.quotas import places
 from bsr_plugin.pic.whole_set import WholeSet
 
@@ -33,7 +33,7 @@ class BalancedSampler:
     """``rfs``: interval quotas by a balance, images by a choice among the candidates, windows uniformly.
 
     With all images as candidates, chosen by ``share``, a window w of image i in interval k is drawn with probability
-    q_k / pi_k times that of uniform sampling; so uniform sampling's own law is that of q = pi.
+    q_k / pi_k times that of uniform sampling; so uniform sampling's own distribution is that of q = pi.
 
     Args:
         index: PIC index of the LR images.
@@ -52,7 +52,7 @@ class BalancedSampler:
         balance: Balance,
         num_candidates: CandidateNumber = None,
         image_choice: ImageChoice = 'share',
-        job: RankOfJob = ALONE,
+        job: DistInfo = SINGLE_PROCESS,
     ):
         self._index = index
         self._balance = balance
@@ -62,24 +62,26 @@ class BalancedSampler:
         choice = SpreadChoice if image_choice == 'spread' else ShareChoice
         self._choice: Choice = choice(index, self._whole)
 
-    def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
-        """The windows of the batch with this ordinal, which decides where the remainder of the quotas goes."""
-        return self.draw_several([generator], batch_size, [ordinal])[0]
+    def draw(self, generator: np.random.Generator, batch_size: int, batch_index: int) -> Draws:
+        """The windows of the batch with this batch_index, which decides where the remainder of the quotas goes."""
+        return self.draw_several([generator], batch_size, [batch_index])[0]
 
     def draw_several(
-        self, generators: Sequence[np.random.Generator], batch_size: int, ordinals: Sequence[int]
+        self, generators: Sequence[np.random.Generator], batch_size: int, batch_indices: Sequence[int]
     ) -> list[Draws]:
-        """The windows of the batches with these ordinals."""
+        """The windows of the batches with these batch_indices."""
         candidates = self._draw_candidates(generators, batch_size)
         asked = np.array(
             [
-                generator.permutation(places(self._balance.probabilities(ordinal), batch_size, ordinal, self._job))
-                for generator, ordinal in zip(generators, ordinals, strict=True)
+                generator.permutation(
+                    places(self._balance.probabilities(batch_index), batch_size, batch_index, self._job)
+                )
+                for generator, batch_index in zip(generators, batch_indices, strict=True)
             ]
         )
         intervals = asked if candidates is not None else self._whole.nearest.take(asked)
         images = self._choice.images(generators, candidates, intervals)
-        elsewhere = self._fill_from_the_whole_set(generators, images, intervals) if images.min() == NOBODY else {}
+        elsewhere = self._fill_from_the_whole_set(generators, images, intervals) if images.min() == NO_CANDIDATE else {}
         which = np.array([generator.random(batch_size) for generator in generators])
         positions = self._index.choose(images.ravel(), intervals.ravel(), which.ravel()).reshape(images.shape)
         displaced = [0] * len(generators) if intervals is asked else (intervals != asked).sum(axis=1).tolist()
@@ -105,8 +107,8 @@ class BalancedSampler:
             Batch -> number of its places that these images widened, and of those that were displaced.
         """
         counts = {}
-        for batch in (images.min(axis=1) == NOBODY).nonzero()[0].tolist():
-            lacking = (images[batch] == NOBODY).nonzero()[0]
+        for batch in (images.min(axis=1) == NO_CANDIDATE).nonzero()[0].tolist():
+            lacking = (images[batch] == NO_CANDIDATE).nonzero()[0]
             asked = intervals[batch, lacking]
             own = self._whole.nearest.take(asked)
             images[batch, lacking] = self._whole.pick(own, generators[batch].random(lacking.size))

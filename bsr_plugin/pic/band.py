@@ -7,9 +7,9 @@ import numpy as np
 
 from bsr_plugin.errors import InputError, is_number
 from bsr_plugin.pic.candidates import CandidateNumber, spread_images
+from bsr_plugin.pic.dist_info import SINGLE_PROCESS, DistInfo
 from bsr_plugin.pic.draws import Draws
 from bsr_plugin.pic.index import PICIndex
-from bsr_plugin.pic.job import ALONE, RankOfJob
 from bsr_plugin.pic.quotas import quotas
 
 
@@ -39,8 +39,9 @@ class BandSampler:
     """``band``: images as ``uniform`` has them; of the windows, a share from the image's own band of quantiles.
 
     The windows of an image are ordered by interval, and within an interval not at all: an interval that the band covers
-    in part gives its part of the draws, spread over all of its windows. So the law is exact up to the resolution of the
-    intervals, which more of them, or intervals of equal shares (``pic_spacing: quantile``), make finer.
+    in part gives its part of the draws, spread over all of its windows. So the distribution is exact up to the
+    resolution of the intervals, which more of them, or intervals of equal shares (``pic_spacing: quantile``), make
+    finer.
 
     Args:
         index: PIC index of the LR images.
@@ -52,28 +53,30 @@ class BandSampler:
     #: It never changes.
     version = 0
 
-    def __init__(self, index: PICIndex, band: BandRule, num_candidates: CandidateNumber = None, job: RankOfJob = ALONE):
+    def __init__(
+        self, index: PICIndex, band: BandRule, num_candidates: CandidateNumber = None, job: DistInfo = SINGLE_PROCESS
+    ):
         self._index = index
         self._band = band
         self._candidates = num_candidates
         self._job = job
         self._parts = np.array([band.share, 1 - band.share])
 
-    def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
-        """The windows of the batch with this ordinal, which decides how the number from the band is rounded."""
-        return self.draw_several([generator], batch_size, [ordinal])[0]
+    def draw(self, generator: np.random.Generator, batch_size: int, batch_index: int) -> Draws:
+        """The windows of the batch with this batch_index, which decides how the number from the band is rounded."""
+        return self.draw_several([generator], batch_size, [batch_index])[0]
 
     def draw_several(
-        self, generators: Sequence[np.random.Generator], batch_size: int, ordinals: Sequence[int]
+        self, generators: Sequence[np.random.Generator], batch_size: int, batch_indices: Sequence[int]
     ) -> list[Draws]:
-        """The windows of the batches with these ordinals."""
+        """The windows of the batches with these batch_indices."""
         index, (low, high) = self._index, self._band.quantiles
         images = np.concatenate(
             [spread_images(generator, index.usable, self._candidates, batch_size) for generator in generators]
         )
         numbers = np.array([generator.random((2, batch_size)) for generator in generators])
-        for quantiles, ordinal in zip(numbers[:, 0], ordinals, strict=True):
-            from_band = int(quotas(self._parts, batch_size, ordinal, self._job)[0])
+        for quantiles, batch_index in zip(numbers[:, 0], batch_indices, strict=True):
+            from_band = int(quotas(self._parts, batch_size, batch_index, self._job)[0])
             quantiles[:from_band] = low + (high - low) * quantiles[:from_band]
         # The interval that holds this quantile of the image's windows, ordered by interval.
         ends = np.add.accumulate(index.counts.take(images, axis=0), axis=1, dtype=np.int64)

@@ -13,7 +13,7 @@ from bsr_plugin.pic.whole_set import WholeSet
 ImageChoice = Literal['share', 'spread']
 
 #: Candidate of a place whose interval no candidate has.
-NOBODY = -1
+NO_CANDIDATE = -1
 
 #: Up to so many images it is faster to look at all of them than to guess.
 _FEW = 64
@@ -57,7 +57,7 @@ class Choice(Protocol):
             intervals: (K, N) interval of every place; one that some image has, if there are no candidates to lack it.
 
         Returns:
-            (K, N) images that have windows in these intervals, :data:`NOBODY` where no candidate does.
+            (K, N) images that have windows in these intervals, :data:`NO_CANDIDATE` where no candidate does.
         """
 
 
@@ -88,7 +88,7 @@ class ShareChoice:
         places = (shares > (which * total)[:, None, :]).argmax(axis=1)
         found = np.take_along_axis(candidates, places, axis=1)
         if not total.all():
-            found[total == 0] = NOBODY
+            found[total == 0] = NO_CANDIDATE
         return found
 
 
@@ -119,7 +119,7 @@ class SpreadChoice:
             chosen = np.array([_spread_over_all(generator, self._whole, own) for generator, own in both])
         else:
             places = np.array(self._places(generators, candidates, ordered))
-            chosen = np.where(places == NOBODY, NOBODY, np.take_along_axis(candidates, places, axis=1))
+            chosen = np.where(places == NO_CANDIDATE, NO_CANDIDATE, np.take_along_axis(candidates, places, axis=1))
         found = np.empty_like(intervals)
         np.put_along_axis(found, rarest_first, chosen, axis=1)
         return found
@@ -148,7 +148,7 @@ def _spread(octets: bytes, size: int, candidates: int, intervals: list[int], whi
         which: A number from 0 to 1 for each of them, which chooses among candidates that were used alike.
 
     Returns:
-        Positions of candidates; :data:`NOBODY` for an interval that none has.
+        Positions of candidates; :data:`NO_CANDIDATE` for an interval that none has.
     """
     # Sets of candidates as bits of integers: those that have each interval, and those that were used 0, 1, ... times.
     having = {k: int.from_bytes(octets[k * size : (k + 1) * size], 'little') for k in set(intervals)}
@@ -159,7 +159,7 @@ def _spread(octets: bytes, size: int, candidates: int, intervals: list[int], whi
         while times < len(used) and not used[times] & having[interval]:
             times += 1
         if times == len(used):
-            chosen.append(NOBODY)
+            chosen.append(NO_CANDIDATE)
             continue
         tied = used[times] & having[interval]
         for _ in range(int(number * tied.bit_count())):

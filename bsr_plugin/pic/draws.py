@@ -39,8 +39,8 @@ class Draws:
 class Sampler(Protocol):
     """Draws the windows of a batch."""
 
-    def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
-        """The windows of the batch with this ordinal, the number of iterations before it."""
+    def draw(self, generator: np.random.Generator, batch_size: int, batch_index: int) -> Draws:
+        """The windows of the batch with this batch_index, the number of iterations before it."""
 
 
 @runtime_checkable
@@ -52,9 +52,9 @@ class VectorizedSampler(Sampler, Protocol):
         """Another number than before when batches that were drawn ahead are to be drawn anew."""
 
     def draw_several(
-        self, generators: Sequence[np.random.Generator], batch_size: int, ordinals: Sequence[int]
+        self, generators: Sequence[np.random.Generator], batch_size: int, batch_indices: Sequence[int]
     ) -> list[Draws]:
-        """What :meth:`draw` gives for each generator and ordinal, in less time."""
+        """What :meth:`draw` gives for each generator and batch_index, in less time."""
 
 
 def batch_generator(seed: int, rank: int, position: int) -> np.random.Generator:

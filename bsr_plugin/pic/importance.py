@@ -1,4 +1,4 @@
-"""Importance sampling of the intervals: another law, with the weights that leave the expected loss as it was.
+"""Importance sampling of the intervals: another distribution, with weights that keep the expected loss unchanged.
 
 Uniform sampling draws interval k with a probability pi_k, and its batches have the mean loss l of the data set in
 expectation. Drawing the interval with a probability q_k instead, and multiplying the loss by pi_k / q_k, leaves that
@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 from bsr_plugin.errors import InputError, is_number
 from bsr_plugin.pic.balanced import BalancedSampler
+from bsr_plugin.pic.dist_info import SINGLE_PROCESS, DistInfo
 from bsr_plugin.pic.draws import Draws
 from bsr_plugin.pic.index import PICIndex
-from bsr_plugin.pic.job import ALONE, RankOfJob
 
 
 @dataclass(frozen=True)
 class ImportanceRule:
-    """How far the law may go from uniform sampling.
+    """How far the distribution may go from uniform sampling.
 
     Attributes:
-        uniform_share: Part of uniform sampling in the law, above 0 and up to 1: q_k is never below this times pi_k,
-            and no weight above 1 / ``uniform_share`` (a defensive mixture).
+        uniform_share: Part of uniform sampling in the distribution, above 0 and up to 1: q_k is never below this times
+            pi_k, and no weight above 1 / ``uniform_share`` (a defensive mixture).
         max_weight: Weights are clipped to this, at least 1; ``None`` does not clip. Where it clips, the expected loss
             is no longer that of uniform sampling.
 
@@ -49,12 +49,12 @@ class ImportanceRule:
             )
 
     def probabilities(self, uniform: NDArray[np.float64], losses: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The law q for given losses.
+        """The distribution q for given losses.
 
         Args:
             uniform: (p,) probabilities pi of uniform sampling.
             losses: (p,) root mean square of the losses of an interval, up to a common factor. Intervals without one,
-                NaN, are taken to have the mean of the others; without any, or if all are 0, the law is ``uniform``.
+                NaN, are taken to have the mean of the others; without any, or if all are 0, it is ``uniform``.
 
         Returns:
             (p,) probabilities, which sum to 1 as ``uniform`` does; 0 where that is.
@@ -74,9 +74,9 @@ class ImportanceRule:
 
 
 class Importance:
-    """The law in force and its weights: a balance that losses decide, the same for all batches until they change.
+    """The current distribution and its weights: a balance by losses, the same for all batches until these change.
 
-    At first it is the law of uniform sampling. Worker processes share it with the process that started them, also
+    At first it is that of uniform sampling. Worker processes share it with the process that started them, also
     those that go on from epoch to epoch: it is to be changed between epochs, when no batch is being drawn.
 
     Args:
@@ -87,10 +87,10 @@ class Importance:
     def __init__(self, index: PICIndex, rule: ImportanceRule):
         self._rule = rule
         self._uniform = index.probabilities
-        # (2, p) law and weights, in a tensor: PyTorch's workers share it however they are started, and would get a copy
-        # of a NumPy array.
-        self._in_force = torch.ones(2, self._uniform.size, dtype=torch.float64).share_memory_()
-        self._in_force.numpy()[0] = self._uniform
+        # (2, p) distribution and weights, in a tensor: PyTorch's workers share it however they are started, and would
+        # get a copy of a NumPy array.
+        self._current = torch.ones(2, self._uniform.size, dtype=torch.float64).share_memory_()
+        self._current.numpy()[0] = self._uniform
         self._changes = torch.zeros(1, dtype=torch.int64).share_memory_()
 
     @property
@@ -99,24 +99,24 @@ class Importance:
         return self._uniform.size
 
     def use(self, losses: NDArray[np.float64]) -> None:
-        """Puts the law for (p,) root-mean-square losses in force; see :meth:`ImportanceRule.probabilities`."""
+        """Takes the distribution for (p,) root-mean-square losses; see :meth:`ImportanceRule.probabilities`."""
         probabilities = self._rule.probabilities(self._uniform, losses)
-        self._in_force.numpy()[:] = probabilities, self._rule.weights(self._uniform, probabilities)
+        self._current.numpy()[:] = probabilities, self._rule.weights(self._uniform, probabilities)
         self._changes += 1
 
     @property
     def changes(self) -> int:
-        """How often another law was put in force."""
+        """How often the distribution was updated."""
         return int(self._changes)
 
-    def probabilities(self, ordinal: int = 0) -> NDArray[np.float64]:
-        """(p,) probability of each interval; ``ordinal`` plays no part."""
-        return self._in_force.numpy()[0]
+    def probabilities(self, batch_index: int = 0) -> NDArray[np.float64]:
+        """(p,) probability of each interval; ``batch_index`` plays no part."""
+        return self._current.numpy()[0]
 
     @property
     def weights(self) -> NDArray[np.float64]:
         """(p,) weight of the loss of a patch from each interval."""
-        return self._in_force.numpy()[1]
+        return self._current.numpy()[1]
 
 
 class ImportanceSampler:
@@ -127,27 +127,27 @@ class ImportanceSampler:
 
     Args:
         index: PIC index of the LR images.
-        rule: How far the law may go from uniform sampling.
+        rule: How far the distribution may go from uniform sampling.
         job: The rank that draws.
     """
 
-    def __init__(self, index: PICIndex, rule: ImportanceRule, job: RankOfJob = ALONE):
+    def __init__(self, index: PICIndex, rule: ImportanceRule, job: DistInfo = SINGLE_PROCESS):
         self.importance = Importance(index, rule)
         self._balanced = BalancedSampler(index, self.importance, 'all', job=job)
 
     @property
     def version(self) -> int:
-        """Another number for another law."""
+        """Another number for another distribution."""
         return self.importance.changes
 
-    def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
-        """The windows of the batch with this ordinal, and their weights."""
-        return self.draw_several([generator], batch_size, [ordinal])[0]
+    def draw(self, generator: np.random.Generator, batch_size: int, batch_index: int) -> Draws:
+        """The windows of the batch with this batch_index, and their weights."""
+        return self.draw_several([generator], batch_size, [batch_index])[0]
 
     def draw_several(
-        self, generators: Sequence[np.random.Generator], batch_size: int, ordinals: Sequence[int]
+        self, generators: Sequence[np.random.Generator], batch_size: int, batch_indices: Sequence[int]
     ) -> list[Draws]:
-        """The windows of the batches with these ordinals, and their weights."""
+        """The windows of the batches with these batch_indices, and their weights."""
         weights = self.importance.weights
-        drawn = self._balanced.draw_several(generators, batch_size, ordinals)
+        drawn = self._balanced.draw_several(generators, batch_size, batch_indices)
         return [replace(draws, weights=weights.take(draws.intervals)) for draws in drawn]

@@ -170,7 +170,7 @@ class PICIndex:
         """The windows of cells, which are pairs of image and interval."""
         steps, rests = np.divmod(ranks, self._strides.take(cells).astype(np.int64))
         places = self._anchor_starts.take(cells) + steps
-        # From the anchor to the interval's next one; behind its last one stands the number of windows.
+        # From the anchor to the interval's next one; after its last one stands the number of windows.
         anchors: NDArray[np.int64] = self._anchors.take(places + _AND_THE_NEXT).astype(np.int64)
         begins, ends = (anchors + self._starts.take(images)).tolist()
         scans = zip(begins, ends, intervals.tolist(), rests.tolist(), strict=True)
@@ -198,7 +198,7 @@ def anchors_of(intervals: NDArray[np.uint8], bins: int) -> tuple[NDArray[Any], N
 
     Returns:
         ``counts`` (p,), ``strides`` (p,), and the anchors of all intervals in a row; interval ``b`` has
-        ``ceil(counts[b] / strides[b])`` of them, and behind them the number of windows.
+        ``ceil(counts[b] / strides[b])`` of them, and after them the number of windows.
     """
     counts = np.bincount(intervals, minlength=bins)
     strides = np.maximum(1, -(-counts * span_for(bins) // max(1, intervals.size)))

@@ -2,7 +2,7 @@
 
 Layout, little endian: 8 bytes magic, 8 bytes header length, 16 bytes header digest (BLAKE2b), the header (JSON,
 UTF-8), zeros up to 16 KiB, then the arrays, each at a multiple of 64 bytes. The header names every array with its type,
-shape and offset from the start of the file, and gives the length of the file and the digest of all behind the header.
+shape and offset from the start of the file, and gives the length of the file and the digest of all after the header.
 Opening an index looks at the header and the length; :func:`check_arrays` reads every byte.
 
 Seven arrays in one file, with a header that is checked before they are mapped and replaced together with them: ``.npy``
@@ -101,12 +101,12 @@ def check_arrays(path: Path) -> None:
     """Reads the whole file and compares its arrays with the digest in its header.
 
     Raises:
-        IndexFileError: The file is not what was written.
+        IndexFileError: The file does not match its digest.
     """
     header = read_header(path)
     with path.open('rb') as file:
         if _digest_of_arrays(file) != header['digest']:
-            raise IndexFileError(f'{path} is not what was written.')
+            raise IndexFileError(f'{path} does not match its digest.')
 
 
 def map_arrays(path: Path, header: dict[str, Any]) -> dict[str, NDArray[Any]]:

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from bsr_plugin.pic.job import ALONE, RankOfJob
+from bsr_plugin.pic.dist_info import SINGLE_PROCESS, DistInfo
 
 #: 2^64 divided by the golden ratio, rounded to an odd number.
 _GOLDEN = 11400714819323198485
@@ -23,7 +23,7 @@ _WHOLE = 1e-6
 
 
 def quotas(
-    probabilities: NDArray[np.float64], batch_size: int, ordinal: int, job: RankOfJob = ALONE
+    probabilities: NDArray[np.float64], batch_size: int, batch_index: int, job: DistInfo = SINGLE_PROCESS
 ) -> NDArray[np.int64]:
     """Patches per interval in one batch.
 
@@ -36,32 +36,32 @@ def quotas(
     Args:
         probabilities: (p,) probability of every interval, up to a common factor.
         batch_size: Number of patches N of the rank.
-        ordinal: Number b of the batch, counted from 0.
+        batch_index: Number b of the batch, counted from 0.
         job: The rank; with those of the others, its numbers add up to those of one rank with the joint batch.
 
     Returns:
         (p,) numbers that sum to N, read-only; each differs by less than 1 from N times its probability.
     """
-    return _rounded(*_rounding(probabilities, batch_size, ordinal, job))
+    return _rounded(*_rounding(probabilities, batch_size, batch_index, job))
 
 
 def places(
-    probabilities: NDArray[np.float64], batch_size: int, ordinal: int, job: RankOfJob = ALONE
+    probabilities: NDArray[np.float64], batch_size: int, batch_index: int, job: DistInfo = SINGLE_PROCESS
 ) -> NDArray[np.int64]:
     """The interval of every place in one batch, as :func:`quotas` has them.
 
     Returns:
         (N,) intervals, ascending, read-only.
     """
-    return _repeated(*_rounding(probabilities, batch_size, ordinal, job))
+    return _repeated(*_rounding(probabilities, batch_size, batch_index, job))
 
 
 def _rounding(
-    probabilities: NDArray[np.float64], batch_size: int, ordinal: int, job: RankOfJob
+    probabilities: NDArray[np.float64], batch_size: int, batch_index: int, job: DistInfo
 ) -> tuple[bytes, int, int, int, int]:
     """All that decides how a batch is rounded: of a thousand batches most are rounded like one before."""
     intervals = probabilities.size
-    round_number, turn = divmod(ordinal, intervals)
+    round_number, turn = divmod(batch_index, intervals)
     fraction = golden_fraction(round_number)
     part = (job.rank + round_number) % job.world_size
     law, units = probabilities.tobytes(), intervals * job.world_size

@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 
 from bsr_plugin.pic.balance import Balance
 from bsr_plugin.pic.candidates import CandidateNumber, choose_candidates, number_of_candidates
+from bsr_plugin.pic.dist_info import SINGLE_PROCESS, DistInfo
 from bsr_plugin.pic.draws import Draws, MeasureWindow
 from bsr_plugin.pic.index import PICIndex
-from bsr_plugin.pic.job import ALONE, RankOfJob
 from bsr_plugin.pic.quotas import quotas
 from bsr_plugin.pic.whole_set import WholeSet
 
@@ -32,7 +32,7 @@ class RejectionSampler:
         balance: Balance,
         num_candidates: CandidateNumber,
         measure: MeasureWindow,
-        job: RankOfJob = ALONE,
+        job: DistInfo = SINGLE_PROCESS,
     ):
         self._index = index
         self._balance = balance
@@ -41,12 +41,12 @@ class RejectionSampler:
         self._job = job
         self._nearest = WholeSet(index).nearest
 
-    def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
-        """The windows of the batch with this ordinal."""
+    def draw(self, generator: np.random.Generator, batch_size: int, batch_index: int) -> Draws:
+        """The windows of the batch with this batch_index."""
         index = self._index
         number = number_of_candidates(self._candidates, batch_size * self._job.world_size, index.usable.size)
         candidates = choose_candidates(generator, index.usable, number)
-        room = quotas(self._balance.probabilities(ordinal), batch_size, ordinal, self._job).copy()
+        room = quotas(self._balance.probabilities(batch_index), batch_size, batch_index, self._job).copy()
         at_hand = index.counts[candidates].any(axis=0)
         beyond = np.zeros_like(room)
         displaced = 0

@@ -7,7 +7,7 @@
 ``uniform``     as it comes                             the candidates in turn, all windows of an image
 ``importance``  by quota, as often as its loss asks     any image by ``share``, its windows in the interval; weighted
 ``band``        as it comes                             the candidates in turn, a share from a band of its quantiles
-``rejection``   by quota, of strength ``pic_balance``   the loop of Table 1 itself, with the law of ``rfs``
+``rejection``   by quota, of strength ``pic_balance``   the loop of Table 1 itself, with the distribution of ``rfs``
 ==============  ======================================  ==============================================================
 """
 
@@ -20,10 +20,10 @@ from bsr_plugin.pic.balance import BalanceRule
 from bsr_plugin.pic.balanced import BalancedSampler
 from bsr_plugin.pic.band import BandRule, BandSampler
 from bsr_plugin.pic.candidates import CandidateNumber, ImageChoice
+from bsr_plugin.pic.dist_info import SINGLE_PROCESS, DistInfo
 from bsr_plugin.pic.draws import MeasureWindow, Sampler
 from bsr_plugin.pic.importance import ImportanceRule, ImportanceSampler
 from bsr_plugin.pic.index import PICIndex
-from bsr_plugin.pic.job import ALONE, RankOfJob
 from bsr_plugin.pic.rejection import RejectionSampler
 from bsr_plugin.pic.uniform import UniformSampler
 
@@ -79,7 +79,9 @@ class SamplingRule:
             )
 
 
-def make_sampler(rule: SamplingRule, index: PICIndex, measure: MeasureWindow, job: RankOfJob = ALONE) -> Sampler:
+def make_sampler(
+    rule: SamplingRule, index: PICIndex, measure: MeasureWindow, job: DistInfo = SINGLE_PROCESS
+) -> Sampler:
     """The sampler of a rule.
 
     Args:

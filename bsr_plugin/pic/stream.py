@@ -14,8 +14,8 @@ class DrawStream:
     """The batches of a rank by their numbers, in any order.
 
     While numbers come at equal distances, as a worker process gets them, the next ones are drawn ahead. That changes
-    nothing but the time that a batch takes: each is what its own generator gives, by the law that is in force when it
-    is asked for.
+    nothing but the time that a batch takes: each is what its own generator gives, by the distribution that holds when
+    it is asked for.
 
     Args:
         sampler: Draws the windows.
@@ -31,7 +31,7 @@ class DrawStream:
         self._last = self._step = self._version = self._offset = 0
 
     def begin_run(self, offset: int) -> None:
-        """Adds ``offset`` to the ordinals of all batches.
+        """Adds ``offset`` to the batch_indices of all batches.
 
         A run that goes on with another batch has done more or fewer iterations than its patches would be batches now.
         """
@@ -58,10 +58,10 @@ class DrawStream:
 
     def _drawn(self, numbers: Sequence[int], size: int) -> dict[tuple[int, int], tuple[Draws, np.random.Generator]]:
         generators = [batch_generator(self._seed, self._rank, number) for number in numbers]
-        ordinals = [number // size + self._offset for number in numbers]
+        batch_indices = [number // size + self._offset for number in numbers]
         if self._vectorized:
-            drawn = self._vectorized.draw_several(generators, size, ordinals)
+            drawn = self._vectorized.draw_several(generators, size, batch_indices)
         else:
-            drawn = [self._sampler.draw(generators[0], size, ordinals[0])]
+            drawn = [self._sampler.draw(generators[0], size, batch_indices[0])]
         pairs = zip(drawn, generators, strict=True)
         return {(number, size): pair for number, pair in zip(numbers, pairs, strict=True)}

@@ -1,4 +1,4 @@
-"""Unbalanced batches: what toolboxes do."""
+"""Unbalanced batches: uniform sampling, as BasicSR does it."""
 
 from collections.abc import Sequence
 
@@ -23,12 +23,12 @@ class UniformSampler:
         self._index = index
         self._candidates = num_candidates
 
-    def draw(self, generator: np.random.Generator, batch_size: int, ordinal: int) -> Draws:
-        """The windows of one batch; ``ordinal`` plays no part."""
-        return self.draw_several([generator], batch_size, [ordinal])[0]
+    def draw(self, generator: np.random.Generator, batch_size: int, batch_index: int) -> Draws:
+        """The windows of one batch; ``batch_index`` plays no part."""
+        return self.draw_several([generator], batch_size, [batch_index])[0]
 
     def draw_several(
-        self, generators: Sequence[np.random.Generator], batch_size: int, ordinals: Sequence[int]
+        self, generators: Sequence[np.random.Generator], batch_size: int, batch_indices: Sequence[int]
     ) -> list[Draws]:
         """The windows of several batches."""
         images = np.array([self._images(generator, batch_size) for generator in generators])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bsr_plugin.data.lmdb_reader import DATA_FILE
 from bsr_plugin.data.pairs import PairedStores
-from bsr_plugin.data.pic_index_of import index_of
+from bsr_plugin.data.pic_index_store import open_or_build_index
 from bsr_plugin.data.score_maps import GRADIENT, RESIDUAL, GradientMaps, ResidualMaps, SourcedMaps, SuppliedMaps
 from bsr_plugin.data.store import Store, open_store
 from bsr_plugin.errors import InputError
@@ -50,7 +50,7 @@ def distribution_of(
         InputError: There is no such store, or it has no index and cannot be given one.
     """
     store = _opened(path)
-    index = index_of(store, window, channels, intervals, _maps(score, store, hr, channels))
+    index = open_or_build_index(store, window, channels, intervals, _maps(score, store, hr, channels))
     return Distribution(store, index, uniform_shares(index), balanced_shares(index))
 
 

@@ -12,7 +12,7 @@ from bsr_plugin.options.forced import force, recorded
 from bsr_plugin.options.loader import read_options
 from bsr_plugin.report.tables import BASELINE
 
-#: The samplings with the law of the paper's loop, and the options of theirs that change it.
+#: The samplings with the distribution of the paper's loop, and the options of theirs that change it.
 _RFS = ('rfs', 'rejection')
 _USUAL: Mapping[str, Any] = {'pic_balance': 1, 'image_choice': 'share', 'pic_score': 'gradient'}
 

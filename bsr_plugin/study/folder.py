@@ -125,7 +125,7 @@ class CellFolder:
     def unrecorded_validation(self) -> int | None:
         """The iteration that the training resumes at, where its validation is due and its figures are not known.
 
-        A validation comes after the checkpoint of its iteration; a process killed in between resumes behind it.
+        A validation comes after the checkpoint of its iteration; a process killed in between resumes after it.
         BSRModel's states tell of that, and its training repeats it by itself.
 
         Raises:

@@ -79,7 +79,7 @@ def _join_processes(options: dict[str, Any], launcher: str) -> None:
         variable, program = _STARTED_BY[launcher]
         if variable not in os.environ:
             raise InputError(
-                f'--launcher {launcher} is for processes that {program} starts: start it so, or leave it out.'
+                f'--launcher {launcher} requires processes started by {program}: start it so, or omit --launcher.'
             )
         settings = (options.get('dist_params') or {}) if launcher == 'slurm' else {}
         # NCCL, the toolbox's default, cannot reach a network in main memory.

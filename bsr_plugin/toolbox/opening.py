@@ -102,7 +102,7 @@ def on_all_ranks(open_it: Callable[[], Opened]) -> Opened:
         opened = open_it()
     except InputError as error:
         failure = str(error)
-    for rank, sentence in enumerate(ranks().gather(failure)):
+    for rank, sentence in enumerate(ranks().all_gather(failure)):
         if sentence:
             raise InputError(failure or f'rank {rank}: {sentence}')
     return opened  # type: ignore[return-value]
@@ -120,7 +120,7 @@ def use_one_gpu(opt: dict[str, Any]) -> None:
     opt['num_gpu'] = 1
     program = 'train' if opt['is_train'] else 'test'
     print(
-        f'One of {gpus} GPUs is used. All of them: torchrun --nproc_per_node={gpus} basicsr/{program}.py -opt FILE '
+        f'Using 1 of {gpus} GPUs. To use all: torchrun --nproc_per_node={gpus} basicsr/{program}.py -opt FILE '
         '--launcher pytorch',
         flush=True,
     )

@@ -70,7 +70,7 @@ def _go_on_with_seed(opt: dict[str, Any], seed: int | None) -> None:
 
 def _take_seed_of_rank_0(opt: dict[str, Any]) -> None:
     """Without ``manual_seed`` each rank has drawn one of its own."""
-    seed = ranks().gather(opt['manual_seed'])[0]
+    seed = ranks().all_gather(opt['manual_seed'])[0]
     if seed != opt['manual_seed']:
         _seed(opt, seed)
 
@@ -86,7 +86,7 @@ def _same_on_all_ranks(states: Path, models: Path) -> Found | None:
     found = on_all_ranks(lambda: newest_readable(states, models) if rank == 0 else None)
     if num_ranks == 1:
         return found
-    choice = ranks().gather(found and (found.path, found.skipped))[0]
+    choice = ranks().all_gather(found and (found.path, found.skipped))[0]
     if rank == 0 or choice is None:
         return found
     path, skipped = choice

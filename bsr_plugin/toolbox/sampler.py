@@ -52,7 +52,7 @@ class Position:
         """The same place for a run with the batch and the ranks of ``fresh``.
 
         The iteration stays. The epoch goes on where the same share of it is done, and a rank's stream of patches
-        behind the last patch it has drawn; both are rounded up to whole batches, so that nothing is drawn twice.
+        after the last patch it has drawn; both are rounded up to whole batches, so that nothing is drawn twice.
         """
         batches = _ceil(self.batches * fresh.batches_per_epoch, self.batches_per_epoch)
         patches = _ceil(self.patches, fresh.batch_size) * fresh.batch_size
@@ -65,13 +65,13 @@ class Position:
     def geometry(self) -> str:
         """Batch and ranks in words."""
         ranks = f'{self.world_size} rank{"s" if self.world_size > 1 else ""}'
-        return f'{ranks}, batch size {self.batch_size} on each, {self.batches_per_epoch} iterations an epoch'
+        return f'{ranks}, batch size {self.batch_size} per rank, {self.batches_per_epoch} iterations per epoch'
 
 
 class ResumableSampler(EnlargedSampler):
     """BasicSR's ``EnlargedSampler`` in whole batches, from where the run is to its last iteration.
 
-    Data sets are shuffled as ``EnlargedSampler`` shuffles them, and what is left of an epoch behind its last whole
+    Data sets are shuffled as ``EnlargedSampler`` shuffles them, and what is left of an epoch after its last whole
     batch is left out, as its loader does. A data set that draws its own patches (``numbers_patches``) is given the
     numbers of this rank's stream of patches instead, consecutive over the whole run, with as many batches in an epoch
     as the toolbox counts on; its ``begin_epoch(numbers, batch_size)`` is called before each epoch, and by :meth:`plan`
@@ -126,7 +126,7 @@ class ResumableSampler(EnlargedSampler):
         if self._numbered and hasattr(self.dataset, 'begin_run'):
             self.dataset.begin_run(self.start.iteration - self.start.patches // batch_size)
         same = before.geometry() == fresh.geometry()
-        return None if same else f'The run goes on with {fresh.geometry()}; before: {before.geometry()}.'
+        return None if same else f'Resuming with {fresh.geometry()}; previously {before.geometry()}.'
 
     @property
     def epochs(self) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL.PpmImagePlugin import PpmImageFile
 
-from bsr_plugin.data.image_file import check_is_file, exif_behind_pixels, largest_sample
+from bsr_plugin.data.image_file import check_is_file, exif_after_pixels, largest_sample
 from bsr_plugin.errors import InputError
 from bsr_plugin.upscaling.boxes import bits_of_jpeg2000, is_sequence
 from bsr_plugin.upscaling.libvips import first_line, pyvips
@@ -118,7 +118,7 @@ def _opened(path: Path, max_pixels: int, access: str = 'sequential') -> pyvips.I
         _check_size(path, image.width, image.height, max_pixels)
         _check_alone(path, image)
         if not _is_heic(image):
-            return _with_exif_behind_pixels(path, image)
+            return _with_exif_after_pixels(path, image)
         raise pyvips.Error('the package pillow-heif, which decodes HEIC, is not installed')
     except pyvips.Error as error:
         try:
@@ -231,12 +231,12 @@ def _with_exif_of_tiff(path: Path, image: pyvips.Image) -> pyvips.Image:
     return _with_block(image, block, ('exif-',))
 
 
-def _with_exif_behind_pixels(path: Path, image: pyvips.Image) -> pyvips.Image:
-    """With the EXIF that a PNG has behind its pixels, where libvips does not look for it."""
+def _with_exif_after_pixels(path: Path, image: pyvips.Image) -> pyvips.Image:
+    """With the EXIF that a PNG has after its pixels, where libvips does not look for it."""
     if not image.get('vips-loader').startswith('pngload') or image.get_typeof('exif-data'):
         return image
     with _opened_by_pillow(path) as opened:
-        block = exif_behind_pixels(opened)
+        block = exif_after_pixels(opened)
     return _with_block(image, block, ('exif-', 'orientation')) if block else image
 
 

@@ -1,4 +1,4 @@
-"""Who is told how the upscaling of files goes on."""
+"""Progress callbacks for the upscaling of files."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 class Watcher:
-    """Is told how the work goes on; this one does not care."""
+    """Receives progress; this default does nothing."""
 
     def begin(self, job: 'Job') -> None:
         """A file is next."""

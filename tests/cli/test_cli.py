@@ -256,4 +256,4 @@ def test_names_are_printed_whatever_the_terminal_knows(tmp_path, monkeypatch, en
     monkeypatch.setattr(sys, 'stdout', terminal)
     assert main(['options', '--elsewhere', os.fsdecode(file)]) == 0
     said = terminal.buffer.getvalue()
-    assert said == os.fsencode(tmp_path) + b'/' + printed + b'.yml: nothing wrong, for a test\n'
+    assert said == os.fsencode(tmp_path) + b'/' + printed + b'.yml: OK (test options)\n'

@@ -23,7 +23,7 @@ def test_check_finds_a_single_wrong_byte(tmp_path, hr_folder, encoding):
     wrong = value[:middle] + bytes([value[middle] ^ 1]) + value[middle + 1 :]
     # Everywhere: what LMDB moves from page to page stays behind where it was.
     victim.write_bytes(victim.read_bytes().replace(value, wrong))
-    with pytest.raises(InputError, match=r'is damaged: c is missing or not what was written \(1 of 5 images\)'):
+    with pytest.raises(InputError, match=r'is damaged: c is missing or does not match its digest \(1 of 5 images\)'):
         check_stores([made.hr_path, made.lr_path])
 
 
@@ -54,14 +54,16 @@ def test_check_finds_wrong_sizes(tmp_path, hr_folder, encoding):
     text = meta.read_text()
     meta.write_text(text.replace('a.png (23,45,3)', 'a.png (45,23,3)'))
     assert meta.read_text() != text
-    with pytest.raises(InputError, match=r'is damaged: meta_info\.txt is not what was written; remove the store'):
+    with pytest.raises(InputError, match=r'is damaged: meta_info\.txt does not match its digest; remove the store'):
         check_stores([made.hr_path, made.lr_path])
     # Even if somebody writes all digests anew.
     if encoding == 'raw':
         meta.write_text(text.replace('a.png (23,45,3)', 'a.png (23,44,3)'))
         description = read_description(made.lr_path / 'store.json')
         replace(description, listing=digest_of(meta.read_bytes())).write(made.lr_path / 'store.json')
-        with pytest.raises(InputError, match=r'is damaged: a is missing or not what was written \(1 of 5 images\)'):
+        with pytest.raises(
+            InputError, match=r'is damaged: a is missing or does not match its digest \(1 of 5 images\)'
+        ):
             check_stores([made.lr_path])
 
 
@@ -81,11 +83,11 @@ def test_check_finds_every_wrong_byte_of_the_index(tmp_path, hr_folder):
 def test_check_finds_a_file_too_many_and_one_too_few(tmp_path, hr_folder):
     made = prepare(Preparation(hr_folder, tmp_path, 2, encoding='files'))
     shutil.copy(made.lr_path / 'b.png', made.lr_path / 'new.png')
-    with pytest.raises(InputError, match='new is missing or not what was written'):
+    with pytest.raises(InputError, match='new is missing or does not match its digest'):
         check_stores([made.hr_path, made.lr_path])
     (made.lr_path / 'new.png').unlink()
     (made.lr_path / 'b.png').unlink()
-    with pytest.raises(InputError, match='b is missing or not what was written'):
+    with pytest.raises(InputError, match='b is missing or does not match its digest'):
         check_stores([made.hr_path, made.lr_path])
     with pytest.raises(InputError, match=r'LR_bicubic_x2 lacks b\.png: remove the folder, and make it again'):
         prepare(Preparation(hr_folder, tmp_path, 2, encoding='files'))

@@ -11,7 +11,7 @@ from basicsr.data import build_dataset
 from bsr_plugin.data.dataset_options import RFSOptions
 from bsr_plugin.data.degradation import degrade, imresize_float
 from bsr_plugin.data.pairs import PairedStores
-from bsr_plugin.data.pic_index_of import index_of
+from bsr_plugin.data.pic_index_store import open_or_build_index
 from bsr_plugin.data.score_maps import GradientMaps, maps_of
 from bsr_plugin.errors import InputError
 from bsr_plugin.pic.index import PICIndex
@@ -128,13 +128,13 @@ def test_pic_stays_the_pic_and_the_interval_is_of_the_score(options, pairs):
 
 def test_scores_have_indexes_of_their_own(pairs, map_folder):
     def path(score):
-        return index_of(pairs.lr, WINDOW, 'max', RULE, maps_of(score, pairs, 'max')).path
+        return open_or_build_index(pairs.lr, WINDOW, 'max', RULE, maps_of(score, pairs, 'max')).path
 
     plain, residual, first = (path(score) for score in ('gradient', 'residual', str(map_folder)))
-    assert plain == index_of(pairs.lr, WINDOW, 'max', RULE).path
+    assert plain == open_or_build_index(pairs.lr, WINDOW, 'max', RULE).path
     assert len({plain, residual, first}) == 3
     # The channel rule is one of gradients.
-    assert index_of(pairs.lr, WINDOW, 'sum', RULE, maps_of('residual', pairs, 'sum')).path == residual
+    assert open_or_build_index(pairs.lr, WINDOW, 'sum', RULE, maps_of('residual', pairs, 'sum')).path == residual
     # A folder of maps has one file, however often the maps change; another folder has another.
     other = map_folder.rename(map_folder.with_name('others'))
     shutil.copytree(other, map_folder)
@@ -152,7 +152,9 @@ def test_maps_of_8_bits(tmp_path, pairs, write_images):
         for at, (n, size) in enumerate(zip(pairs.lr.names, pairs.lr.sizes, strict=True))
     }
     folder = write_images(tmp_path / 'maps', images)
-    index = index_of(pairs.lr, WINDOW, 'max', IntervalRule(edges=(0, 4, 6, 9)), maps_of(str(folder), pairs, 'max'))
+    index = open_or_build_index(
+        pairs.lr, WINDOW, 'max', IntervalRule(edges=(0, 4, 6, 9)), maps_of(str(folder), pairs, 'max')
+    )
     assert [row.nonzero()[0].tolist() for row in index.counts] == [[0], [1], [1], [2], []]
 
 
@@ -182,7 +184,7 @@ def test_a_read_only_store_names_the_command_for_the_score(pairs, map_folder, mo
         (str(map_folder), f'--score {map_folder}'),
     ):
         with pytest.raises(InputError, match=f'--lr-window 11 --pic-bins 4 {words}" where it can'):
-            index_of(pairs.lr, 11, 'max', RULE, maps_of(score, pairs, 'max'))
+            open_or_build_index(pairs.lr, 11, 'max', RULE, maps_of(score, pairs, 'max'))
 
 
 def test_batches_by_residual_are_a_pure_function(options):

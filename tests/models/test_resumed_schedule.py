@@ -10,7 +10,7 @@ from torch import nn
 
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.resumed_schedule import learning_rates, resumed
-from bsr_plugin.models.training_state import lay_out_like_parameters, plain
+from bsr_plugin.models.training_state import match_memory_format, plain
 
 STEPS = {'type': 'MultiStepLR', 'milestones': [7], 'gamma': 0.5}
 RESTARTS = {'type': 'MultiStepRestartLR', 'milestones': [2, 3, 3, 7], 'restarts': [0, 4], 'restart_weights': [1, 0.5]}
@@ -84,7 +84,7 @@ def test_a_changed_schedule_is_followed_from_where_the_run_is(build, batches, wa
     assert got == expected[stop:]
     assert len(warned) == 1
     assert named is None or warned[0].startswith(named)
-    assert new is None or warned[0].endswith(f' in the training state: the run goes on with {new}.')
+    assert new is None or warned[0].endswith(f' in the training state: continuing with {new}.')
 
 
 @pytest.mark.parametrize('scheduler', [STEPS, RESTARTS, COSINE])
@@ -124,7 +124,7 @@ def test_moments_that_a_state_does_not_hold_are_not_asked_for(build, batches, wa
     run(model, batches(6), 6, 6)
     assert model.optimizer_g.param_groups[0]['amsgrad'] is saved
     assert warned == [
-        f'train.optim_g.amsgrad is {not saved} and was {saved} in the training state: the run goes on with the values '
+        f'train.optim_g.amsgrad is {not saved} and was {saved} in the training state: continuing with the values '
         f'of the options, but with train.optim_g.amsgrad {saved}, as the saved moments need it.'
     ]
 
@@ -202,7 +202,7 @@ def test_an_optimizer_goes_on_with_other_kernels_and_another_layout(saved_fused,
     position = scheduler_of(old).state_dict()
     saved = {'optimizers': [state], 'schedulers': [position]}
     optimizer.load_state_dict(resumed(optimizer, scheduler_of(optimizer), saved, 0, {'total_iter': 9}).optimizer)
-    lay_out_like_parameters(optimizer)
+    match_memory_format(optimizer)
     assert optimizer.param_groups[0]['fused'] is fused
     moments = optimizer.state[net.weight]['exp_avg']
     assert moments.stride() == net.weight.stride()

@@ -86,7 +86,7 @@ def test_every_kind_of_damage_is_refused(saved):
             read(saved)
     for at in range(values, len(whole), 997):
         saved.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        with pytest.raises(InputError, match=r'net\.safetensors is damaged: its tensors are not what was written'):
+        with pytest.raises(InputError, match=r'net\.safetensors is damaged: its tensors do not match their digest'):
             read(saved)
     saved.write_bytes(whole)
     assert read(saved)[1]['scale'] == '3'

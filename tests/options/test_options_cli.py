@@ -14,13 +14,13 @@ def file(tmp_path, monkeypatch, training):
 
 def test_a_right_file_is_done(file, capsys):
     assert main(['options', file, '--elsewhere']) == 0
-    assert capsys.readouterr().out == 'train.yml: nothing wrong, for training\n'
+    assert capsys.readouterr().out == 'train.yml: OK (training options)\n'
 
 
 def test_a_test_file_is_told_from_a_training_file(file, testing, capsys, tmp_path):
     (tmp_path / 'test.yml').write_text(yaml.safe_dump(testing))
     assert main(['options', 'test.yml', file, '--elsewhere']) == 0
-    assert capsys.readouterr().out == 'test.yml: nothing wrong, for a test\ntrain.yml: nothing wrong, for training\n'
+    assert capsys.readouterr().out == 'test.yml: OK (test options)\ntrain.yml: OK (training options)\n'
 
 
 def test_the_purpose_can_be_given(file, capsys):

@@ -90,7 +90,7 @@ def test_a_launcher_that_has_not_started_the_process_is_one_sentence(
 ):
     monkeypatch.delenv(variable, raising=False)
     command_line(training, '--launcher', launcher)
-    with pytest.raises(InputError, match=f'--launcher {launcher} is for processes that {program} starts'):
+    with pytest.raises(InputError, match=f'--launcher {launcher} requires processes started by {program}'):
         parse_options('/nowhere', is_train=True)
 
 
@@ -165,7 +165,7 @@ def test_absent_test_sets_are_named_and_left_out(testing, command_line, capsys):
     command_line(testing)
     options, _ = parse_options('/root', is_train=False)
     assert list(options['datasets']) == ['test_1']
-    assert 'Manga109 is left out: there is no folder Manga109/HR_x4.\n' in capsys.readouterr().out
+    assert 'Skipping Manga109: folder Manga109/HR_x4 does not exist.\n' in capsys.readouterr().out
 
 
 def test_sections_stay_in_the_order_of_the_file(training, command_line):

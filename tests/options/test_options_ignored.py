@@ -74,5 +74,5 @@ def test_the_command_says_it_and_finds_nothing_wrong(training, change, tmp_path,
     path = tmp_path / 'x.yml'
     path.write_text(yaml.safe_dump(training))
     assert main(['options', str(path), '--elsewhere']) == 0
-    assert capsys.readouterr().out == f'{path}: nothing wrong, for training\n'
+    assert capsys.readouterr().out == f'{path}: OK (training options)\n'
     assert '`datasets.train.use_shuffle`: is ignored' in caplog.text

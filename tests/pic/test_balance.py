@@ -50,11 +50,11 @@ def test_both_ends(index):
 def test_annealing_is_linear_between_two_iterations_and_constant_outside(index):
     rule = BalanceRule.from_option({'from': 0.2, 'to': 0.8, 'between': [100, 400]})
     balance = rule.of(index)
-    for ordinal, t in ((0, 0.2), (100, 0.2), (150, 0.3), (250, 0.5), (399, 0.798), (400, 0.8), (10**9, 0.8)):
-        assert rule.strength(ordinal) == pytest.approx(t, abs=1e-12)
+    for batch_index, t in ((0, 0.2), (100, 0.2), (150, 0.3), (250, 0.5), (399, 0.798), (400, 0.8), (10**9, 0.8)):
+        assert rule.strength(batch_index) == pytest.approx(t, abs=1e-12)
         powers = mean_shares(index)[:4] ** (1 - t)
-        assert balance.probabilities(ordinal)[:4] == pytest.approx(powers / powers.sum(), rel=1e-9)
-    # A pure function of the ordinal: the order of questions plays no part.
+        assert balance.probabilities(batch_index)[:4] == pytest.approx(powers / powers.sum(), rel=1e-9)
+    # A pure function of the batch_index: the order of questions plays no part.
     assert balance.probabilities(150).tolist() == rule.of(index).probabilities(150).tolist()
 
 
@@ -91,9 +91,9 @@ def test_bad_options(option, sentence):
 
 def test_a_long_schedule_rises_in_a_thousand_steps():
     rule = BalanceRule(0.2, 0.7, (100, 50_149))  # steps of 50 batches, and one of 49
-    ordinals = np.arange(0, 50_300)
-    strengths = np.array([rule.strength(int(at)) for at in ordinals])
-    line = 0.2 + 0.5 * np.clip((ordinals - 100) / 50_049, 0, 1)
+    batch_indices = np.arange(0, 50_300)
+    strengths = np.array([rule.strength(int(at)) for at in batch_indices])
+    line = 0.2 + 0.5 * np.clip((batch_indices - 100) / 50_049, 0, 1)
     assert (strengths[:150] == 0.2).all()
     assert strengths[150] == pytest.approx(0.2 + 0.5 * 50 / 50_049, abs=1e-12)
     assert (strengths[50_149:] == 0.7).all()

@@ -198,7 +198,7 @@ def test_every_flipped_byte_behind_the_header_is_found_by_a_check(file_of_index)
     check_arrays(file_of_index)
     for at in range(1 << 14, len(whole)):
         file_of_index.write_bytes(whole[:at] + bytes([whole[at] ^ 0x11]) + whole[at + 1 :])
-        with pytest.raises(IndexFileError, match='is not what was written'):
+        with pytest.raises(IndexFileError, match='does not match its digest'):
             check_arrays(file_of_index)
 
 

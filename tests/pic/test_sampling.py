@@ -45,8 +45,8 @@ def flat_and_busy(indexed):
     return indexed([flat, busy], 1, edges=(0, 1, 10, 20, 30, 60, 70, 80))
 
 
-def quotas(batch_size, bins, ordinal):
-    return rounded(np.full(bins, 1 / bins), batch_size, ordinal)
+def quotas(batch_size, bins, batch_index):
+    return rounded(np.full(bins, 1 / bins), batch_size, batch_index)
 
 
 @pytest.mark.parametrize('kind', ['rfs', 'rejection'])
@@ -55,10 +55,10 @@ def quotas(batch_size, bins, ordinal):
 def test_batches_have_their_quotas_and_true_intervals(sampler_of, index, pixels, kind, batch_size, candidates):
     sampler = sampler_of(kind, index, candidates, measured(pixels, index))
     full = index.counts[index.usable].all()
-    for ordinal in range(5):
-        draws = sampler.draw(batch_generator(3, 0, ordinal), batch_size, ordinal)
+    for batch_index in range(5):
+        draws = sampler.draw(batch_generator(3, 0, batch_index), batch_size, batch_index)
         assert draws.images.shape == draws.positions.shape == draws.intervals.shape == (batch_size,)
-        assert np.bincount(draws.intervals, minlength=5).tolist() == quotas(batch_size, 5, ordinal).tolist()
+        assert np.bincount(draws.intervals, minlength=5).tolist() == quotas(batch_size, 5, batch_index).tolist()
         assert draws.displaced == 0
         assert set(draws.images.tolist()) <= {0, 1, 3, 4}  # images 2 and 5 are smaller than the window
         if full or candidates == 50:
@@ -158,9 +158,9 @@ def test_256_intervals_and_small_batches(sampler_of, indexed, textured, kind, ba
     index = indexed(pixels, WINDOW, bins=256, quantile=1.0)
     occupied = np.flatnonzero(index.counts.any(axis=0))
     sampler = sampler_of(kind, index, 3, measured(pixels, index))
-    for ordinal in (0, 1, 40):
-        draws = sampler.draw(batch_generator(0, 0, ordinal), batch_size, ordinal)
-        asked = np.flatnonzero(quotas(batch_size, 256, ordinal))
+    for batch_index in (0, 1, 40):
+        draws = sampler.draw(batch_generator(0, 0, batch_index), batch_size, batch_index)
+        asked = np.flatnonzero(quotas(batch_size, 256, batch_index))
         nearest = [min(occupied, key=lambda other, b=b: (abs(other - b), other)) for b in asked]
         assert sorted(draws.intervals.tolist()) == sorted(nearest)
         assert (draws.widened, draws.displaced) == (0, sum(b not in occupied for b in asked))

@@ -22,8 +22,8 @@ WINDOW = 6
 PLAUSIBLE, IMPOSSIBLE = 1e-3, 1e-8
 
 
-def quotas(batch_size, bins, ordinal):
-    return rounded(np.full(bins, 1 / bins), batch_size, ordinal)
+def quotas(batch_size, bins, batch_index):
+    return rounded(np.full(bins, 1 / bins), batch_size, batch_index)
 
 
 @dataclass
@@ -197,13 +197,13 @@ class Loop:
         self.store, self.candidates, self.skip_last, self.replace = store, candidates, skip_last, replace
         self.image_of = image_of or by_share
 
-    def draw(self, generator, batch_size, ordinal):
+    def draw(self, generator, batch_size, batch_index):
         number, bins = len(self.store.binned), self.store.index.bins
         chosen = generator.choice(
             number, self.candidates if self.replace else min(self.candidates, number), self.replace
         )
         rows = []
-        for interval in np.repeat(np.arange(bins), quotas(batch_size, bins, ordinal)).tolist():
+        for interval in np.repeat(np.arange(bins), quotas(batch_size, bins, batch_index)).tolist():
             able = [i for i in chosen if self.store.count(i, interval)]
             able = able or [i for i in range(number) if self.store.count(i, interval)]
             image = int(self.image_of(self.store, generator, able, interval))
@@ -303,10 +303,10 @@ def test_counts_of_an_empty_interval_are_exact(sampler_of, stores, kind):
     store = stores['gap']
     assert store.index.counts.sum(axis=0)[2] == 0
     sampler = sampler_of(kind, store.index, 4, store.measure)
-    for ordinal in range(12):
+    for batch_index in range(12):
         # Three of four intervals get 2 patches each in turn, one 3; the empty one's go to the lower neighbour.
-        draws = sampler.draw(batch_generator(0, 0, ordinal), 9, ordinal)
-        asked = quotas(9, 4, ordinal).tolist()
+        draws = sampler.draw(batch_generator(0, 0, batch_index), 9, batch_index)
+        asked = quotas(9, 4, batch_index).tolist()
         assert np.bincount(draws.intervals, minlength=4).tolist() == [asked[0], asked[1] + asked[2], 0, asked[3]]
         assert (draws.widened, draws.displaced) == (0, asked[2])
 

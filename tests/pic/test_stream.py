@@ -72,14 +72,14 @@ def test_batches_at_equal_distances_are_drawn_together(index, monkeypatch):
     numbers = []
     several = sampler.draw_several
 
-    def counted(generators, size, ordinals):
-        numbers.append(list(ordinals))
-        return several(generators, size, ordinals)
+    def counted(generators, size, batch_indices):
+        numbers.append(list(batch_indices))
+        return several(generators, size, batch_indices)
 
     sampler.draw_several = counted
     stream = DrawStream(sampler, 7, 1)
-    for ordinal in range(1, 40, 3):  # of one worker in three
-        stream.batch(5 * ordinal, 5)
+    for batch_index in range(1, 40, 3):  # of one worker in three
+        stream.batch(5 * batch_index, 5)
     assert numbers == [[1], [4], list(range(7, 31, 3)), list(range(31, 55, 3))]
 
 

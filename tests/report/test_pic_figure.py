@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bsr_plugin.cli import main
-from bsr_plugin.data.pic_index_of import index_of
+from bsr_plugin.data.pic_index_store import open_or_build_index
 from bsr_plugin.data.store import open_store
 from bsr_plugin.pic.intervals import IntervalRule
 from bsr_plugin.report.pic_distribution import balanced_shares, distribution_of, example_patches, uniform_shares
@@ -39,7 +39,7 @@ def test_the_figure_of_a_store_is_that_of_its_index(project):
     figure = distribution_figure(distribution_of(project.lr_store, 16, IntervalRule(bins=4)))
 
     store = open_store(project.lr_store, 'lmdb')
-    index = index_of(store, 16, 'max', IntervalRule(bins=4))
+    index = open_or_build_index(store, 16, 'max', IntervalRule(bins=4))
     heights = [bar.get_height() for bar in figure.axes[0].patches]
     assert heights == pytest.approx([*uniform_shares(index), *balanced_shares(index)])
     assert heights[4:] == pytest.approx([0.25] * 4)

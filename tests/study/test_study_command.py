@@ -195,10 +195,10 @@ def test_equal_seconds_are_listed_with_the_iterations_that_are_known(study_file,
 @pytest.mark.parametrize(
     ('seconds', 'words', 'told'),
     [
-        (..., [], 'stopped: the same command goes on'),
-        (..., ['--restart'], 'stopped: the same command goes on'),
-        (8, [], 'stopped: the same command goes on'),
-        (8, ['--restart'], 'stopped: the same command without --restart goes on'),
+        (..., [], 'stopped; run the same command to continue'),
+        (..., ['--restart'], 'stopped; run the same command to continue'),
+        (8, [], 'stopped; run the same command to continue'),
+        (8, ['--restart'], 'stopped; run the same command without --restart to continue'),
     ],
 )
 def test_a_command_that_was_stopped_says_what_goes_on(study_file, tmp_path, capsys, monkeypatch, seconds, words, told):

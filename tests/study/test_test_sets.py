@@ -116,7 +116,7 @@ def test_a_set_that_is_not_there_waits_until_it_is(trained, again, test_set, res
     folder = again({**test_set, 'dataroot_gt': str(tmp_path / 'later')})
     assert folder.is_done()
     main(['study', str(tmp_path / 'study.yml'), '--list', *out])
-    assert f'Third is left out: there is no folder {tmp_path}/later.' in capsys.readouterr().out
+    assert f'Skipping Third: folder {tmp_path}/later does not exist.' in capsys.readouterr().out
     (tmp_path / 'later').symlink_to(pictures / 'HR')
     assert folder.untested() == ['Third']
     main(['study', str(tmp_path / 'study.yml'), '--list', *out])

@@ -233,7 +233,7 @@ def test_a_job_goes_on_with_fewer_ranks_to_its_last_iteration(launch_forked, clo
     assert iterations(log) == list(range(5, 31))
     assert (clone / 'experiments/tiny/training_states/30.state').is_file()
     if engine == 'BSRModel':  # SRModel's states do not say with how many ranks they were made
-        assert 'The run goes on with 1 rank, batch size 1 on each, 16 iterations an epoch; before: 2 ranks, ' in log
+        assert 'Resuming with 1 rank, batch size 1 per rank, 16 iterations per epoch; previously 2 ranks, ' in log
 
 
 #: A program of the toolbox with one option file after the other.

@@ -161,8 +161,8 @@ def test_a_change_of_batch_or_ranks_is_told_in_one_sentence():
     _, state = loop(Images(range(24)), batch=3, total=20, ranks=2, stop=6)
     sampler = ResumableSampler(Images(range(24)), 1, 0, 1)
     assert sampler.plan(3, 20, state) == (
-        'The run goes on with 1 rank, batch size 3 on each, 8 iterations an epoch; before: 2 ranks, batch size 3 on '
-        'each, 4 iterations an epoch.'
+        'Resuming with 1 rank, batch size 3 per rank, 8 iterations per epoch; previously 2 ranks, batch size 3 '
+        'per rank, 4 iterations per epoch.'
     )
     # 6 iterations are one epoch and a half: half of the second one is left, 4 iterations of 8.
     assert (sampler.start.epoch, sampler.start.batches) == (1, 4)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class RankOfJob:
+class DistInfo:
     """Which of the processes that train together one is.
 
     Attributes:
@@ -16,4 +16,4 @@ class RankOfJob:
     world_size: int = 1
 
 
-ALONE = RankOfJob()
+SINGLE_PROCESS = DistInfo()

@@ -13,7 +13,7 @@ from bsr_plugin.cli import main
 from bsr_plugin.data import pic_index_of
 from bsr_plugin.data.guarded_paired_image_dataset import GuardedPairedImageDataset
 from bsr_plugin.data.image_file import encode_png
-from bsr_plugin.data.pic_index_of import index_of, index_path
+from bsr_plugin.data.pic_index_store import index_path, open_or_build_index
 from bsr_plugin.data.prepare import Preparation, prepare
 from bsr_plugin.data.rfs_paired_image_dataset import RFSPairedImageDataset
 from bsr_plugin.data.store import LMDBStore, open_store
@@ -39,12 +39,12 @@ def indexes(store):
 
 
 def test_it_is_built_once(lr, monkeypatch):
-    built = index_of(lr, 12, 'max', RULE)
+    built = open_or_build_index(lr, 12, 'max', RULE)
     assert indexes(lr) == [built.path.name]
     stamp = built.path.stat().st_mtime_ns
-    assert index_of(LMDBStore(lr.path), 12, 'max', RULE).path.stat().st_mtime_ns == stamp
+    assert open_or_build_index(LMDBStore(lr.path), 12, 'max', RULE).path.stat().st_mtime_ns == stamp
     monkeypatch.setattr(pic_index_of, 'build_index', None)
-    assert index_of(LMDBStore(lr.path), 12, 'max', RULE).path == built.path
+    assert open_or_build_index(LMDBStore(lr.path), 12, 'max', RULE).path == built.path
 
 
 def test_other_windows_rules_and_intervals_lie_side_by_side(lr):
@@ -57,7 +57,7 @@ def test_other_windows_rules_and_intervals_lie_side_by_side(lr):
         (12, 'max', IntervalRule(edges=(0, 10, 20, 30, 40))),
         (12, 'max', IntervalRule(edges=(0, 10, 20, 30, 41))),
     ]
-    paths = [index_of(lr, *one).path for one in wanted]
+    paths = [open_or_build_index(lr, *one).path for one in wanted]
     assert len(set(paths)) == len(wanted)
     assert sorted(path.name for path in paths) == indexes(lr)
     for (window, channels, rule), path in zip(wanted, paths, strict=True):
@@ -66,21 +66,21 @@ def test_other_windows_rules_and_intervals_lie_side_by_side(lr):
 
 
 def test_an_index_made_for_another_patch_size_is_not_used(lr):
-    twelve = index_of(lr, 12, 'max', RULE)
+    twelve = open_or_build_index(lr, 12, 'max', RULE)
     place = index_path(lr, IndexKey(9, 'max', RULE, lr.digest))
     shutil.copy(twelve.path, place)
-    nine = index_of(lr, 9, 'max', RULE)
+    nine = open_or_build_index(lr, 9, 'max', RULE)
     assert nine.path == place
     assert nine.window == 9
     assert nine.grid.tolist() == np.maximum(lr.sizes - 8, 0).tolist()
 
 
 def test_a_stale_index_is_made_anew(lr, stores, tmp_path):
-    before = index_of(lr, 12, 'max', RULE)
+    before = open_or_build_index(lr, 12, 'max', RULE)
     other = shutil.copytree(stores.hr_path, tmp_path / 'other.lmdb')
     shutil.copy(before.path, other)
     store = LMDBStore(other)
-    index = index_of(store, 12, 'max', RULE)
+    index = open_or_build_index(store, 12, 'max', RULE)
     assert index.path.name == before.path.name
     assert index.key['digest'] == store.digest != before.key['digest']
     assert index.counts.sum(axis=1).tolist() == [window_sums(gradient_map(store.image(at)), 12).size for at in range(5)]
@@ -88,7 +88,7 @@ def test_a_stale_index_is_made_anew(lr, stores, tmp_path):
 
 @pytest.mark.parametrize('damage', ['cut', 'empty', 'text', 'version', 'header', 'longer'])
 def test_a_damaged_index_is_made_anew(lr, damage):
-    path = index_of(lr, 12, 'max', RULE).path
+    path = open_or_build_index(lr, 12, 'max', RULE).path
     whole = path.read_bytes()
     broken = {
         'cut': whole[:-1],
@@ -99,7 +99,7 @@ def test_a_damaged_index_is_made_anew(lr, damage):
         'header': whole[:60] + bytes([whole[60] ^ 1]) + whole[61:],
     }[damage]
     path.write_bytes(broken)
-    assert index_of(lr, 12, 'max', RULE).counts.sum() > 0
+    assert open_or_build_index(lr, 12, 'max', RULE).counts.sum() > 0
     assert path.read_bytes() == whole
 
 
@@ -112,7 +112,7 @@ def test_a_read_only_store_names_the_command(lr, stores, monkeypatch, state):
         lr.digest = 'of other images'
     monkeypatch.setattr(os, 'access', lambda path, mode: mode != os.W_OK)
     with pytest.raises(InputError, match='has no PIC index for a window of 12 pixels') as error:
-        index_of(lr, 12, 'max', RULE)
+        open_or_build_index(lr, 12, 'max', RULE)
     assert f'run "bsr pic {lr.path} --lr-window 12 --pic-bins 4" where it can' in str(error.value)
 
 
@@ -160,23 +160,23 @@ def test_the_command_that_is_named_makes_the_index_that_is_missing(
 
 def test_a_read_only_store_with_an_index_is_fine(stores, monkeypatch):
     monkeypatch.setattr(os, 'access', lambda path, mode: mode != os.W_OK)
-    assert index_of(LMDBStore(stores.lr_path), 12, 'max', RULE).path == stores.index.path
+    assert open_or_build_index(LMDBStore(stores.lr_path), 12, 'max', RULE).path == stores.index.path
 
 
 def test_in_a_folder_it_is_hidden_from_the_toolbox(hr_folder, tmp_path):
     folder = shutil.copytree(hr_folder, tmp_path / 'images')
-    index = index_of(open_store(folder, 'disk'), 12, 'max', RULE)
+    index = open_or_build_index(open_store(folder, 'disk'), 12, 'max', RULE)
     assert index.path.parent == folder
     assert index.path.name.startswith('.')
     again = open_store(folder, 'disk')
     assert again.names == ['a', 'b', 'c', 'd', 'e']
-    assert index_of(again, 12, 'max', RULE).key == index.key
+    assert open_or_build_index(again, 12, 'max', RULE).key == index.key
 
 
 def test_in_joined_folders_it_is_hidden_from_the_toolbox(hr_folder, tmp_path):
     for number in (1, 2):
         prepare(Preparation(hr_folder, tmp_path, 2, encoding='files', shard=(number, 2)))
-    index = index_of(open_store(tmp_path / 'LR_bicubic_x2', 'disk'), 12, 'max', RULE)
+    index = open_or_build_index(open_store(tmp_path / 'LR_bicubic_x2', 'disk'), 12, 'max', RULE)
     assert index.path.name.startswith('.')
     part = tmp_path / 'LR_bicubic_x2.part1of2'
     assert index.path.parent == part
@@ -190,14 +190,14 @@ def test_other_pixels_of_the_same_size_and_time_are_noticed(hr_folder, tmp_path,
     folder.mkdir()
     for file in hr_folder.iterdir():
         cv2.imwrite(str(folder / f'{file.stem}.bmp'), cv2.imread(str(file)))
-    before = index_of(open_store(folder, 'disk'), 12, 'max', RULE)
+    before = open_or_build_index(open_store(folder, 'disk'), 12, 'max', RULE)
     changed = folder / f'{name}.bmp'
     size, stamp, image = changed.stat().st_size, changed.stat().st_mtime_ns, cv2.imread(str(changed))
     cv2.imwrite(str(changed), image[:, ::-1])
     os.utime(changed, ns=(stamp, stamp))
     assert changed.stat().st_size == size
     store = open_store(folder, 'disk')
-    index = index_of(store, 12, 'max', RULE)
+    index = open_or_build_index(store, 12, 'max', RULE)
     assert (index.path, index.key) == (before.path, before.key)
     sums = window_sums(gradient_map(store.image('abcde'.index(name))), 12).ravel()
     codes = np.searchsorted(index.thresholds, sums, 'right')
@@ -211,19 +211,19 @@ def test_parts_have_one_index_together(hr_folder, stores, tmp_path):
         made = prepare(Preparation(hr_folder, tmp_path, 2, lr_window=12, shard=(number, 3)))
         assert made.index is None
     joined = open_store(tmp_path / 'LR_bicubic_x2.lmdb', 'lmdb')
-    index = index_of(joined, 12, 'max', RULE)
+    index = open_or_build_index(joined, 12, 'max', RULE)
     assert index.path.parent == joined.parts[0].path
     order = [joined.names.index(name) for name in 'abcde']
     assert index.counts[order].tolist() == stores.index.counts.tolist()
     assert index.edges.tolist() == stores.index.edges.tolist()
     # The first part alone is another store.
-    alone = index_of(joined.parts[0], 12, 'max', RULE)
+    alone = open_or_build_index(joined.parts[0], 12, 'max', RULE)
     assert alone.path != index.path
 
 
 def test_no_image_large_enough_names_the_sizes(lr):
     with pytest.raises(InputError, match='the window is 99 LR pixels and the largest LR image'):
-        index_of(lr, 99, 'max', RULE)
+        open_or_build_index(lr, 99, 'max', RULE)
     assert indexes(lr) == []
 
 
@@ -241,7 +241,7 @@ def build_together(path, barrier, log, building):
     pic_index_of.build_index = building_and_telling
     store = LMDBStore(path)
     barrier.wait(60)
-    assert index_of(store, 12, 'max', RULE).counts.sum() > 0
+    assert open_or_build_index(store, 12, 'max', RULE).counts.sum() > 0
 
 
 def processes_on(path, number, log):
@@ -271,14 +271,14 @@ def test_a_builder_that_is_killed_keeps_nobody_waiting(lr, tmp_path):
     process.kill()
     process.join(60)
     assert indexes(lr) == []
-    index = index_of(LMDBStore(lr.path), 12, 'max', RULE)
+    index = open_or_build_index(LMDBStore(lr.path), 12, 'max', RULE)
     assert indexes(lr) == [index.path.name]
     assert not list(lr.path.glob('.*'))
 
 
 def test_the_lock_of_a_builder_that_is_killed_when_the_index_is_there_is_taken_away(lr):
-    path = index_of(lr, 12, 'max', RULE).path
+    path = open_or_build_index(lr, 12, 'max', RULE).path
     lock = path.with_name(f'.{path.name}.lock')
     lock.touch()
-    assert index_of(lr, 12, 'max', RULE).path == path
+    assert open_or_build_index(lr, 12, 'max', RULE).path == path
     assert not lock.exists()

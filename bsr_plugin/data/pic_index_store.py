@@ -20,7 +20,7 @@ from bsr_plugin.pic.intervals import IntervalRule, interval_of
 from bsr_plugin.pic.measure import ChannelRule, window_sums
 
 
-def index_of(
+def open_or_build_index(
     store: Store, window: int, channels: ChannelRule, intervals: IntervalRule, score: SourcedMaps | None = None
 ) -> PICIndex:
     """Opens the index of a store, building it first if it is missing, stale or damaged, once for all processes.
