@@ -20,11 +20,12 @@ from bsr_plugin.models.compiled import MaybeCompiled
 from bsr_plugin.models.determinism import compute_deterministically
 from bsr_plugin.models.ema import MovingAverage
 from bsr_plugin.models.failures import Interrupted
-from bsr_plugin.models.gradient_step import GradientStep, computes_bf16, share_of_batch
+from bsr_plugin.models.gradient_step import GradientStep, computes_bf16
 from bsr_plugin.models.interval_losses import IntervalLosses
 from bsr_plugin.models.interval_monitor import IntervalMonitor
 from bsr_plugin.models.loss_watch import LossWatch
 from bsr_plugin.models.memory_format import to_channels_last
+from bsr_plugin.models.objective import Objective
 from bsr_plugin.models.padding import multiple_wanted_by
 from bsr_plugin.models.ranks import no_gradient_sync
 from bsr_plugin.models.sample_weighting import SampleWeighting
@@ -89,7 +90,7 @@ class BSRModel(CheckpointedModel):
         self._watch = LossWatch(1 if self.device.type == 'cpu' else print_freq, self.engine.amp)
         self._stop = StopRequest()
         self.losses: Mapping[str, Tensor] = {}
-        self._weighting: SampleWeighting | None = None
+        self._objective = Objective(self.cri_pix, self.cri_perceptual)
         self._monitor: IntervalMonitor | None = None
         if self.engine.tb_intervals:
             self._monitor = self.parts['interval_monitor'] = IntervalMonitor(self.cri_pix, self.ranks, self.device)
@@ -117,7 +118,7 @@ class BSRModel(CheckpointedModel):
                 'has to weight: leave it out, or use another sampling.'
             )
         losses = self.parts['interval_losses'] = IntervalLosses(intervals, self.ranks, self.device)
-        self._weighting = SampleWeighting(self.cri_pix, losses, self.device)
+        self._objective.weighting = SampleWeighting(self.cri_pix, losses, self.device)
         return losses
 
     def _moving_average(self) -> MovingAverage:
@@ -143,8 +144,8 @@ class BSRModel(CheckpointedModel):
         self.position = data.get('position', self.position)
         if self.is_train and self._monitor and 'pic_bin' in data:
             self._intervals = data['pic_bin'].to(self.device, non_blocking=True)
-        if self.is_train and self._weighting and 'pic_weight' in data:
-            self._weighting.feed(data)
+        if self.is_train and self._objective.weighting and 'pic_weight' in data:
+            self._objective.weighting.feed(data)
 
     def _images(self, batch: Tensor | UInt8Images) -> Tensor:
         if isinstance(batch, Tensor) and batch.dtype == torch.uint8:
@@ -166,7 +167,7 @@ class BSRModel(CheckpointedModel):
         rate = self.get_current_learning_rate()[0]
         self._watch.add(current_iter, self.losses, rate, (self.lq, self.gt), self._paths)
         self._step.update(self.optimizer_g, self._trained)
-        for collecting in (self._weighting, self._monitor):
+        for collecting in (self._objective.weighting, self._monitor):
             if collecting:
                 collecting.collect()
         if self.ema_decay > 0:
@@ -179,7 +180,8 @@ class BSRModel(CheckpointedModel):
         self.optimizer_g.zero_grad()
         if self._monitor:
             self._monitor.begin()
-        batch = (self.lq, self.gt, *((self._weighting.begin(),) if self._weighting else ()))
+        weighting = self._objective.weighting
+        batch = (self.lq, self.gt, *((weighting.begin(),) if weighting else ()))
         splits = (part.tensor_split(self.engine.accumulate) for part in batch)
         micro_batches = list(zip(*splits, strict=True))
         losses: dict[str, Tensor] = {}
@@ -188,7 +190,7 @@ class BSRModel(CheckpointedModel):
             with nullcontext() if is_last else no_gradient_sync(self.net_g):
                 with self._step.autocast():
                     self.output = network(lq)
-                total, terms = self._loss(self.output.float(), gt, len(lq) / len(self.lq), *weights)
+                total, terms = self._objective(self.output.float(), gt, len(lq) / len(self.lq), *weights)
                 self._step.backward(total)
             if self._monitor:
                 intervals = self._intervals.tensor_split(self.engine.accumulate)[index]
@@ -196,32 +198,6 @@ class BSRModel(CheckpointedModel):
             for name, term in terms.items():
                 losses[name] = losses[name] + term.detach() if name in losses else term.detach()
         return losses
-
-    def _loss(
-        self, output: Tensor, gt: Tensor, share: float, weights: Tensor | None = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss to differentiate and its terms, for a micro-batch that is ``share`` of the batch."""
-        totals: dict[str, Tensor] = {}
-        terms: dict[str, Tensor] = {}
-        if self.cri_pix:
-            terms = self._pixel_terms(output, gt, weights)
-            first, *others = terms.values()
-            totals = share_of_batch({'l_pix': sum(others, start=first)}, share, self.cri_pix)
-            terms = share_of_batch(terms, share, self.cri_pix)
-        if self.cri_perceptual:
-            perceptual = zip(('l_percep', 'l_style'), self.cri_perceptual(output, gt), strict=True)
-            values = {name: value for name, value in perceptual if value is not None}
-            totals |= share_of_batch(values, share, self.cri_perceptual)
-        first, *others = totals.values()
-        return sum(others, start=first), {**totals, **terms}
-
-    def _pixel_terms(self, output: Tensor, gt: Tensor, weights: Tensor | None) -> dict[str, Tensor]:
-        """The pixel loss by term; ``l_pix`` where it has only one."""
-        if self._weighting and weights is not None:
-            return self._weighting.terms(output, gt, weights)
-        if hasattr(self.cri_pix, 'terms'):
-            return self.cri_pix.terms(output, gt)
-        return {'l_pix': self.cri_pix(output, gt)}
 
     def get_current_log(self) -> OrderedDict[str, float]:
         """The losses of the last iteration, averaged over the ranks; only this waits for the GPU."""

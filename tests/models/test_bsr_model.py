@@ -10,6 +10,7 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.models import bsr_model
 from bsr_plugin.models.failures import Interrupted, NonFiniteError
 from bsr_plugin.models.loss_watch import LossWatch
+from bsr_plugin.models.objective import Objective
 
 EDSR = {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 4, 'num_block': 2, 'upscale': 2}
 
@@ -79,7 +80,7 @@ def test_each_loss_is_accumulated_by_its_own_reduction(build, batches, reduction
     def gradients(accumulate):
         loss = {'type': 'L1Loss', 'loss_weight': 1e-4, 'reduction': reduction}
         model = build(train={'accumulate': accumulate, 'pixel_opt': loss})
-        model.cri_perceptual = MeanOfSquares()
+        model._objective = Objective(model.cri_pix, MeanOfSquares())
         model.feed_data(batches(1)[0])
         losses = model._gradients(model.net_g)
         return [weight.grad for weight in model.net_g.parameters()], losses
