@@ -89,3 +89,27 @@ def test_only_the_seam_changes_the_toolbox(path, room):
 def test_changes_are_noticed():
     tree = ast.parse('import basicsr.data\nfrom basicsr.x import Y as Z\nbasicsr.data.f = 1\nsetattr(Z, n, 2)\na.b = 3')
     assert list(changed_in_toolbox(tree)) == ['basicsr.data.f', 'Z.set by name']
+
+
+def defined(tree):
+    """Names that a module defines at its top level, not those that it imports."""
+    for node in tree.body:
+        if isinstance(node, ast.If | ast.Try):
+            yield from defined(node)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '__all__':
+            yield from ast.literal_eval(node.value)  # what a module offers, wherever it is from
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+
+
+@pytest.mark.parametrize('path', [pytest.param(path, id=path.name) for path, _ in modules()])
+def test_names_are_imported_from_the_module_that_defines_them(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('bsr_plugin.'):
+            source = PACKAGE.joinpath(*node.module.split('.')[1:]).with_suffix('.py')
+            if source.exists():
+                there = {*defined(ast.parse(source.read_text(encoding='utf-8')))}
+                assert {alias.name for alias in node.names} <= there, f'{path}: {node.module}'

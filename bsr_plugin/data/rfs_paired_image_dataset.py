@@ -184,8 +184,8 @@ class RFSPairedImageDataset(Dataset):
         looked_at = min(batches, max(_LOGGED_ALWAYS, -(-batches // self._logged)))
         if self._rank or not looked_at:
             return
-        law = None if self.importance is None else self.importance.probabilities()
-        found = tally(self._replay(numbers[: looked_at * batch_size], batch_size), self.index.bins, law)
+        probabilities = None if self.importance is None else self.importance.probabilities()
+        found = tally(self._replay(numbers[: looked_at * batch_size], batch_size), self.index.bins, probabilities)
         get_root_logger().info(
             f'Patches, different windows and different images by interval in {looked_at:,} of {batches:,} batches of '
             f'this epoch ({found.widened} from outside their candidate images, whose windows miss the interval; '

@@ -22,15 +22,15 @@ _STEPS = 1000
 
 
 class Balance(Protocol):
-    """What a batch is balanced by; it may be anything that the batch_index alone decides."""
+    """What a batch is balanced by; it may be anything that the index of the batch alone decides."""
 
     def probabilities(self, batch_index: int) -> NDArray[np.float64]:
-        """(p,) probability of each interval in the batch with this batch_index; they sum to 1."""
+        """(p,) probability of each interval in batch ``batch_index``; they sum to 1."""
 
 
 @dataclass(frozen=True)
 class BalanceRule:
-    """The strength t of balancing, constant or linear in the batch_index of the batch, in a thousand steps or more.
+    """The strength t of balancing, constant or linear in the index of the batch, in a thousand steps or more.
 
     Attributes:
         start: Strength until the first of ``between``, 0 to 1.
@@ -41,7 +41,7 @@ class BalanceRule:
     handful of windows would fill the batch, and one that no image has would have to fill all of it.
 
     Raises:
-        InputError: A strength is not from 0 to 1, or the batch_indices do not increase.
+        InputError: A strength is not from 0 to 1, or the batch indices do not increase.
     """
 
     start: float = 1.0
@@ -70,7 +70,7 @@ class BalanceRule:
         return cls(option['from'], option['to'], tuple(between))
 
     def strength(self, batch_index: int) -> float:
-        """Strength t of the batch with this batch_index."""
+        """Strength t of batch ``batch_index``."""
         first, last = self.between
         passed = min(max(batch_index - first, 0), last - first)
         if passed < last - first:

@@ -63,13 +63,13 @@ class BalancedSampler:
         self._choice: Choice = choice(index, self._whole)
 
     def draw(self, generator: np.random.Generator, batch_size: int, batch_index: int) -> Draws:
-        """The windows of the batch with this batch_index, which decides where the remainder of the quotas goes."""
+        """The windows of batch ``batch_index``, which decides where the remainder of the quotas goes."""
         return self.draw_several([generator], batch_size, [batch_index])[0]
 
     def draw_several(
         self, generators: Sequence[np.random.Generator], batch_size: int, batch_indices: Sequence[int]
     ) -> list[Draws]:
-        """The windows of the batches with these batch_indices."""
+        """The windows of the batches ``batch_indices``."""
         candidates = self._draw_candidates(generators, batch_size)
         asked = np.array(
             [

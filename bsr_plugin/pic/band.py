@@ -63,13 +63,13 @@ class BandSampler:
         self._parts = np.array([band.share, 1 - band.share])
 
     def draw(self, generator: np.random.Generator, batch_size: int, batch_index: int) -> Draws:
-        """The windows of the batch with this batch_index, which decides how the number from the band is rounded."""
+        """The windows of batch ``batch_index``, which decides how the number from the band is rounded."""
         return self.draw_several([generator], batch_size, [batch_index])[0]
 
     def draw_several(
         self, generators: Sequence[np.random.Generator], batch_size: int, batch_indices: Sequence[int]
     ) -> list[Draws]:
-        """The windows of the batches with these batch_indices."""
+        """The windows of the batches ``batch_indices``."""
         index, (low, high) = self._index, self._band.quantiles
         images = np.concatenate(
             [spread_images(generator, index.usable, self._candidates, batch_size) for generator in generators]

@@ -40,7 +40,7 @@ class Sampler(Protocol):
     """Draws the windows of a batch."""
 
     def draw(self, generator: np.random.Generator, batch_size: int, batch_index: int) -> Draws:
-        """The windows of the batch with this batch_index, the number of iterations before it."""
+        """The windows of batch ``batch_index``, counted from 0."""
 
 
 @runtime_checkable
@@ -54,7 +54,7 @@ class VectorizedSampler(Sampler, Protocol):
     def draw_several(
         self, generators: Sequence[np.random.Generator], batch_size: int, batch_indices: Sequence[int]
     ) -> list[Draws]:
-        """What :meth:`draw` gives for each generator and batch_index, in less time."""
+        """What :meth:`draw` gives for each generator and batch index, in less time."""
 
 
 def batch_generator(seed: int, rank: int, position: int) -> np.random.Generator:

@@ -141,13 +141,13 @@ class ImportanceSampler:
         return self.importance.changes
 
     def draw(self, generator: np.random.Generator, batch_size: int, batch_index: int) -> Draws:
-        """The windows of the batch with this batch_index, and their weights."""
+        """The windows of batch ``batch_index``, and their weights."""
         return self.draw_several([generator], batch_size, [batch_index])[0]
 
     def draw_several(
         self, generators: Sequence[np.random.Generator], batch_size: int, batch_indices: Sequence[int]
     ) -> list[Draws]:
-        """The windows of the batches with these batch_indices, and their weights."""
+        """The windows of the batches ``batch_indices``, and their weights."""
         weights = self.importance.weights
         drawn = self._balanced.draw_several(generators, batch_size, batch_indices)
         return [replace(draws, weights=weights.take(draws.intervals)) for draws in drawn]

@@ -64,16 +64,16 @@ def _rounding(
     round_number, turn = divmod(batch_index, intervals)
     fraction = golden_fraction(round_number)
     part = (job.rank + round_number) % job.world_size
-    law, units = probabilities.tobytes(), intervals * job.world_size
-    rests = _cumulative(law, batch_size, units)[2]
+    packed, units = probabilities.tobytes(), intervals * job.world_size
+    rests = _cumulative(packed, batch_size, units)[2]
     first_to_carry = bisect_left(rests, True, key=lambda rest: rest + fraction >= 1)
-    return law, batch_size, units, turn + part * intervals, first_to_carry
+    return packed, batch_size, units, turn + part * intervals, first_to_carry
 
 
 @lru_cache(maxsize=1024)
-def _rounded(law: bytes, batch_size: int, units: int, turn: int, first_to_carry: int) -> NDArray[np.int64]:
+def _rounded(packed: bytes, batch_size: int, units: int, turn: int, first_to_carry: int) -> NDArray[np.int64]:
     """The quotas of a turn, the remainders from this one on, in ascending order, being carried."""
-    whole, rest, ascending = _cumulative(law, batch_size, units)
+    whole, rest, ascending = _cumulative(packed, batch_size, units)
     carried = rest >= (ascending[first_to_carry] if first_to_carry < len(ascending) else 1)
     # floor(C_k + u) is pW * C_k + (b mod p) + pr + f divided by pW and rounded down, and needs no fractions but two.
     ends: NDArray[np.int64] = (whole + carried + turn) // units
@@ -83,18 +83,20 @@ def _rounded(law: bytes, batch_size: int, units: int, turn: int, first_to_carry:
 
 
 @lru_cache(maxsize=1024)
-def _repeated(law: bytes, batch_size: int, units: int, turn: int, first_to_carry: int) -> NDArray[np.int64]:
+def _repeated(packed: bytes, batch_size: int, units: int, turn: int, first_to_carry: int) -> NDArray[np.int64]:
     """The intervals of a turn, each as often as its quota says."""
-    room = _rounded(law, batch_size, units, turn, first_to_carry)
+    room = _rounded(packed, batch_size, units, turn, first_to_carry)
     intervals = np.arange(room.size).repeat(room)
     intervals.setflags(write=False)
     return intervals
 
 
 @lru_cache(maxsize=64)
-def _cumulative(law: bytes, batch_size: int, units: int) -> tuple[NDArray[np.int64], NDArray[np.float64], list[float]]:
+def _cumulative(
+    packed: bytes, batch_size: int, units: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], list[float]]:
     """Products pW * C_k for every interval, as whole numbers and remainders, and the remainders in ascending order."""
-    sums = np.frombuffer(law).cumsum()
+    sums = np.frombuffer(packed).cumsum()
     total = batch_size * units
     scaled = sums * (total / sums[-1])
     whole = np.floor(scaled + _WHOLE)

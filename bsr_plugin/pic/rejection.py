@@ -42,7 +42,7 @@ class RejectionSampler:
         self._nearest = WholeSet(index).nearest
 
     def draw(self, generator: np.random.Generator, batch_size: int, batch_index: int) -> Draws:
-        """The windows of the batch with this batch_index."""
+        """The windows of batch ``batch_index``."""
         index = self._index
         number = number_of_candidates(self._candidates, batch_size * self._job.world_size, index.usable.size)
         candidates = choose_candidates(generator, index.usable, number)

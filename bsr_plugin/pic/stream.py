@@ -31,7 +31,7 @@ class DrawStream:
         self._last = self._step = self._version = self._offset = 0
 
     def begin_run(self, offset: int) -> None:
-        """Adds ``offset`` to the batch_indices of all batches.
+        """Adds ``offset`` to the indices of all batches.
 
         A run that goes on with another batch has done more or fewer iterations than its patches would be batches now.
         """

@@ -13,9 +13,10 @@ from bsr_plugin.errors import InputError
 from bsr_plugin.serve.folder import remove_older
 from bsr_plugin.serve.limits import Limits, open_upload
 from bsr_plugin.serve.previews import write_previews
-from bsr_plugin.upscaling.files import FileSettings, Watcher, upscale_files
+from bsr_plugin.upscaling.files import FileSettings, upscale_files
 from bsr_plugin.upscaling.network import RGBNetwork
 from bsr_plugin.upscaling.plan import Job, plan
+from bsr_plugin.upscaling.watching import Watcher
 
 #: Seconds after which files are removed, whether or not their page is still open.
 KEPT_FOR = 3600.0

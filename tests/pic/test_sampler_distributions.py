@@ -11,7 +11,6 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
 
-import cv2
 import numpy as np
 import pytest
 from scipy.stats import chisquare
@@ -19,9 +18,8 @@ from scipy.stats import chisquare
 from bsr_plugin.pic import candidates as module_of_candidates
 from bsr_plugin.pic.band import BandRule
 from bsr_plugin.pic.draws import batch_generator
-from bsr_plugin.pic.measure import window_sums
+from tests.pic.brute_force import WINDOW, banded, sobel_sums
 
-WINDOW = 6
 BATCHES = 4000
 #: A right law deviates less than the first in all cells (the draws are seeded), a wrong one more than the second.
 PLAUSIBLE, IMPOSSIBLE = 4.5, 8.0
@@ -46,21 +44,6 @@ class Tables:
     @property
     def pi(self):
         return self.shares.mean(axis=0)
-
-
-def sobel_sums(image):
-    kernel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], float)
-    across, down = (
-        cv2.filter2D(image.astype(float), -1, k, borderType=cv2.BORDER_REFLECT_101) for k in (kernel, kernel.T)
-    )
-    return window_sums((abs(across) + abs(down)).max(axis=2).astype(np.uint32), WINDOW).ravel()
-
-
-def banded(height, widths, seed):
-    """An image with a flat, a weak and a strong band of noise, as many columns wide as ``widths`` says."""
-    strength = np.repeat([0.0, 12.0, 60.0], widths)[None, :, None]
-    noise = np.random.default_rng(seed).normal(0, 1, (height, sum(widths), 3))
-    return np.clip(np.rint(128 + strength * noise), 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope='module')

@@ -1,23 +1,22 @@
 """``rfs`` draws from the distribution of the accept-and-reject loop, and these tests would notice if it did not.
 
-A chi-square test over every (image, window) of an interval compares draws with the probabilities that follow from
-DESIGN's reading of Table 1, computed here by brute force, and with draws of the loop. The same tests are then given
-samplers that are wrong in ways that are easy to get wrong, and have to reject them.
+A chi-square test over every (image, window) of an interval compares draws with the probabilities that follow from the
+loop of Table 1, computed here by brute force, and with draws of the loop. The same tests are then given samplers that
+are wrong in ways that are easy to get wrong, and have to reject them.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import combinations
 
-import cv2
 import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare
 
 from bsr_plugin.pic.draws import Draws, batch_generator
 from bsr_plugin.pic.quotas import quotas as rounded
+from tests.pic.brute_force import WINDOW, banded, sobel_sums
 
-WINDOW = 6
 #: A right sampler stays above the first in all cases (the draws are seeded), a wrong one falls below the second.
 PLAUSIBLE, IMPOSSIBLE = 1e-3, 1e-8
 
@@ -48,25 +47,6 @@ class Store:
 
     def measure(self, image, position):
         return int(self.sums[image][position])
-
-
-def sobel_sums(image):
-    across, down = (
-        cv2.filter2D(image.astype(float), -1, kernel, borderType=cv2.BORDER_REFLECT_101)
-        for kernel in (
-            np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], float),
-            np.array([[-1, -2, -1], [0] * 3, [1, 2, 1]], float),
-        )
-    )
-    gradient = (abs(across) + abs(down)).max(axis=2)
-    return np.lib.stride_tricks.sliding_window_view(gradient, (WINDOW, WINDOW)).sum(axis=(2, 3)).ravel()
-
-
-def banded(height, widths, seed):
-    """An image with a flat, a weak and a strong band of noise, as many columns wide as ``widths`` says."""
-    strength = np.repeat([0.0, 12.0, 60.0], widths)[None, :, None]
-    noise = np.random.default_rng(seed).normal(0, 1, (height, sum(widths), 3))
-    return np.clip(np.rint(128 + strength * noise), 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope='module')
