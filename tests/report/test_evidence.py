@@ -43,7 +43,10 @@ def result(difference=0.05):
         differences=both,
         means={name: {'psnr': each} for name, each in figures.items()},
         images={'plain': {'Set5': {'baby': {'psnr': Figure(31.0, 0.01, 3)}}}, 'rfs': {}},
-        values={},
+        values={
+            name: {seed: {'Set5': {'psnr': each.mean + 0.01 * seed}} for seed in (1, 2, 3)}
+            for name, each in figures.items()
+        },
         curves={'plain': curve, 'rfs': curve},
         reach=[],
         times=Times(machine='a processor, 2 cores', finished='2026-11-27'),
@@ -195,6 +198,12 @@ def test_the_tables_are_those_of_the_metric_that_decides_also_beside_one_of_its_
     both = replace(result(), metrics=metrics, variants=figures, means={})
     shown = {table.metric for table in _shown(both, study_tables(both))}
     assert shown == {'psnr'}
+
+
+def test_runs_that_two_studies_share_are_not_counted_as_others(studies):
+    keep_study(studies / 'second', replace(result(), values={'plain': result().values['plain']}))
+    page = build_evidence(studies, studies.parent / 'evidence.md')[0].read_text()
+    assert 'Runs done: 12, 6 of them distinct.' in page
 
 
 def test_a_page_that_its_studies_are_not_beside_is_refused_before_anything_is_written(studies, tmp_path, capsys):
