@@ -17,6 +17,7 @@ from typing import Any
 from bsr_plugin.interruption import EXIT_INTERRUPTED, ended_by_ctrl_c
 
 EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, EXIT_WRONG_INPUT = 0, 1, 1, 2
+_LESS_MEMORY = 'lower batch_size_per_gpu or gt_size, or raise train.accumulate; for validation images, set val.tile.'
 
 
 def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
@@ -34,6 +35,7 @@ def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
             from bsr_plugin.allocator import keep_freed_memory
             from bsr_plugin.errors import InputError
             from bsr_plugin.models.failures import TrainingError
+            from bsr_plugin.models.tiling import is_out_of_memory
             from bsr_plugin.toolbox import command_line  # noqa: F401
         if not torch.cuda.is_available():
             keep_freed_memory()
@@ -48,6 +50,12 @@ def _program(run: Callable[[str], int]) -> Callable[[str | Path], int]:
                 return EXIT_FAILED
             except OSError as error:
                 print(f'{name}: {error}', file=sys.stderr)
+                return EXIT_FAILED
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = str(error).partition('\n')[0]
+                print(f'{name}: out of memory ({reason}): {_LESS_MEMORY}', file=sys.stderr)
                 return EXIT_FAILED
             except SystemExit as stopped:
                 _leave_job()

@@ -110,6 +110,7 @@ def _check_words(arguments: argparse.Namespace) -> None:
         if path := getattr(arguments, name, None):
             check_replaceable(path)
             _check_is_no_other(name, path, arguments)
+            _check_is_no_input(name, path, arguments)
 
 
 def _check_is_no_other(name: str, path: Path, arguments: argparse.Namespace) -> None:
@@ -119,6 +120,17 @@ def _check_is_no_other(name: str, path: Path, arguments: argparse.Namespace) -> 
             is_path = isinstance(word, Path) or (isinstance(word, str) and other in _PATHS_AS_TEXT)
             if other != name and is_path and os.path.realpath(word) == os.path.realpath(path):
                 raise InputError(f'--{name} is {path}, which would be written over: name another file.')
+
+
+def _check_is_no_input(name: str, path: Path, arguments: argparse.Namespace) -> None:
+    """Refuses to write over a file in a folder that the command reads, unless it looks like an earlier output."""
+    if not path.exists() or (name == 'json' and path.suffix == '.json'):
+        return
+    given = {key: value for key, value in vars(arguments).items() if key != 'out'}
+    folders = [value for value in given.values() if isinstance(value, Path) and value.is_dir()]
+    for folder in folders:
+        if path.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f'--{name} is {path}, a file of {folder}, which would be written over: name another file.')
 
 
 def _explained(error: InputError | OSError | lmdb.Error) -> tuple[str, int]:

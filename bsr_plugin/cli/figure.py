@@ -69,6 +69,8 @@ def _pic(arguments: argparse.Namespace) -> Figure:
 
 
 def _batches(arguments: argparse.Namespace) -> Figure:
+    if not 0 <= arguments.seed < 2**63:
+        raise InputError(f'--seed is {arguments.seed}: use 0 to {2**63 - 1}.')
     return batch_figure(measured(arguments), arguments.seed)
 
 

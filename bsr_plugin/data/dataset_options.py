@@ -115,6 +115,17 @@ class StockOptions(StoredPairOptions):
     color: Literal['y'] | None = None
     """y: only the Y channel of YCbCr."""
 
+    @model_validator(mode='after')
+    def _normalize(self) -> Self:
+        channels = 3 if self.color is None else 1
+        if (self.mean, self.std) != (None, None) and [len(each or ()) for each in (self.mean, self.std)] != [
+            channels
+        ] * 2:
+            raise InputError(
+                f'mean is {self.mean} and std {self.std}: give {channels} of each, one per channel, or none'
+            )
+        return self
+
 
 #: What PairedImageDataset reads only of folders, and the values that say nothing; and what is said of others.
 NOT_OF_STORES = {'meta_info_file': None, 'filename_tmpl': '{}'}

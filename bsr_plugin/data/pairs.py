@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bsr_plugin.data.dataset_options import RFSOptions
 from bsr_plugin.data.store import FolderStore, Store, open_store
+from bsr_plugin.data.store_description import STORE_FILE, read_description
 from bsr_plugin.errors import InputError
 
 #: HR pixels by which an HR image of a benchmark may exceed its LR image: what cutting to a multiple of 12 takes off.
@@ -63,6 +64,22 @@ def check_listed(meta_info_file: Path, hr: Store) -> None:
             raise InputError(
                 f'{named} lacks {missing[0]} ({len(missing)} in all): batches are drawn from all images of {hr.path}; '
                 'leave meta_info_file out, or give a folder with the listed images alone'
+            )
+
+
+def check_sources(hr: Path, lr: Path) -> None:
+    """Raises ``InputError`` if two stores say that they were made from files of one name and different lengths."""
+    files = [path / STORE_FILE for path in (hr, lr)]
+    if not all(file.is_file() for file in files):
+        return
+    first, second = (
+        {name: size for name, size, *_ in read_description(file).made_from.get('sources', [])} for file in files
+    )
+    for name in first.keys() & second.keys():
+        if first[name] != second[name]:
+            raise InputError(
+                f'{hr} and {lr} were made from different images ({name} had {first[name]} and {second[name]} bytes): '
+                'make both from one folder with bsr prepare.'
             )
 
 
@@ -122,6 +139,7 @@ class PairedStores:
         hr, lr = (open_store(root, options.io_backend.type) for root in (options.dataroot_gt, options.dataroot_lq))
         if options.meta_info_file is not None:
             check_listed(Path(options.meta_info_file), hr)
+        check_sources(hr.path, lr.path)
         return cls(hr, lr, options.scale, partners(hr, lr, options.lr_name))
 
     @classmethod
@@ -129,8 +147,9 @@ class PairedStores:
         """Pairs of two stores by equal names, whose scale is that of the first pair.
 
         Raises:
-            InputError: An image has no partner or one of the wrong size.
+            InputError: An image has no partner or one of the wrong size, or the stores are of different images.
         """
+        check_sources(hr.path, lr.path)
         found = partners(hr, lr)
         return cls(hr, lr, max(1, int(hr.sizes[found[0]][0] // lr.sizes[0][0])), found)
 

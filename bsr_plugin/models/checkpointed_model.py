@@ -15,6 +15,7 @@ from torch import Tensor, nn
 import basicsr
 import bsr_plugin
 from bsr_plugin.atomic import remove_left_overs
+from bsr_plugin.errors import InputError
 from bsr_plugin.models import checkpoint
 from bsr_plugin.models.ema import MovingAverage
 from bsr_plugin.models.engine_options import EngineOptions
@@ -33,7 +34,7 @@ from bsr_plugin.models.training_state import (
     random_state,
     set_random_state,
 )
-from bsr_plugin.models.weights import check_fit, open_weights
+from bsr_plugin.models.weights import check_fit, open_weights, other_arguments
 
 BEST = 'best'
 
@@ -197,6 +198,8 @@ class CheckpointedModel(SRModel):
         weights = file.weights(param_key)
         net = self.get_bare_model(net)
         check_fit(weights, net.state_dict(), file.path, type(net).__name__, strict)
+        for sentence in other_arguments(file, self._description('network_g', type(net))['network_g']):
+            get_root_logger().warning('%s.', sentence)
         get_root_logger().info('Loading %s from %s, param key %s.', type(net).__name__, load_path, param_key)
         self._print_different_keys_loading(net, weights, strict)
         net.load_state_dict(weights, strict=strict)
@@ -262,14 +265,26 @@ class CheckpointedModel(SRModel):
             self._initialize_best_metric_results(dataset)
             known = self.best_metric_results[dataset]
             known.update({metric: dict(record) for metric, record in records.items() if metric in known})
-        path = self._models / f'net_g_{BEST}.pth'
-        record = checkpoint.read(path).get(BEST) if self.engine.keep_best and path.is_file() else None
+        record = self._record_of_best() if self.engine.keep_best else None
         if not record or record['metric'] != self.engine.keep_best:
             self._forget_best()
         elif self.opt.get('auto_resume') or record['iter'] <= self.iteration:
             # Written after the state it came with: better than what the state knows if the run was killed in between.
             self._initialize_best_metric_results(record['dataset'])
             super()._update_best_metric_result(record['dataset'], record['metric'], record['val'], record['iter'])
+
+    def _record_of_best(self) -> Mapping[str, Any] | None:
+        """What the file of the best weights says of itself; ``None`` without a file that can be read."""
+        path = self._models / f'net_g_{BEST}.pth'
+        if not path.is_file():
+            return None
+        try:
+            content = checkpoint.read(path)
+        except InputError as error:
+            get_root_logger().warning('%s: the next best weights take its place.', error)
+            return None
+        record = content.get(BEST) if isinstance(content, Mapping) else None
+        return record if isinstance(record, Mapping) and {'metric', 'dataset', 'val', 'iter'} <= {*record} else None
 
     def _forget_best(self) -> None:
         """Has the next validation be the best one by the metric whose best weights are to be kept and are not there."""

@@ -116,6 +116,29 @@ def check_fit(
         raise InputError(f'{path} does not fit {name}: {misfits[0]} ({len(misfits)} differ)')
 
 
+def other_arguments(file: WeightsFile, network: Mapping[str, Any]) -> list[str]:
+    """What differs between a network and what a file says of the one that its weights were trained with.
+
+    Weights may fit a network that computes something else with them: with another ``rgb_mean``, or ``res_scale``.
+
+    Args:
+        file: Says so if it is of ``BSRModel``.
+        network: Section ``network_g`` of the options.
+
+    Returns:
+        One sentence for each argument that both name and that differs.
+    """
+    return [
+        f'{file.path} was trained with network_g.{name} {file.network[name]}, not {value}'
+        for name, value in network.items()
+        if name in file.network and _plain(file.network[name]) != _plain(value)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _shape(tensor: Tensor | None) -> str:
     return 'missing' if tensor is None else 'x'.join(map(str, tensor.shape)) or 'a number'
 

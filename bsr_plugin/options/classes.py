@@ -2,7 +2,7 @@
 
 Names and defaults come from the signature; types and descriptions from the annotations and the docstring of the
 plugin's own classes, and from the table below for BasicSR's and torch's. What values may be is for the class to say:
-the plugin's own, optimizers, schedulers and light losses are made with them, on torch's meta device, which has no
+the plugin's own, optimizers, schedulers and some of BasicSR's are made with them, on torch's meta device, which has no
 memory to fill.
 """
 
@@ -71,8 +71,8 @@ _ARGUMENTS: Mapping[Kind, Mapping[str, tuple[Any, str]]] = {
         'test_y_channel': (bool, 'Whether to compare the Y channel of YCbCr, as published tables do, or RGB.'),
     },
 }
-#: Losses of BasicSR that load no network.
-_LIGHT_LOSSES = ('L1Loss', 'MSELoss', 'CharbonnierLoss', 'WeightedTVLoss')
+#: Losses of BasicSR that load no network, and networks of its that can be made on the meta device.
+_TRIED = ('L1Loss', 'MSELoss', 'CharbonnierLoss', 'WeightedTVLoss', 'EDSR', 'MSRResNet', 'RCAN', 'RRDBNet')
 
 
 class Arguments(Section):
@@ -89,7 +89,7 @@ class Arguments(Section):
 
     @model_validator(mode='after')
     def _are_taken(self) -> 'Arguments':
-        if self.kind in ('optimizer', 'scheduler') or _is_own(self.target) or self.type in _LIGHT_LOSSES:
+        if self.kind in ('optimizer', 'scheduler') or _is_own(self.target) or self.type in _TRIED:
             _try(self.kind, self.type, json.dumps(self.model_dump(exclude_unset=True, exclude={'type'})))
         return self
 
@@ -185,7 +185,7 @@ def _try(kind: Kind, name: str, given: str) -> None:
             target(*first.get(kind, ()), **values)
     except InputError:
         raise
-    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f'{target.__name__} does not take these values: {error}') from error
 
 

@@ -141,6 +141,21 @@ def _losses(options: Options) -> Iterator[Problem]:
         yield ('train', 'pixel_opt', 'reduction'), sentence
 
 
+def _measured(options: Options) -> Iterator[Problem]:
+    """SingleImageDataset has no HR images, which metrics compare with."""
+    for key, dataset in sets_in(options).items():
+        if dataset.get('type') == 'SingleImageDataset' and key != 'train' and at(options, 'val', 'metrics'):
+            yield ('datasets', key, 'type'), 'SingleImageDataset has no HR images for val.metrics; leave metrics out'
+
+
+def _input_order(options: Options) -> Iterator[Problem]:
+    """`input_order` of a metric is HWC with SRModel and BSRModel, which measure images of that order."""
+    metrics = at(options, 'val', 'metrics')
+    for name, metric in metrics.items() if isinstance(metrics, dict) else ():
+        if options.get('model_type') in SR_MODELS and at(metric, 'input_order') == 'CHW':
+            yield ('val', 'metrics', name, 'input_order'), 'CHW, but the model measures images of the order HWC'
+
+
 def _importance(options: Options) -> Iterator[Problem]:
     """`sampling: importance` goes with BSRModel, which multiplies the loss of each sample by its weight."""
     model = options.get('model_type')
@@ -186,7 +201,7 @@ def _ignored_networks(options: Options) -> Iterator[Problem]:
 
 RULES: tuple[Callable[[Options], Iterator[Problem]], ...] = (
     *(_scale, _gt_size, _window, _upscale, _crop_border, _names, _loading, _stores, _listed),
-    *(_losses, _importance, _schedule, _wandb, _suffix, _ignored_networks),
+    *(_losses, _measured, _input_order, _importance, _schedule, _wandb, _suffix, _ignored_networks),
     *engine_options.RULES,
 )
 

@@ -1,5 +1,6 @@
 """What an option file asks of this machine: folders, files and GPUs that must be there before a run starts."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -31,6 +32,11 @@ def absent_sets(options: Options) -> list[str]:
     return [key for key, found in absences.items() if found and all(found)]
 
 
+def expanded(path: str | Path) -> Path:
+    """A path with ``~`` and ``~user`` as shells read them: an unknown user stays as it is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises
+
+
 def left_out(dataset: Options) -> str:
     """Says that a test goes without a set whose folders do not exist."""
     folder = dataset.get('dataroot_gt') or dataset.get('dataroot_lq')
@@ -52,7 +58,7 @@ def _absence(dataset: Options, root: str) -> str:
     """What is wrong with a folder, or with a store that is in parts; nothing where all is there."""
     folder = dataset[root]
     try:
-        if Path(folder).expanduser().is_dir() or find_parts(Path(folder).expanduser()):
+        if expanded(folder).is_dir() or find_parts(expanded(folder)):
             return ''
     except InputError as error:
         return str(error)
@@ -75,7 +81,7 @@ def _files(options: Options) -> Iterator[Problem]:
         except InputError as error:
             yield ('path', key), str(error)
             continue
-        if not file.expanduser().is_file():
+        if not expanded(file).is_file():
             yield ('path', key), f'there is no file {path}'
 
 

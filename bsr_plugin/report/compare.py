@@ -32,8 +32,11 @@ def compare_with_bicubic(
         BasicSR's, and the HR image.
 
     Raises:
-        InputError: An HR image has no picture, or one of another size, or is too small; or two files have one name.
+        InputError: The scale is below 2, or an HR image has no picture, or one of another size, or is too small; or two
+            files have one name.
     """
+    if scale < 2:
+        raise InputError(f'The scale is {scale}: use 2 or more.')
     dataset = next(iter(pictures.values())).name
     files = list_named(hr_folder)
     names = [file.stem for file in files]

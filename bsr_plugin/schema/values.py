@@ -80,7 +80,7 @@ Whole = Annotated[int, Field(strict=False), NUMBER]
 Count = Annotated[int, Field(strict=False, ge=1), NUMBER]
 #: 0, 1, 2, ...
 CountOrZero = Annotated[int, Field(strict=False, ge=0), NUMBER]
-#: NumPy's global generator, which the toolbox seeds, takes 32 bits.
-Seed = Annotated[int, Field(strict=False, ge=0, lt=2**32), NUMBER]
+#: NumPy's global generator, which the toolbox seeds with this plus the number of a rank or worker, takes 32 bits.
+Seed = Annotated[int, Field(strict=False, ge=0, lt=2**31), NUMBER]
 #: Names a folder, or is a part of a file name.
 PathComponent = Annotated[str, AfterValidator(_path_component)]

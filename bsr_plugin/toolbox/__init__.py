@@ -25,7 +25,9 @@ replaced                         by                               why; which too
                                  ``resume.load_resume_state``     current folder, and asks for a GPU; one that reads
                                                                   states on the CPU and checks them
 ``copy_opt_file``                ``TrainingProgram``              fails if the option file is its own copy in the
-                                                                  folder of the run; one that leaves that as it is
+                                                                  folder of the run, which a second run of the name
+                                                                  may take over; one that leaves the copy as it is
+                                                                  and locks the folder
 ``create_train_val_dataloader``, ``TrainingProgram``              what a run needs is opened before the run before it
 ``build_model``                                                   is archived; one that makes folders last
 ``MessageLogger``                ``TrainingProgram``              a validation that a run did not come to the end

@@ -16,7 +16,7 @@ import torch
 from bsr_plugin.errors import InputError
 from bsr_plugin.models.shipped import weights_file
 from bsr_plugin.options.check import load_options
-from bsr_plugin.options.machine import absent_sets, left_out
+from bsr_plugin.options.machine import absent_sets, expanded, left_out
 
 #: Launcher -> what a process that it has started finds in its environment, and who starts it so.
 _STARTED_BY = {'pytorch': ('RANK', 'torchrun'), 'slurm': ('SLURM_PROCID', 'srun')}
@@ -102,18 +102,18 @@ def _complete_datasets(options: dict[str, Any]) -> None:
             dataset['scale'] = options['scale']
         for root in ('dataroot_gt', 'dataroot_lq'):
             if dataset.get(root) is not None:
-                dataset[root] = str(Path(dataset[root]).expanduser())
+                dataset[root] = str(expanded(dataset[root]))
 
 
 def _complete_paths(options: dict[str, Any], root: Path) -> None:
     path, name = options['path'], options['name']
     for key, value in path.items():
         if value is not None and 'pretrain_network' in key:
-            path[key] = str(weights_file(value).expanduser())
+            path[key] = str(expanded(weights_file(value)))
         elif value is not None and 'resume_state' in key:
-            path[key] = str(Path(value).expanduser())
+            path[key] = str(expanded(value))
     kind = 'experiments' if options['is_train'] else 'results'
-    folder = Path(path.get(f'{kind}_root') or root / kind).expanduser() / name
+    folder = expanded(path.get(f'{kind}_root') or root / kind) / name
     if options['is_train']:
         path |= {'experiments_root': str(folder), 'models': str(folder / 'models')}
         path['training_states'] = str(folder / 'training_states')

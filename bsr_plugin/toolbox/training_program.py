@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from basicsr.utils import get_root_logger
+from basicsr.utils.dist_util import get_dist_info
 from torch.utils.data import DataLoader
 
 from bsr_plugin.errors import InputError
@@ -18,6 +19,7 @@ from bsr_plugin.toolbox.opening import (
     use_one_gpu,
 )
 from bsr_plugin.toolbox.resume import load_resume_state
+from bsr_plugin.toolbox.run_lock import check_not_in_use, hold
 from bsr_plugin.toolbox.sampler import ResumableSampler
 
 #: Loader and sampler of the training set, loaders of the validation sets, epochs, iterations.
@@ -49,10 +51,12 @@ class TrainingProgram(Program):
         """
         use_one_gpu(opt)
         check_loggers(opt)
-        check_can_be_made(Path(opt['path']['experiments_root']))
+        folder = Path(opt['path']['experiments_root'])
+        check_can_be_made(folder)
+        on_all_ranks(lambda: check_not_in_use(folder) if opt['rank'] == 0 else None)
         self._state = load_resume_state(opt)
         if self._state is None:
-            check_option_file(Path(opt['path']['experiments_root']), opt['auto_resume'])
+            check_option_file(folder, opt['auto_resume'])
         with self.log.held_back():
             self.opened = {'loaders': on_all_ranks(lambda: self._open_loaders(opt))}
             self.open_model(opt)
@@ -61,7 +65,12 @@ class TrainingProgram(Program):
         return self._state
 
     def copy_opt_file(self, opt_file: str, experiments_root: str) -> None:
-        """Copies the option file into the folder of the run, as the toolbox does, unless it is the copy there."""
+        """Copies the option file into the folder of the run, as the toolbox does, unless it is the copy there.
+
+        Raises:
+            InputError: Another training has begun in that folder meanwhile.
+        """
+        on_all_ranks(lambda: hold(Path(experiments_root)) if get_dist_info()[0] == 0 else None)
         if Path(opt_file).resolve() != Path(experiments_root, Path(opt_file).name).resolve():
             self._copy_opt_file(opt_file, experiments_root)
 

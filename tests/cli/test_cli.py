@@ -173,6 +173,10 @@ def test_no_output_is_written_over_a_file_that_another_argument_names(photograph
     assert not folder.exists()
     both = [str(photographs), '--hr', str(photographs), '--scale', '2', '--json', 'x.png', '--picture', 'x.png']
     assert '--json is x.png, which would be written over: name another file.' in wrong(capsys, 'compare', *both)
+    inside = ['compare', str(photographs), '--hr', str(photographs), '--scale', '2', '--picture', str(file)]
+    for words in (['bicubic', str(photographs), '--scale', '2', '--json', str(file)], inside):
+        assert f'a file of {photographs}, which would be written over: name another file.' in wrong(capsys, *words)
+    assert file.read_bytes() == before
     # A word that is no path may be the same.
     labels = [str(folder), '--hr', str(photographs), '--scale', '2', '--json', 'x', '--name', 'x', '--label', 'x']
     assert 'would be written over' not in wrong(capsys, 'compare', *labels)

@@ -4,6 +4,8 @@ from basicsr.utils.lmdb_util import make_lmdb_from_imgs
 
 from bsr_plugin.data.dataset_options import RFSOptions
 from bsr_plugin.data.pairs import PairedStores
+from bsr_plugin.data.prepare import Preparation, prepare
+from bsr_plugin.data.store import open_store
 from bsr_plugin.errors import InputError
 
 
@@ -118,3 +120,15 @@ def test_a_listing_of_all_images_is_taken_and_another_one_refused(tmp_path, fold
     listing.unlink()
     with pytest.raises(InputError, match='cannot be read'):
         PairedStores.open(RFSOptions.of(opt))
+
+
+def test_stores_of_different_images_are_refused(tmp_path, write_images, picture):
+    made = {}
+    for name, seed in (('first', 0), ('second', 1)):
+        folder = write_images(tmp_path / name, {f'{letter}.png': picture(40, 40, seed) for letter in 'ab'})
+        made[name] = prepare(Preparation(folder, tmp_path / f'{name}_made', 2, lr_window=8))
+    hr, lr = open_store(made['first'].hr_path, 'lmdb'), open_store(made['first'].lr_path, 'lmdb')
+    assert len(PairedStores.of(hr, lr)) == 2
+    other = open_store(made['second'].lr_path, 'lmdb')
+    with pytest.raises(InputError, match=r'were made from different images \([ab]\.png had \d+ and \d+ bytes\)'):
+        PairedStores.of(hr, other)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bsr_plugin.cli import main
-from bsr_plugin.data import pic_index_of
+from bsr_plugin.data import pic_index_store
 from bsr_plugin.data.guarded_paired_image_dataset import GuardedPairedImageDataset
 from bsr_plugin.data.image_file import encode_png
 from bsr_plugin.data.pic_index_store import index_path, open_or_build_index
@@ -43,7 +43,7 @@ def test_it_is_built_once(lr, monkeypatch):
     assert indexes(lr) == [built.path.name]
     stamp = built.path.stat().st_mtime_ns
     assert open_or_build_index(LMDBStore(lr.path), 12, 'max', RULE).path.stat().st_mtime_ns == stamp
-    monkeypatch.setattr(pic_index_of, 'build_index', None)
+    monkeypatch.setattr(pic_index_store, 'build_index', None)
     assert open_or_build_index(LMDBStore(lr.path), 12, 'max', RULE).path == built.path
 
 
@@ -229,7 +229,7 @@ def test_no_image_large_enough_names_the_sizes(lr):
 
 def build_together(path, barrier, log, building):
     """One of several processes that open an index which is not there; says in ``log`` when it builds."""
-    stock = pic_index_of.build_index
+    stock = pic_index_store.build_index
 
     def building_and_telling(*words):
         with log.open('a') as file:
@@ -238,7 +238,7 @@ def build_together(path, barrier, log, building):
         time.sleep(0.3)
         return stock(*words)
 
-    pic_index_of.build_index = building_and_telling
+    pic_index_store.build_index = building_and_telling
     store = LMDBStore(path)
     barrier.wait(60)
     assert open_or_build_index(store, 12, 'max', RULE).counts.sum() > 0

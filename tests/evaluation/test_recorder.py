@@ -123,7 +123,7 @@ def test_sets_follow_each_other_and_those_not_there_are_named(run_test, hr_folde
     ]
     assert run_test(sets) == 0
 
-    assert re.search(r'Urban100 is left out: .*nowhere', capfd.readouterr().out)
+    assert re.search(r'Skipping Urban100: .*nowhere', capfd.readouterr().out)
     result = read_results(tmp_path / 'results/run')
     assert [(kept.name, kept.degradation) for kept in result.sets] == [('Six', 'bicubic'), ('Blurred', 'blur-down')]
 

@@ -222,6 +222,17 @@ def test_a_signal_ends_the_run_after_the_step_with_its_state_saved(build, batche
     assert build(resume=4).iteration == 4
 
 
+def test_a_network_that_computes_something_else_with_the_weights_is_named(build, batches, train, tmp_path, caplog):
+    train(build(), batches(1), save_at=(1,))
+    path = str(tmp_path / 'experiments/tiny/models/net_g_1.pth')
+    with caplog.at_level('WARNING', 'basicsr'):
+        build(path={'pretrain_network_g': path})
+        assert 'was trained with' not in caplog.text
+        build(network_g={'img_range': 255.0, 'skip_connections': True}, path={'pretrain_network_g': path})
+    said = [record.getMessage() for record in caplog.records if 'was trained with' in record.getMessage()]
+    assert {*said} == {f'{path} was trained with network_g.img_range 1.0, not 255.0.'}
+
+
 def test_weights_for_another_network_are_refused_with_a_sentence(build, batches, train, tmp_path):
     train(build(), batches(1), save_at=(1,))
     path = str(tmp_path / 'experiments/tiny/models/net_g_1.pth')

@@ -54,7 +54,7 @@ def test_where_compiling_fails_training_goes_on_with_a_message(net, monkeypatch,
     assert torch.equal(maybe.run(step), torch.ones(2, 2))
     assert torch.equal(maybe.run(step), torch.ones(2, 2))
     assert [record.getMessage() for record in caplog.records] == [
-        'torch.compile failed, continuing in eager mode: InvalidCxxCompiler: no working C++ compiler'
+        'torch.compile failed; continuing in eager mode: InvalidCxxCompiler: no working C++ compiler'
     ]
 
 

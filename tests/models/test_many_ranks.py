@@ -309,6 +309,6 @@ def test_where_one_rank_cannot_compile_none_does(two_ranks, tmp_path, where):
     """
     status, output = two_ranks(program, train={'compile': True})
     assert status == 0, output
-    assert output.count('torch.compile failed on rank 1, continuing in eager mode: no C++ compiler') == 1
+    assert output.count('torch.compile failed on rank 1; continuing in eager mode: no C++ compiler') == 1
     left, right = (torch.load(tmp_path / f'compiled{rank}.pth', weights_only=True) for rank in (0, 1))
     torch.testing.assert_close(left, right, rtol=0, atol=0)

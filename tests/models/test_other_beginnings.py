@@ -62,6 +62,18 @@ def test_the_best_weights_are_kept_from_where_that_is_asked_for(build, batches, 
     assert (best['iter'], best['val']) == (4, 30.0)
 
 
+@pytest.mark.parametrize('damage', [b'no checkpoint', {'best': {'metric': 5}}, [1]])
+def test_damaged_best_weights_are_no_obstacle(build, batches, train, tmp_path, damage):
+    file = tmp_path / 'experiments/tiny/models/net_g_best.pth'
+    note(train(build(**BEST), batches(3), save_at=(3,)), 3, 40.0)
+    assert file.exists()
+    file.write_bytes(damage) if isinstance(damage, bytes) else torch.save(damage, file)
+    resumed = build(resume=3, **BEST)
+    assert resumed.best_metric_results['Val']['psnr'] == {'better': 'higher', 'val': -math.inf, 'iter': -1}
+    note(train(resumed, batches(4), first=4), 4, 30.0)
+    assert torch.load(file, weights_only=True)['best']['iter'] == 4
+
+
 def test_an_image_that_cannot_be_validated_on_loses_no_iteration(build, batches, train, tmp_path):
     model = train(build(), batches(3))
     opt = {**model.opt['datasets']['val'], 'phase': 'val', 'scale': 2}

@@ -111,7 +111,7 @@ def test_the_other_arguments_of_the_optimizer_are_those_of_the_options(build, ba
     assert (list(group['betas']), group['weight_decay'], group['lr']) == ([0.8, 0.99], 0.1, 1e-3)
     assert warned == [
         'train.optim_g.betas is [0.8, 0.99] and was [0.9, 0.99], train.optim_g.weight_decay is 0.1 and was 0 in the '
-        'training state: the run goes on with the values of the options.'
+        'training state: continuing with the values of the options.'
     ]
 
 

@@ -136,6 +136,24 @@ def test_a_signal_to_the_whole_job_saves_and_the_next_start_goes_on(recipe, unin
     assert_ended_like(run, uninterrupted, same)
 
 
+def test_a_second_training_of_the_same_name_is_refused_while_the_first_one_lives(recipe, uninterrupted, same):
+    run = recipe('twice')
+    process = run.start('--auto_resume')
+    next(iteration for iteration in iterations(process) if iteration > 6)
+    os.kill(process.pid, signal.SIGSTOP)
+    before = {path: path.stat().st_mtime_ns for path in run.root.rglob('*') if 'experiments' in path.parts}
+    for words in ([], ['--auto_resume']):
+        status, output = run.finish(*words)
+        assert status == 2, output
+        assert f'{run.experiment} is in use by another training: wait for its end, or change the name.' in output
+    assert {path: path.stat().st_mtime_ns for path in run.root.rglob('*') if 'experiments' in path.parts} == before
+    os.kill(process.pid, signal.SIGKILL)
+    run.programs.finish(process, 60)
+    status, output = run.finish('--auto_resume')
+    assert status == 0, output
+    assert_ended_like(run, uninterrupted, same)
+
+
 def test_a_validation_that_was_not_finished_is_repeated_and_the_run_ends_alike(recipe, uninterrupted, same):
     run = recipe('validation')
     shutil.copytree(uninterrupted.parent, run.root / 'experiments')

@@ -81,7 +81,7 @@ def test_right_options_have_no_problems(training, testing, problems):
         ('datasets.train.gt_size', 0, '`datasets.train.gt_size`: 0 should be greater than or equal to 1'),
         ('train.optim_g.lr', 0, '`train.optim_g.lr`: 0 should be greater than 0'),
         ('train.ema_decay', 1, '`train.ema_decay`: 1 should be less than 1'),
-        ('manual_seed', 2**32, '`manual_seed`: 4294967296 should be less than 4294967296'),
+        ('manual_seed', 2**31, '`manual_seed`: 2147483648 should be less than 2147483648'),
         (
             'train.pixel_opt',
             {'type': 'L1Loss', 'loss_weight': 'much'},
@@ -92,6 +92,16 @@ def test_right_options_have_no_problems(training, testing, problems):
             {'type': 'CharbonnierLoss', 'reduction': 'average'},
             '`train.pixel_opt`: CharbonnierLoss does not take these values: Unsupported reduction mode: average. '
             "Supported ones are: ['none', 'mean', 'sum']",
+        ),
+        (
+            'datasets.val.mean',
+            [0.5, 0.5, 0.5],
+            '`datasets.val`: mean is [0.5, 0.5, 0.5] and std None: give 3 of each, one per channel, or none',
+        ),
+        (
+            'network_g',
+            {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3, 'upscale': 4, 'rgb_mean': [0.4]},
+            "`network_g`: EDSR does not take these values: shape '[1, 3, 1, 1]' is invalid for input of size 1",
         ),
         ('train.pixel_opt.p', 2, '`train.pixel_opt`: p is 2.0: use a number above 0 and at most 1'),
         ('datasets.train.pic_bins', 257, '`datasets.train`: pic_bins is 257: use 1 to 256 intervals.'),

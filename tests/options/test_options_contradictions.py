@@ -53,6 +53,21 @@ STORES = {
             {'path.ignore_resume_networks': ['network_g']},
             ['`path.ignore_resume_networks`: network_g would begin with random weights; give path.pretrain_network_g'],
         ),
+        (
+            {
+                'datasets.val': {
+                    'name': 'LR',
+                    'type': 'SingleImageDataset',
+                    'dataroot_lq': 'LR',
+                    'io_backend': {'type': 'disk'},
+                }
+            },
+            ['`datasets.val.type`: SingleImageDataset has no HR images for val.metrics; leave metrics out'],
+        ),
+        (
+            {'val.metrics.psnr_y.input_order': 'CHW'},
+            ['`val.metrics.psnr_y.input_order`: CHW, but the model measures images of the order HWC'],
+        ),
         ({'path.ignore_resume_networks': ['network_g'], 'path.pretrain_network_g': 'x2'}, []),
         ({'datasets.val.scale': 3}, ['`datasets.val.scale`: 3 differs from scale 4']),
         ({'datasets.val.scale': 4}, []),

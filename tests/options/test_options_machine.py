@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from bsr_plugin.options import check_options
-from bsr_plugin.options.machine import absent_sets, missing_on_this_machine
+from bsr_plugin.options.machine import absent_sets, expanded, missing_on_this_machine
 
 
 @pytest.fixture
@@ -15,6 +17,11 @@ def here(tmp_path, monkeypatch):
 def folders(here, *names):
     for name in names:
         (here / name).mkdir(parents=True)
+
+
+def test_an_unknown_user_is_a_folder_that_is_not_there():
+    assert expanded('~nobody_of_this_name/HR') == Path('~nobody_of_this_name/HR')
+    assert expanded('~/HR') == Path.home() / 'HR'
 
 
 def test_folders_of_a_training_run_must_be_there(training, here):

@@ -83,6 +83,12 @@ def test_a_label_is_given_once_and_with_a_folder(folders, capsys, beside):
     assert '--beside ' in capsys.readouterr().err
 
 
+def test_the_scale_is_2_or_more(folders):
+    results, hr, _ = folders
+    with pytest.raises(InputError, match=r'The scale is 0: use 2 or more\.'):
+        compare_with_bicubic({'BSR': results}, hr, 0)
+
+
 def test_missing_and_misfitting_results_are_named(folders, tmp_path):
     results, hr, truth = folders
     (hr / 'plate.png').write_bytes(encode_png(np.ascontiguousarray(truth)))

@@ -221,6 +221,7 @@ def test_what_cannot_be_drawn_is_one_sentence_and_status_2(project, tmp_path, ca
             '--image names baby, bird: the figure',
         ),
         (['pic', str(tmp_path / 'no.lmdb'), '-o', file], 'no.lmdb does not exist'),
+        (['batches', str(tmp_path), '--seed', '-1', '-o', file], '--seed is -1: use 0 to 9223372036854775807.'),
         (['curves', str(tmp_path), '-o', file], 'holds no TensorBoard log'),
     ):
         assert main(['figure', *words]) == 2
