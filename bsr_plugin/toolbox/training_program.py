@@ -53,7 +53,7 @@ class TrainingProgram(Program):
         check_loggers(opt)
         folder = Path(opt['path']['experiments_root'])
         check_can_be_made(folder)
-        on_all_ranks(lambda: check_not_in_use(folder) if opt['rank'] == 0 else None)
+        on_all_ranks(lambda: check_not_in_use(folder) if get_dist_info()[0] == 0 else None)
         self._state = load_resume_state(opt)
         if self._state is None:
             check_option_file(folder, opt['auto_resume'])

@@ -38,7 +38,7 @@ def test_the_base_lies_beside_the_study_file_or_in_the_current_folder(study_file
         ({'seeds': []}, '`seeds`: '),
         ({'seeds': [1, 2, 1]}, '`seeds`: 1 appears twice'),
         ({'seeds': [-1]}, '`seeds[0]`: -1 should be greater than or equal to 0'),
-        ({'seeds': [2**32]}, '`seeds[0]`: 4294967296 should be less than 4294967296'),
+        ({'seeds': [2**32]}, '`seeds[0]`: 4294967296 should be less than 2147483648'),
         ({'seeds': ['one']}, "`seeds[0]`: 'one' is not a number"),
         ({'reference': 'unifrom'}, "`reference`: 'unifrom' is not a variant; did you mean `uniform`?"),
         ({'reference': 'x'}, "`reference`: 'x' is not a variant; there are rfs, uniform"),
