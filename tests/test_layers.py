@@ -105,11 +105,12 @@ def defined(tree):
             yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
 
 
-@pytest.mark.parametrize('path', [pytest.param(path, id=path.name) for path, _ in modules()])
-def test_names_are_imported_from_the_module_that_defines_them(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
-        if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('bsr_plugin.'):
-            source = PACKAGE.joinpath(*node.module.split('.')[1:]).with_suffix('.py')
-            if source.exists():
-                there = {*defined(ast.parse(source.read_text(encoding='utf-8')))}
-                assert {alias.name for alias in node.names} <= there, f'{path}: {node.module}'
+def test_names_are_imported_from_the_module_that_defines_them():
+    trees = {path: ast.parse(path.read_text(encoding='utf-8')) for path, _ in modules()}
+    there = {path: {*defined(tree)} for path, tree in trees.items()}
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('bsr_plugin.'):
+                source = PACKAGE.joinpath(*node.module.split('.')[1:]).with_suffix('.py')
+                names = {alias.name for alias in node.names}
+                assert source not in there or names <= there[source], f'{path}: {node.module}'
