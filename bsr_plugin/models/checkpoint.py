@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import logging
 import pickle
 import re
 import struct
@@ -127,3 +128,16 @@ def prune(models: Path, states: Path, keep: int, newest: int) -> None:
 def _numbered(folder: Path, pattern: re.Pattern[str]) -> list[tuple[int, Path]]:
     matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir())
     return [(int(match[1]), path) for match, path in matches if match]
+
+
+def record_of_best(path: Path, key: str) -> Mapping[str, Any] | None:
+    """What the file of the best weights says of them in an entry; ``None`` without a file that can be read."""
+    if not path.is_file():
+        return None
+    try:
+        content = read(path)
+    except InputError as error:
+        logging.getLogger('basicsr').warning('%s: the next best weights take its place.', error)
+        return None
+    record = content.get(key) if isinstance(content, Mapping) else None
+    return record if isinstance(record, Mapping) and {'metric', 'dataset', 'val', 'iter'} <= {*record} else None

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 import basicsr
 import bsr_plugin
 from bsr_plugin.atomic import remove_left_overs
-from bsr_plugin.errors import InputError
 from bsr_plugin.models import checkpoint
 from bsr_plugin.models.ema import MovingAverage
 from bsr_plugin.models.engine_options import EngineOptions
@@ -265,26 +264,14 @@ class CheckpointedModel(SRModel):
             self._initialize_best_metric_results(dataset)
             known = self.best_metric_results[dataset]
             known.update({metric: dict(record) for metric, record in records.items() if metric in known})
-        record = self._record_of_best() if self.engine.keep_best else None
+        path = self._models / f'net_g_{BEST}.pth'
+        record = checkpoint.record_of_best(path, BEST) if self.engine.keep_best else None
         if not record or record['metric'] != self.engine.keep_best:
             self._forget_best()
         elif self.opt.get('auto_resume') or record['iter'] <= self.iteration:
             # Written after the state it came with: better than what the state knows if the run was killed in between.
             self._initialize_best_metric_results(record['dataset'])
             super()._update_best_metric_result(record['dataset'], record['metric'], record['val'], record['iter'])
-
-    def _record_of_best(self) -> Mapping[str, Any] | None:
-        """What the file of the best weights says of itself; ``None`` without a file that can be read."""
-        path = self._models / f'net_g_{BEST}.pth'
-        if not path.is_file():
-            return None
-        try:
-            content = checkpoint.read(path)
-        except InputError as error:
-            get_root_logger().warning('%s: the next best weights take its place.', error)
-            return None
-        record = content.get(BEST) if isinstance(content, Mapping) else None
-        return record if isinstance(record, Mapping) and {'metric', 'dataset', 'val', 'iter'} <= {*record} else None
 
     def _forget_best(self) -> None:
         """Has the next validation be the best one by the metric whose best weights are to be kept and are not there."""
